@@ -1,0 +1,59 @@
+# Target helpers: include roots that enforce the direction of includes, hosted and freestanding
+# flavours of the pure libraries, and the compile options both share.
+
+set(INSTAR_ROOTS "${CMAKE_BINARY_DIR}/include-roots")
+
+# instar_include_root(VAR NAME PATH): a directory in which "PATH/..." of the source tree, and nothing
+# else, can be included. A target that is not given the root of a folder cannot include from it.
+function(instar_include_root var name path)
+  set(root "${INSTAR_ROOTS}/${name}")
+  get_filename_component(parent "${root}/${path}" DIRECTORY)
+  file(MAKE_DIRECTORY "${parent}")
+  if(NOT EXISTS "${root}/${path}")
+    file(CREATE_LINK "${CMAKE_SOURCE_DIR}/${path}" "${root}/${path}" SYMBOLIC)
+  endif()
+  set(${var} "${root}" PARENT_SCOPE)
+endfunction()
+
+# Options of every C++ target of the project.
+add_library(instar_options INTERFACE)
+target_compile_features(instar_options INTERFACE cxx_std_23)
+target_compile_options(instar_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wundef $<$<BOOL:${INSTAR_WERROR}>:-Werror>)
+
+# Hosted code: hardened, and sanitized where the preset asks for it.
+add_library(instar_hosted INTERFACE)
+target_link_libraries(instar_hosted INTERFACE instar_options)
+target_compile_options(instar_hosted INTERFACE -fstack-protector-strong -fPIC)
+if(INSTAR_SANITIZERS)
+  target_compile_options(instar_hosted INTERFACE -fsanitize=${INSTAR_SANITIZERS}
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(instar_hosted INTERFACE -fsanitize=${INSTAR_SANITIZERS})
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_definitions(instar_hosted INTERFACE _FORTIFY_SOURCE=2)
+endif()
+
+# Pure code, in either flavour: no exceptions, no RTTI, no silent narrowing.
+add_library(instar_pure INTERFACE)
+target_compile_options(instar_pure INTERFACE -fno-exceptions -fno-rtti -fno-threadsafe-statics
+                       -Wconversion -Wno-sign-conversion)
+
+# Freestanding code, for the guest: position independent (it is linked high above 4 GiB), no unwind
+# tables, one section a function so that each image carries only what its operation needs.
+add_library(instar_freestanding INTERFACE)
+target_link_libraries(instar_freestanding INTERFACE instar_options)
+target_compile_definitions(instar_freestanding INTERFACE INSTAR_GUEST=1)
+target_compile_options(instar_freestanding INTERFACE
+  -O2 -g0 -fpie -fno-plt -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit
+  -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections
+  -fcf-protection=none -fstack-protector-strong -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS)
+
+# instar_pure_library(NAME SOURCES...): NAME (hosted) and NAME_guest (freestanding), from the same files.
+function(instar_pure_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:instar_hosted> $<BUILD_INTERFACE:instar_pure>)
+  target_compile_features(${name} PUBLIC cxx_std_23)
+  add_library(${name}_guest STATIC EXCLUDE_FROM_ALL ${ARGN})
+  target_link_libraries(${name}_guest PRIVATE instar_freestanding instar_pure)
+  target_compile_features(${name}_guest PUBLIC cxx_std_23)
+endfunction()

@@ -1,0 +1,74 @@
+// What pure code reads an image file from, and writes its metadata to.
+//
+// Implement it to use the formats on storage of your own (memory, an object store); the sandbox has
+// one that rings the call table. All members may be called from several threads at once.
+#ifndef FORMATS_BASE_BLOCK_DEVICE_H_
+#define FORMATS_BASE_BLOCK_DEVICE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "formats/base/error.h"
+#include "formats/base/ids.h"
+
+namespace instar {
+
+// A stretch of a file that is either all hole or all (possibly zero) data.
+struct FileRun {
+  std::uint64_t length_bytes = 0;  // at least 1 below the end of the file
+  bool hole = false;               // reads as zeros and occupies no storage
+};
+
+class BlockDevice {
+ public:
+  virtual ~BlockDevice() = default;
+
+  // The number extents of this device carry. Unique within one operation.
+  [[nodiscard]] virtual DeviceId id() const = 0;
+
+  // Length of the file in bytes, when last asked of its owner.
+  [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
+
+  // Fills `out` from byte `offset`. Bytes beyond the end of the file read as zero. kIo on failure.
+  virtual Status Read(std::uint64_t offset, std::span<std::byte> out) const = 0;
+
+  // Writes all of `data` at byte `offset`, extending the file where needed. kIo, kNoSpace, kDenied.
+  virtual Status Write(std::uint64_t offset, std::span<const std::byte> data) = 0;
+
+  // The run that starts at `offset` (below size_bytes()), at most `max_length` bytes of it. A
+  // device that cannot tell says "data" for all of it, which is what this default does.
+  virtual Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const {
+    (void)offset;
+    return FileRun{.length_bytes = max_length, .hole = false};
+  }
+};
+
+// How the storage of a file that grows is provided.
+enum class Preallocation : std::uint32_t {
+  kOff = 0,     // a hole
+  kFalloc = 1,  // blocks reserved, reads as zeros
+  kFull = 2,    // zeros written
+};
+
+// A file that an operation writes a fresh image to.
+class TargetDevice : public BlockDevice {
+ public:
+  // Sets the length of the file; new bytes read as zeros. kNoSpace, kIo, kDenied, kLimit.
+  virtual Status Resize(std::uint64_t size_bytes, Preallocation preallocation) = 0;
+
+  // Returns when everything written so far is on stable storage, or at once where the user asked
+  // for no flushes (cache mode unsafe).
+  virtual Status Flush() = 0;
+
+  // Makes [offset, offset+length) of the file read as zeros, as cheaply as the file allows.
+  virtual Status Zero(std::uint64_t offset, std::uint64_t length) = 0;
+
+  // Whether bytes that were never written since Resize(0) read as zeros: true of regular files, not
+  // of block devices and not of a target that was kept as it was.
+  [[nodiscard]] virtual bool fresh_reads_zero() const = 0;
+};
+
+}  // namespace instar
+
+#endif  // FORMATS_BASE_BLOCK_DEVICE_H_

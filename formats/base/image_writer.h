@@ -1,0 +1,71 @@
+// The one interface for writing a fresh image.
+//
+// A writer lays out metadata and says where data belongs; it never sees bulk data. Order of calls:
+// Begin; then Place* in ascending order of virtual offset, each offset at most once, by one caller
+// at a time (convert holds a ticket); then, when all data has been moved, Finish. Until Finish has
+// written the header the file is no image of its format, so a run that dies leaves nothing that
+// could be mistaken for one.
+#ifndef FORMATS_BASE_IMAGE_WRITER_H_
+#define FORMATS_BASE_IMAGE_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "formats/base/block_device.h"
+#include "formats/base/error.h"
+#include "formats/base/ids.h"
+
+namespace instar {
+
+// Where a stretch of the virtual disk goes.
+struct Placement {
+  DeviceId device = kNoDevice;
+  std::uint64_t file_offset = 0;
+  std::uint64_t length_bytes = 0;
+};
+
+class ImageWriter {
+ public:
+  virtual ~ImageWriter() = default;
+
+  // Virtual offsets and lengths given to Place* are multiples of this, but for the end of the disk.
+  // A power of two; 512 for formats without units.
+  [[nodiscard]] virtual std::uint64_t unit_bytes() const = 0;
+
+  // Whether stretches that are never placed read as zeros in the finished image (false with a
+  // backing file).
+  [[nodiscard]] virtual bool unplaced_reads_zero() const = 0;
+
+  // Whether a placed unit's bytes read as zeros until they are written (fresh sparse file), so that
+  // zero stretches inside a unit need not be written.
+  [[nodiscard]] virtual bool placed_reads_zero() const = 0;
+
+  // Empties the target and reserves what must stand first.
+  virtual Status Begin() = 0;
+
+  // Room for `length` bytes of data at virtual `offset`. The placement may be shorter (whole
+  // units): call again for the rest. The caller moves the bytes there.
+  virtual Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) = 0;
+
+  // Room for one compressed unit of `compressed_bytes` at virtual `offset`. kUnsupported if the
+  // format or the options have none. The caller writes the bytes there.
+  virtual Result<Placement> PlaceCompressed(std::uint64_t offset,
+                                            std::uint64_t compressed_bytes) = 0;
+
+  // Makes [offset, offset+length) read as zeros explicitly, hiding a backing file.
+  virtual Status PlaceZero(std::uint64_t offset, std::uint64_t length) = 0;
+
+  // Compresses one unit as the format wants it. Returns the compressed length, or 0 if it would not
+  // be smaller than the unit: then store it plain. Reentrant, one `worker` number (below the limit
+  // given at creation) at a time.
+  virtual Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
+                                       std::span<std::byte> out) = 0;
+
+  // Writes the remaining metadata, the header last, with the flushes that order needs.
+  virtual Status Finish() = 0;
+};
+
+}  // namespace instar
+
+#endif  // FORMATS_BASE_IMAGE_WRITER_H_

@@ -1,0 +1,33 @@
+// How a fresh image is described, whatever its format, and the table of writers.
+#ifndef FORMATS_CREATE_H_
+#define FORMATS_CREATE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "formats/base/image_writer.h"
+
+namespace instar {
+
+struct CreateOptions {
+  FormatId format = FormatId::kRaw;
+  std::uint64_t virtual_size_bytes = 0;
+  std::string_view
+      options;  // "name=value,..." as qemu-img's -o; ",," stands for a comma in a value
+  std::string_view backing_name;    // stored as given; empty for none
+  std::string_view backing_format;  // empty: not stored
+  TargetDevice* target = nullptr;
+  TargetDevice* data_file = nullptr;  // for -o data_file
+  bool compress = false;              // units will be placed compressed
+  unsigned workers = 1;               // Compress is called with worker numbers below this
+};
+
+// A writer for `options`. kInvalidArgument names an option that the format does not have or a value
+// out of range (in words a user understands), kUnsupported what this version cannot write. Nothing
+// is written before Begin.
+Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options);
+
+}  // namespace instar
+
+#endif  // FORMATS_CREATE_H_

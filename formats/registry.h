@@ -1,0 +1,21 @@
+// The table of formats: how to recognise one, open one, and write one.
+#ifndef FORMATS_REGISTRY_H_
+#define FORMATS_REGISTRY_H_
+
+#include <memory>
+
+#include "formats/base/image_reader.h"
+
+namespace instar {
+
+// The format whose signature `device` carries; kRaw when it carries none. Reads at most a few KiB.
+// Formats that cannot be read yet are recognised all the same (kLuks and beyond).
+Result<FormatId> ProbeFormat(const BlockDevice& device);
+
+// Opens `device` as `format` (not kUnknown). kUnsupported for formats that cannot be read;
+// kCorrupt, kLimit, kIo. `device` must outlive the reader.
+Result<std::unique_ptr<ImageReader>> OpenImage(const BlockDevice& device, FormatId format);
+
+}  // namespace instar
+
+#endif  // FORMATS_REGISTRY_H_

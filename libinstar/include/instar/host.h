@@ -1,0 +1,138 @@
+// What a planner asks of the world. The sandbox implements it over the call table; a program that
+// embeds the pure library implements it over its own storage (see docs/embedding.md).
+#ifndef INSTAR_HOST_H_
+#define INSTAR_HOST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "formats/base/block_device.h"
+#include "formats/base/error.h"
+#include "formats/base/ids.h"
+
+namespace instar {
+
+struct DeviceInfo {
+  std::uint64_t size_bytes = 0;
+  bool writable = false;
+  bool fresh_reads_zero = false;  // see TargetDevice::fresh_reads_zero
+  bool block_device = false;      // a device node: its length cannot change
+};
+
+struct ReadRequest {
+  DeviceId device;
+  std::uint64_t offset = 0;
+  std::span<std::byte> out;  // bytes beyond the end of the file read as zeros
+};
+
+struct WriteRequest {
+  DeviceId device;
+  std::uint64_t offset = 0;
+  std::span<const std::byte> data;
+};
+
+// One step of moving bulk data, carried out by the host without the bytes entering the planner's
+// memory.
+struct TransferStep {
+  enum class Kind : std::uint32_t {
+    kCopy = 1,        // source -> target, every byte written
+    kCopySparse = 2,  // as kCopy, but runs of `zero_unit_bytes` zeros are not written (the target
+                      // reads zeros)
+    kZero = 3,        // target reads as zeros afterwards
+    kDiscard = 4,     // target's content no longer matters
+  };
+  Kind kind = Kind::kCopy;
+  DeviceId source = kNoDevice;
+  std::uint64_t source_offset = 0;
+  DeviceId target = kNoDevice;
+  std::uint64_t target_offset = 0;
+  std::uint64_t length_bytes = 0;
+  std::uint64_t zero_unit_bytes = 0;  // kCopySparse: power of two, 512 to 2 MiB
+};
+
+struct ScanRange {
+  DeviceId device = kNoDevice;
+  std::uint64_t offset = 0;
+  std::uint64_t length_bytes = 0;
+};
+
+// All calls may be made from any worker at once.
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  virtual Result<DeviceInfo> Info(DeviceId device) = 0;
+
+  // Opens the file that the image on `parent` names. Policy decides; kDenied and kNotFound say no.
+  virtual Result<DeviceId> OpenReference(DeviceId parent, std::string_view name,
+                                         ReferenceRole role) = 0;
+
+  virtual Status Resize(DeviceId device, std::uint64_t size_bytes, Preallocation preallocation) = 0;
+  virtual Status Flush(DeviceId device) = 0;
+
+  virtual Status Read(std::span<const ReadRequest> requests) = 0;
+  virtual Status Write(std::span<const WriteRequest> requests) = 0;
+
+  // Carries out the steps, in any order and overlapped; returns when all are done. On an error some
+  // may be.
+  virtual Status Transfer(std::span<const TransferStep> steps) = 0;
+
+  // For each range in turn and each `unit_bytes` of it (the last may be short), one bit of
+  // `bitmap`, lowest bit of the first word first: 1 if all bytes are zero. A range starts at the
+  // next free bit, not at a new word. The host may keep what it read for a Transfer by the same
+  // worker that follows.
+  virtual Status ScanZero(std::span<const ScanRange> ranges, std::uint64_t unit_bytes,
+                          std::span<std::uint64_t> bitmap) = 0;
+
+  // The run of data or hole that starts at `offset`, up to `max_length` bytes of it.
+  virtual Result<FileRun> NextRun(DeviceId device, std::uint64_t offset,
+                                  std::uint64_t max_length) = 0;
+
+  // Offset within the ranges of the first byte that differs, or nothing.
+  virtual Result<std::optional<std::uint64_t>> Compare(const ScanRange& a, const ScanRange& b) = 0;
+
+  // Hands one batch of encoded records to whoever started the operation.
+  virtual Status Emit(std::span<const std::byte> records) = 0;
+
+  virtual Status Progress(std::uint64_t done, std::uint64_t total) = 0;
+
+  // Workers Parallel can run at once; at least 1.
+  [[nodiscard]] virtual unsigned max_workers() const = 0;
+
+  // Runs function(argument, w) for w in [0, workers) at once and returns when all have returned.
+  // workers is at most max_workers(). Not reentrant.
+  virtual Status Parallel(unsigned workers, void (*function)(void* argument, unsigned worker),
+                          void* argument) = 0;
+};
+
+// A device of the host seen as a BlockDevice; `host` must outlive it.
+class HostDevice final : public TargetDevice {
+ public:
+  // The device must exist: asks the host for its size once.
+  static Result<HostDevice> Open(Host& host, DeviceId id);
+
+  [[nodiscard]] DeviceId id() const override { return id_; }
+  [[nodiscard]] std::uint64_t size_bytes() const override { return info_.size_bytes; }
+  Status Read(std::uint64_t offset, std::span<std::byte> out) const override;
+  Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
+  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override;
+  Status Resize(std::uint64_t size_bytes, Preallocation preallocation) override;
+  Status Flush() override;
+  Status Zero(std::uint64_t offset, std::uint64_t length) override;
+  [[nodiscard]] bool fresh_reads_zero() const override { return info_.fresh_reads_zero; }
+  [[nodiscard]] const DeviceInfo& info() const { return info_; }
+
+ private:
+  HostDevice(Host& host, DeviceId id, const DeviceInfo& info)
+      : host_(&host), id_(id), info_(info) {}
+  Host* host_;
+  DeviceId id_;
+  DeviceInfo info_;
+};
+
+}  // namespace instar
+
+#endif  // INSTAR_HOST_H_

@@ -1,0 +1,156 @@
+// What each verb is asked to do: plain structs the host fills in and the guest reads. Header-only.
+//
+// Strings are views: into the caller's memory on the host, into the received message in the guest.
+// Every struct lists its fields once, in Visit, from which both the encoder and the decoder are
+// made.
+#ifndef INSTAR_REQUESTS_H_
+#define INSTAR_REQUESTS_H_
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "formats/base/ids.h"
+#include "instar/wire.h"
+
+namespace instar {
+
+// instar info. Emits one report per image of the chain, top first (report.h).
+struct InfoRequest {
+  DeviceId image = kNoDevice;
+  FormatId format = FormatId::kUnknown;  // kUnknown: probe
+  bool backing_chain = false;
+  std::uint64_t max_chain_depth = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, format);
+    visit(3, backing_chain);
+    visit(4, max_chain_depth);
+  }
+};
+
+// instar convert.
+struct ConvertRequest {
+  std::vector<DeviceId> sources;                // concatenated, in this order
+  FormatId source_format = FormatId::kUnknown;  // kUnknown: probe each
+  std::string_view snapshot;                    // -l: ID or name; empty for the active layer
+  DeviceId target = kNoDevice;
+  FormatId target_format = FormatId::kRaw;
+  std::string_view
+      target_options;  // -o lists joined by ',' as qemu-img takes them ("a=b,c=d"; ",," is a comma)
+  DeviceId target_data_file = kNoDevice;  // opened by the host when -o data_file names one
+  std::string_view backing_name;          // -B; empty for none
+  std::string_view backing_format;        // -F
+  DeviceId backing = kNoDevice;  // -B's file, opened read-only by the host to learn its size
+  bool compress = false;         // -c
+  bool keep_target = false;      // -n
+  bool target_is_zero = false;   // --target-is-zero
+  bool salvage = false;          // --salvage
+  bool bitmaps = false;          // --bitmaps
+  bool skip_broken_bitmaps = false;
+  bool out_of_order = false;          // -W
+  std::uint64_t sparse_bytes = 4096;  // -S; 0: no zero detection, everything written
+  std::uint64_t workers = 1;          // -m, within what the host offers
+  std::uint64_t max_chain_depth = 64;
+  std::uint64_t max_virtual_bytes = ~std::uint64_t{0};
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, sources);
+    visit(2, source_format);
+    visit(3, snapshot);
+    visit(4, target);
+    visit(5, target_format);
+    visit(6, target_options);
+    visit(7, target_data_file);
+    visit(8, backing_name);
+    visit(9, backing_format);
+    visit(10, backing);
+    visit(11, compress);
+    visit(12, keep_target);
+    visit(13, target_is_zero);
+    visit(14, salvage);
+    visit(15, bitmaps);
+    visit(16, skip_broken_bitmaps);
+    visit(17, out_of_order);
+    visit(18, sparse_bytes);
+    visit(19, workers);
+    visit(20, max_chain_depth);
+    visit(21, max_virtual_bytes);
+  }
+};
+
+namespace internal {
+
+class RequestEncoder {
+ public:
+  explicit RequestEncoder(WireWriter& writer) : writer_(writer) {}
+  void operator()(std::uint32_t tag, std::uint64_t& v) { writer_.Unsigned(tag, v); }
+  void operator()(std::uint32_t tag, bool& v) { writer_.Unsigned(tag, v ? 1 : 0); }
+  void operator()(std::uint32_t tag, DeviceId& v) {
+    writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
+  }
+  void operator()(std::uint32_t tag, FormatId& v) {
+    writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
+  }
+  void operator()(std::uint32_t tag, std::string_view& v) { writer_.Text(tag, v); }
+  void operator()(std::uint32_t tag, std::vector<DeviceId>& v) {
+    for (DeviceId id : v) (*this)(tag, id);
+  }
+
+ private:
+  WireWriter& writer_;
+};
+
+// Applies one received field to the member that carries its tag.
+class RequestDecoder {
+ public:
+  explicit RequestDecoder(const WireField& field) : field_(field) {}
+  void operator()(std::uint32_t tag, std::uint64_t& v) {
+    if (tag == field_.tag) v = Number();
+  }
+  void operator()(std::uint32_t tag, bool& v) {
+    if (tag == field_.tag) v = Number() != 0;
+  }
+  void operator()(std::uint32_t tag, DeviceId& v) {
+    if (tag == field_.tag) v = DeviceId{static_cast<std::uint32_t>(Number())};
+  }
+  void operator()(std::uint32_t tag, FormatId& v) {
+    if (tag == field_.tag) v = FormatId{static_cast<std::uint32_t>(Number())};
+  }
+  void operator()(std::uint32_t tag, std::string_view& v) {
+    if (tag == field_.tag) v = field_.AsText();
+  }
+  void operator()(std::uint32_t tag, std::vector<DeviceId>& v) {
+    if (tag == field_.tag) v.push_back(DeviceId{static_cast<std::uint32_t>(Number())});
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t Number() const { return field_.AsUnsigned().value_or(0); }
+  const WireField& field_;
+};
+
+}  // namespace internal
+
+// Appends `request` to `writer`.
+template <typename Request>
+void EncodeRequest(Request request, WireWriter& writer) {
+  request.Visit(internal::RequestEncoder(writer));
+}
+
+// The request in `bytes`, which must outlive it. Unknown fields are ignored, missing ones keep
+// their defaults: host and guest image are built together, so neither happens outside tests.
+template <typename Request>
+Request DecodeRequest(std::span<const std::byte> bytes) {
+  Request request;
+  WireReader reader(bytes);
+  while (auto field = reader.Next()) request.Visit(internal::RequestDecoder(*field));
+  return request;
+}
+
+}  // namespace instar
+
+#endif  // INSTAR_REQUESTS_H_

@@ -1,0 +1,23 @@
+// The planners: each runs one verb against a Host, to its end. They are what the guest images call,
+// and what a program that embeds the pure library calls.
+#ifndef INSTAR_VERBS_H_
+#define INSTAR_VERBS_H_
+
+#include "formats/base/error.h"
+#include "instar/host.h"
+#include "instar/requests.h"
+
+namespace instar {
+
+// Reports each image of the chain (report.h). Keys per image: "device" (unsigned), "format",
+// "virtual-size", "cluster-size", "backing-filename", "backing-filename-format", "snapshots",
+// "encrypted", "dirty-flag", "format-specific"; optional keys are absent as in qemu-img's JSON.
+// What only the host knows (file name, actual size) the host adds.
+Status RunInfo(Host& host, const InfoRequest& request);
+
+// Writes the virtual disk of the sources to the target.
+Status RunConvert(Host& host, const ConvertRequest& request);
+
+}  // namespace instar
+
+#endif  // INSTAR_VERBS_H_
