@@ -1,0 +1,55 @@
+// The verb `convert`, sandboxed.
+#ifndef INSTAR_VMM_CONVERT_H_
+#define INSTAR_VMM_CONVERT_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+// As qemu-img's -t and -T.
+enum class CacheMode { kWriteback, kWritethrough, kNone, kDirectsync, kUnsafe };
+
+struct ConvertOptions {
+  std::vector<std::string> sources;  // concatenated
+  std::string source_format;         // empty: probe
+  std::string snapshot;              // -l; empty for the active layer
+  std::string target;
+  std::string target_format = "raw";
+  std::string target_options;  // -o, joined by ','
+  std::string backing_file;    // -B
+  std::string backing_format;  // -F
+  bool compress = false;
+  bool keep_target = false;  // -n
+  bool target_is_zero = false;
+  bool salvage = false;
+  bool bitmaps = false;
+  bool skip_broken_bitmaps = false;
+  bool out_of_order = false;                      // -W
+  bool force_share = false;                       // -U
+  std::uint64_t sparse_bytes = 4096;              // -S, a multiple of 512; 0: write everything
+  std::uint64_t rate_limit_bytes_per_second = 0;  // -r; 0: none
+  CacheMode source_cache = CacheMode::kWriteback;
+  CacheMode target_cache = CacheMode::kUnsafe;  // qemu-img convert's default
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // may be empty; bytes
+  SandboxOptions sandbox;
+};
+
+struct ConvertReport {
+  Isolation isolation = Isolation::kAuto;
+  std::vector<std::string> warnings;  // e.g. ranges --salvage could not read
+};
+
+// Error codes as Info. On failure a target that this call created is removed; a source is never
+// changed.
+absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options);
+
+}  // namespace instar::vmm
+
+#endif  // INSTAR_VMM_CONVERT_H_

@@ -1,0 +1,44 @@
+// The verb `info`, sandboxed.
+#ifndef INSTAR_VMM_INFO_H_
+#define INSTAR_VMM_INFO_H_
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "instar/vmm/report.h"
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+struct InfoOptions {
+  std::string path;
+  std::string format;          // empty: probe
+  bool backing_chain = false;  // report the whole chain; else nothing the image names is opened
+  bool force_share = false;    // -U: read an image that somebody has open for writing
+  SandboxOptions sandbox;
+};
+
+struct ImageInfo {
+  std::string filename;  // as the user or the overlay named it, joined as qemu-img shows it
+  std::uint64_t actual_size = 0;      // bytes of storage the file occupies
+  std::uint64_t file_size = 0;        // bytes, length of the file
+  std::string full_backing_filename;  // backing-filename resolved lexically; empty without one
+  ReportValue report;  // what the guest told: "format", "virtual-size", ... (see instar/verbs.h)
+};
+
+struct InfoReport {
+  std::vector<ImageInfo> images;           // top first; one unless backing_chain
+  Isolation isolation = Isolation::kAuto;  // what was used
+};
+
+// Errors carry one readable line: kNotFound, kPermissionDenied, kInvalidArgument (user's input),
+// kDataLoss (corrupt image), kUnimplemented (unsupported), kResourceExhausted (limits, no space),
+// kFailedPrecondition (image in use), kAborted (guest fault, stall), kUnavailable (isolation not to
+// be had).
+absl::StatusOr<InfoReport> Info(const InfoOptions& options);
+
+}  // namespace instar::vmm
+
+#endif  // INSTAR_VMM_INFO_H_

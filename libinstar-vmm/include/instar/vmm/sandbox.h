@@ -1,0 +1,50 @@
+// What every sandboxed verb takes: how strongly to isolate, what an image may refer to, and the
+// bounds.
+#ifndef INSTAR_VMM_SANDBOX_H_
+#define INSTAR_VMM_SANDBOX_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace instar::vmm {
+
+enum class Isolation {
+  kAuto,     // kKvm where /dev/kvm works, else kProcess
+  kKvm,      // the parsers run in a virtual machine
+  kProcess,  // the parsers run in a child process without files or privileges
+  kInline,   // no isolation: only in programs that link the inline executor
+};
+
+// Which files an image may make the host open.
+struct ReferencePolicy {
+  bool allow = true;                     // false: none at all (--no-references)
+  bool image_directory = true;           // the directory of the image that names them, and below
+  std::vector<std::string> allow_paths;  // further directories (--allow-path)
+};
+
+// Where the jail (Landlock, seccomp, no_new_privs, rlimits) is put up. It is never taken down, so a
+// program that goes on afterwards must not put it around itself.
+enum class Jail {
+  kChildProcess,  // fork; only the child is jailed. What a library user wants.
+  kThisProcess,   // this process, for good. What the command line does.
+  kNone,          // tests only
+};
+
+struct SandboxOptions {
+  Isolation isolation = Isolation::kAuto;
+  Jail jail = Jail::kChildProcess;
+  ReferencePolicy references;
+  std::uint64_t guest_memory_bytes = 512ull << 20;     // heap of the guest; 16 MiB to 16 GiB
+  std::uint64_t max_virtual_bytes = 1ull << 50;        // convert refuses larger virtual disks
+  std::uint64_t max_output_bytes = ~std::uint64_t{0};  // length a target file may reach
+  unsigned max_chain_depth = 64;                       // images of a backing chain, 1 to 1024
+  unsigned workers = 0;                                // vCPUs; 0: one a core, at most 16
+  std::chrono::milliseconds stall_timeout{30'000};  // a guest without progress for so long is ended
+  std::chrono::milliseconds time_limit{0};          // the whole operation; 0: none
+};
+
+}  // namespace instar::vmm
+
+#endif  // INSTAR_VMM_SANDBOX_H_

@@ -1,0 +1,90 @@
+// The seam between the executors, which run a guest, and the broker, which does what the guest
+// asks.
+#ifndef LIBINSTAR_VMM_SRC_EXECUTOR_CALL_HANDLER_H_
+#define LIBINSTAR_VMM_SRC_EXECUTOR_CALL_HANDLER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace instar::vmm {
+
+// A request as copied once from a mailbox; nothing in it has been checked.
+struct CallFrame {
+  std::uint32_t op = 0;  // enum instar_op
+  std::array<std::uint64_t, 6> args{};
+};
+
+struct CallResult {
+  std::int64_t result = 0;  // as the call table's functions return
+  std::uint64_t value = 0;  // second result where a call has one (COMPARE: first difference)
+};
+
+// The guest's memory as the host sees it. Addresses are the guest's own; every access is checked
+// against the region the guest itself may read (or write). The inline executor's memory is the
+// process's own: kUnchecked.
+class GuestMemory {
+ public:
+  GuestMemory() = default;
+  // Guest addresses [base, base+host.size()) are at `host`; the guest may read from `readable_from`
+  // on and write from `writable_from` on, both up to the end.
+  GuestMemory(std::uint64_t base, std::span<std::byte> host, std::uint64_t readable_from,
+              std::uint64_t writable_from)
+      : base_(base), host_(host), readable_from_(readable_from), writable_from_(writable_from) {}
+  static GuestMemory Unchecked() {
+    GuestMemory memory;
+    memory.unchecked_ = true;
+    return memory;
+  }
+
+  // The bytes at [address, address+length), or an empty span if the guest may not read (write) all
+  // of them. length 0 gives an empty span as well. The guest may change the bytes at any time: copy
+  // before checking.
+  [[nodiscard]] std::span<const std::byte> Readable(std::uint64_t address,
+                                                    std::uint64_t length) const {
+    return Window(address, length, readable_from_);
+  }
+  [[nodiscard]] std::span<std::byte> Writable(std::uint64_t address, std::uint64_t length) const {
+    return Window(address, length, writable_from_);
+  }
+
+ private:
+  [[nodiscard]] std::span<std::byte> Window(std::uint64_t address, std::uint64_t length,
+                                            std::uint64_t from) const {
+    if (unchecked_)
+      return {reinterpret_cast<std::byte*>(address), static_cast<std::size_t>(length)};
+    const std::uint64_t end = base_ + host_.size();
+    if (address < from || address > end || length > end - address) return {};
+    return host_.subspan(static_cast<std::size_t>(address - base_),
+                         static_cast<std::size_t>(length));
+  }
+
+  std::uint64_t base_ = 0;
+  std::span<std::byte> host_;
+  std::uint64_t readable_from_ = 0;
+  std::uint64_t writable_from_ = 0;
+  bool unchecked_ = false;
+};
+
+// Does what a guest asks. Called by one thread per worker, several at once. Handle never trusts a
+// frame: a lying one is answered with an error or, where honest guest code cannot have sent it,
+// recorded as a violation (violation() then tells, and the executor ends the guest).
+class CallHandler {
+ public:
+  virtual ~CallHandler() = default;
+  virtual CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) = 0;
+
+  // Grows whenever the operation demonstrably advanced (bytes written within the output budget,
+  // records accepted, progress moved). The watchdog ends a guest for which it stands still too
+  // long.
+  [[nodiscard]] virtual std::uint64_t progress_mark() const = 0;
+
+  // Null, or why the guest must be ended ("guest sent a request that honest code cannot send:
+  // ..."). Static text.
+  [[nodiscard]] virtual const char* violation() const = 0;
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_EXECUTOR_CALL_HANDLER_H_

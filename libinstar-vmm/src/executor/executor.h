@@ -1,0 +1,81 @@
+// Runs one guest image for one operation. Life: Prepare (needs privileges; before the jail),
+// StartThreads (after Landlock, which threads inherit; before seccomp), Run (jailed).
+#ifndef LIBINSTAR_VMM_SRC_EXECUTOR_EXECUTOR_H_
+#define LIBINSTAR_VMM_SRC_EXECUTOR_EXECUTOR_H_
+
+#include <absl/status/status.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "call_handler.h"
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+struct ExecutorOptions {
+  std::uint64_t heap_bytes = 256ull << 20;          // address space; only touched pages cost memory
+  unsigned workers = 1;                             // 1 to INSTAR_MAX_WORKERS
+  std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
+  std::span<const std::byte> request;               // encoded; copied by Prepare
+};
+
+// How a guest ended.
+struct Outcome {
+  enum class Kind {
+    kFinished,   // it called finish
+    kFailed,     // it called fail: error_* are set
+    kFault,      // it did something no correct guest does; `detail` says what and where
+    kStalled,    // the watchdog ended it
+    kViolation,  // it sent a request that honest code cannot send
+    kHostError,  // the executor itself failed
+    kCancelled,  // Cancel() was called
+  };
+  Kind kind = Kind::kHostError;
+  std::string detail;  // kFault, kStalled, kViolation, kHostError: one line, no newline
+  // kFailed, copied from the guest and not trusted:
+  std::uint32_t error_code = 0;
+  std::uint32_t error_device = 0xFFFFFFFF;
+  std::int32_t error_errno = 0;
+  std::string error_message;
+  std::array<std::uint64_t, 3> error_numbers{};
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  [[nodiscard]] virtual Isolation isolation() const = 0;
+  virtual absl::Status Prepare(const ExecutorOptions& options) = 0;
+  virtual absl::Status StartThreads() = 0;
+  virtual Outcome Run(CallHandler& handler) = 0;
+};
+
+// Guest images embedded in this library, by name ("info", "convert", ...).
+struct GuestImage {
+  std::string_view name;
+  std::span<const std::byte> elf;  // a static ELF64 executable linked at INSTAR_IMAGE_BASE
+};
+// Null if there is none of that name.
+const GuestImage* FindGuestImage(std::string_view name);
+std::span<const GuestImage> AllGuestImages();
+
+std::unique_ptr<Executor> MakeKvmExecutor(const GuestImage& image);
+std::unique_ptr<Executor> MakeProcessExecutor(const GuestImage& image);
+
+// The inline executor is a target of its own (it links the parsers): a program that wants it calls
+// RegisterInlineExecutor() from that target, which sets this. Null otherwise.
+using InlineExecutorFactory = std::unique_ptr<Executor> (*)(std::string_view image_name);
+void SetInlineExecutorFactory(InlineExecutorFactory factory);
+InlineExecutorFactory inline_executor_factory();
+
+// Whether /dev/kvm can run guests here: OK, or why not.
+absl::Status CheckKvm();
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_EXECUTOR_EXECUTOR_H_
