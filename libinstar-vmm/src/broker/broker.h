@@ -1,0 +1,103 @@
+// Owns every file of one operation, and does what the guest asks of them.
+//
+// Life: the Open* calls and AllowReferences before the jail; Handle during the run, from several
+// threads; then Commit or Discard. The guest knows files by device number only, in the order they
+// were opened.
+#ifndef LIBINSTAR_VMM_SRC_BROKER_BROKER_H_
+#define LIBINSTAR_VMM_SRC_BROKER_BROKER_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "executor/call_handler.h"
+#include "formats/base/ids.h"
+#include "instar/vmm/convert.h"
+#include "instar/vmm/report.h"
+#include "instar/vmm/sandbox.h"
+#include "jail/jail.h"
+
+namespace instar::vmm {
+
+struct SourceOptions {
+  bool force_share = false;  // take no lock that conflicts with a writer
+  CacheMode cache = CacheMode::kWriteback;
+};
+
+struct TargetOptions {
+  bool keep = false;  // -n: must exist, is not truncated, not created
+  CacheMode cache = CacheMode::kUnsafe;
+};
+
+struct BrokerLimits {
+  std::uint64_t max_output_bytes = ~std::uint64_t{0};
+  std::uint64_t rate_limit_bytes_per_second = 0;  // over all transfers and writes; 0: none
+  unsigned max_devices = 1024;
+};
+
+// What the host knows of a device; all but `path` and `display_name` as of the moment of asking.
+struct DeviceRecord {
+  std::string path;  // how to name it: as the user gave it, or joined as qemu-img shows references
+  std::uint64_t size_bytes = 0;
+  std::uint64_t allocated_bytes = 0;  // st_blocks * 512
+  bool writable = false;
+};
+
+class Broker final : public CallHandler {
+ public:
+  explicit Broker(const BrokerLimits& limits);
+  ~Broker() override;  // closes everything; removes nothing
+
+  // Opens a file the user named, read-only. Takes QEMU-compatible locks. One readable line on
+  // failure.
+  absl::StatusOr<DeviceId> OpenSource(const std::string& path, const SourceOptions& options);
+
+  // Opens, and unless `keep` creates if absent, the file to write. An existing file is not emptied
+  // here: the guest does that when its sources have proved readable. kInvalidArgument if it is the
+  // same file as a source.
+  absl::StatusOr<DeviceId> OpenTarget(const std::string& path, const TargetOptions& options);
+
+  // Pre-opens the directories that references may lie in. Without this call, references are
+  // refused.
+  absl::Status AllowReferences(const ReferencePolicy& policy);
+
+  // Receives progress (bytes) on the thread that handles the call; before Run.
+  void set_progress(std::function<void(std::uint64_t, std::uint64_t)> callback);
+
+  // What the jail must leave open for this broker's work.
+  [[nodiscard]] JailNeeds jail_needs() const;
+
+  CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) override;
+  [[nodiscard]] std::uint64_t progress_mark() const override;
+  [[nodiscard]] const char* violation() const override;
+
+  [[nodiscard]] DeviceRecord device(DeviceId id) const;  // empty record for unknown numbers
+
+  // The last failure of a file or the gate, as a readable line ("Could not open 'x': ..."), or
+  // empty: more exact than the guest's own words for errors the host caused.
+  [[nodiscard]] std::string host_failure() const;
+
+  // The top-level objects the guest reported, validated. Error if what it emitted is malformed or
+  // incomplete.
+  absl::StatusOr<std::vector<ReportValue>> TakeReports();
+
+  // Success: flushes targets as their cache mode wants (all but unsafe) and keeps them.
+  absl::Status Commit();
+  // Failure: removes targets this broker created. Async-signal-safe twin: for SIGINT/SIGTERM
+  // handlers.
+  void Discard();
+  static void DiscardFromSignalHandler();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_BROKER_BROKER_H_

@@ -1,0 +1,42 @@
+// The jail the host puts around itself before the first guest instruction.
+#ifndef LIBINSTAR_VMM_SRC_JAIL_JAIL_H_
+#define LIBINSTAR_VMM_SRC_JAIL_JAIL_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+// What must go on working inside.
+struct JailNeeds {
+  std::vector<int> keep_fds;  // besides 0, 1 and 2; everything else is closed
+  std::vector<int>
+      read_directories;  // O_PATH descriptors: files beneath may be opened read-only (openat2)
+  std::vector<int> unlink_directories;  // O_PATH descriptors: unlinkat relative to them may remove
+                                        // a created target
+  Isolation isolation =
+      Isolation::kAuto;  // which executor's system calls to allow (KVM ioctls, futexes, ...)
+  std::uint64_t max_file_bytes = ~std::uint64_t{0};  // RLIMIT_FSIZE
+};
+
+// Step 1, single-threaded: closes stray descriptors, clears the environment, sets rlimits,
+// no_new_privs, dumpable 0, drops capabilities, enters Landlock as far as the kernel has it.
+// Threads made afterwards inherit all of it.
+absl::Status EnterJail(const JailNeeds& needs);
+
+// Step 2, when all threads exist: the seccomp filter, on all threads, violations kill the process.
+absl::Status SealJail(const JailNeeds& needs);
+
+// What this kernel offers, for `doctor`: Landlock ABI version (0: none) and whether seccomp filters
+// work.
+int LandlockVersion();
+bool SeccompAvailable();
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_JAIL_JAIL_H_

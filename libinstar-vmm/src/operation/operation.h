@@ -1,0 +1,35 @@
+// One run of one guest image over one broker: choose the executor, prepare, jail, run, judge.
+#ifndef LIBINSTAR_VMM_SRC_OPERATION_OPERATION_H_
+#define LIBINSTAR_VMM_SRC_OPERATION_OPERATION_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "broker/broker.h"
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+struct OperationOptions {
+  std::string_view image_name;         // guest image: "info", "convert", ...
+  std::string_view verb;               // for messages
+  std::span<const std::byte> request;  // encoded
+  unsigned workers = 1;                // 0: one a core
+};
+
+// Runs the guest to its end inside the jail that `sandbox` asks for (kThisProcess or kNone; verbs
+// handle kChildProcess around this call, see child.h). Returns the isolation used. On failure the
+// status is one readable line that names the image concerned. Does not call Commit or Discard.
+absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& sandbox,
+                                       const OperationOptions& options);
+
+// kAuto resolved for this machine; kUnavailable if what was asked for is not to be had.
+absl::StatusOr<Isolation> ResolveIsolation(Isolation wanted);
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_OPERATION_OPERATION_H_
