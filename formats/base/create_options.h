@@ -1,0 +1,239 @@
+// The options that a fresh image of each format takes: one table for the parser, for "-o help" and
+// for the message about a wrong one. Header-only, for the host as well as for the writers.
+//
+// What is checked here is what can be told from one option alone: that the format has it and that
+// its value is of its kind. How options agree with one another is the writer's to say (CreateImage
+// in formats/create.h).
+#ifndef FORMATS_BASE_CREATE_OPTIONS_H_
+#define FORMATS_BASE_CREATE_OPTIONS_H_
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "formats/base/ids.h"
+#include "formats/base/option_list.h"
+
+namespace instar {
+
+enum class OptionKind : std::uint32_t {
+  kSize = 1,     // bytes, with the usual suffixes
+  kNumber = 2,   // a whole number
+  kBoolean = 3,  // on or off
+  kText = 4,     // any text, or one of `choices` if there are any
+};
+
+struct OptionSpec {
+  std::string_view name;
+  OptionKind kind = OptionKind::kText;
+  std::string_view summary;                   // for "-o help"
+  std::array<std::string_view, 4> choices{};  // accepted texts; empty ones do not count
+  std::string_view choice_name{};  // what qemu-img calls it when a choice is wrong; empty: name
+
+  [[nodiscard]] constexpr bool Accepts(std::string_view text) const {
+    if (choices[0].empty()) return true;
+    for (const std::string_view choice : choices) {
+      if (!choice.empty() && choice == text) return true;
+    }
+    return false;
+  }
+};
+
+// Both tables are in the order "-o help" lists them in.
+inline constexpr std::array kRawOptions = {
+    OptionSpec{"extent_size_hint", OptionKind::kSize,
+               "Unit in which the file system should provide storage, 0 for its own choice"},
+    OptionSpec{"nocow", OptionKind::kBoolean, "No copy-on-write for the file (btrfs only)"},
+    OptionSpec{"preallocation",
+               OptionKind::kText,
+               "How storage is provided (off, falloc, full)",
+               {"off", "falloc", "full", "metadata"}},
+    OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
+};
+
+inline constexpr std::array kQcow2Options = {
+    OptionSpec{"backing_file", OptionKind::kText, "Name of the backing file"},
+    OptionSpec{"backing_fmt", OptionKind::kText, "Format of the backing file"},
+    OptionSpec{"cluster_size", OptionKind::kSize, "Size of a cluster, 512 to 2M"},
+    OptionSpec{"compat",
+               OptionKind::kText,
+               "Version of the format (v2 or 0.10, v3 or 1.1)",
+               {"0.10", "1.1", "v2", "v3"},
+               "version"},
+    OptionSpec{"compression_type",
+               OptionKind::kText,
+               "Method for compressed clusters (zlib, zstd)",
+               {"zlib", "zstd"},
+               "compression-type"},
+    OptionSpec{"data_file", OptionKind::kText, "Name of the external data file"},
+    OptionSpec{"data_file_raw", OptionKind::kBoolean,
+               "Keep the external data file readable as a raw image"},
+    OptionSpec{"encrypt.cipher-alg", OptionKind::kText, "Cipher (not supported)"},
+    OptionSpec{"encrypt.cipher-mode", OptionKind::kText, "Mode of the cipher (not supported)"},
+    OptionSpec{"encrypt.format",
+               OptionKind::kText,
+               "Encryption (not supported)",
+               {"aes", "luks"},
+               "format"},
+    OptionSpec{"encrypt.hash-alg", OptionKind::kText, "Hash (not supported)"},
+    OptionSpec{"encrypt.iter-time", OptionKind::kNumber, "Key derivation time (not supported)"},
+    OptionSpec{"encrypt.ivgen-alg", OptionKind::kText, "Vector generator (not supported)"},
+    OptionSpec{"encrypt.ivgen-hash-alg", OptionKind::kText,
+               "Hash of the vector generator (not supported)"},
+    OptionSpec{"encrypt.key-secret", OptionKind::kText, "Secret with the key (not supported)"},
+    OptionSpec{"encryption", OptionKind::kBoolean, "Encryption (not supported)"},
+    OptionSpec{"extended_l2", OptionKind::kBoolean, "Divide clusters into 32 subclusters"},
+    OptionSpec{"extent_size_hint", OptionKind::kSize,
+               "Unit in which the file system should provide storage, 0 for its own choice"},
+    OptionSpec{"lazy_refcounts", OptionKind::kBoolean, "Allow refcount updates to be postponed"},
+    OptionSpec{"nocow", OptionKind::kBoolean, "No copy-on-write for the file (btrfs only)"},
+    OptionSpec{"preallocation",
+               OptionKind::kText,
+               "How storage is provided (off, metadata, falloc, full)",
+               {"off", "metadata", "falloc", "full"}},
+    OptionSpec{"refcount_bits", OptionKind::kNumber, "Width of a refcount, 1 to 64 bits"},
+    OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
+};
+
+// The options of `format`; empty for formats that cannot be written.
+[[nodiscard]] constexpr std::span<const OptionSpec> OptionsOf(FormatId format) {
+  switch (format) {
+    case FormatId::kRaw:
+      return kRawOptions;
+    case FormatId::kQcow2:
+      return kQcow2Options;
+    case FormatId::kUnknown:
+    case FormatId::kVmdk:
+    case FormatId::kVpc:
+    case FormatId::kVhdx:
+    case FormatId::kLuks:
+    case FormatId::kVdi:
+    case FormatId::kQed:
+    case FormatId::kQcow1:
+    case FormatId::kParallels:
+    case FormatId::kDmg:
+    case FormatId::kBochs:
+    case FormatId::kCloop:
+      return {};
+  }
+  return {};
+}
+
+[[nodiscard]] constexpr const OptionSpec* FindOption(FormatId format, std::string_view name) {
+  for (const OptionSpec& spec : OptionsOf(format)) {
+    if (spec.name == name) return &spec;
+  }
+  return nullptr;
+}
+
+// One checked option.
+struct OptionSetting {
+  const OptionSpec* spec = nullptr;
+  std::string_view text;     // kText; commas still doubled (AppendOptionText)
+  std::uint64_t number = 0;  // kSize, kNumber; kBoolean: 0 or 1
+};
+
+// What is wrong with an option, in pieces to be joined into one line. They point into the list and
+// into static storage.
+struct OptionFault {
+  std::array<std::string_view, 5> pieces{};
+  const char* summary = "";  // the same without names, in static storage
+};
+
+// `item` as a setting of `format`. "name" alone turns a boolean on, "noname" off.
+[[nodiscard]] constexpr std::expected<OptionSetting, OptionFault> CheckOption(
+    FormatId format, const OptionItem& item) {
+  OptionSetting setting;
+  setting.spec = FindOption(format, item.name);
+  setting.text = item.has_value ? item.value : "on";
+  if (setting.spec == nullptr && !item.has_value && item.name.starts_with("no")) {
+    setting.spec = FindOption(format, item.name.substr(2));
+    setting.text = "off";
+  }
+  if (setting.spec == nullptr) {
+    return std::unexpected(OptionFault{{"Invalid parameter '", item.name, "'"},
+                                       "the format has no such option"});
+  }
+  const std::string_view name = setting.spec->name;
+  std::optional<std::uint64_t> number;
+  switch (setting.spec->kind) {
+    case OptionKind::kSize:
+      number = ParseOptionSize(setting.text);
+      if (!number) {
+        return std::unexpected(
+            OptionFault{{"Parameter '", name,
+                         "' expects a size: a number of bytes, or one with the suffix k, M, G, T, "
+                         "P or E"},
+                        "an option that expects a size has another value"});
+      }
+      setting.number = *number;
+      return setting;
+    case OptionKind::kNumber:
+      number = ParseOptionNumber(setting.text);
+      if (!number) {
+        return std::unexpected(OptionFault{{"Parameter '", name, "' expects a number"},
+                                           "an option that expects a number has another value"});
+      }
+      setting.number = *number;
+      return setting;
+    case OptionKind::kBoolean:
+      if (const auto on = ParseOptionBoolean(setting.text)) {
+        setting.number = *on ? 1 : 0;
+        return setting;
+      }
+      return std::unexpected(OptionFault{{"Parameter '", name, "' expects 'on' or 'off'"},
+                                         "an option that expects 'on' or 'off' has another value"});
+    case OptionKind::kText:
+      if (setting.spec->Accepts(setting.text)) return setting;
+      return std::unexpected(
+          OptionFault{{"Parameter '",
+                       setting.spec->choice_name.empty() ? name : setting.spec->choice_name,
+                       "' does not accept value '", setting.text, "'"},
+                      "an option has a value that it does not accept"});
+  }
+  return setting;
+}
+
+// Checks each option of `list`; the first fault, if any. An empty list is no fault.
+[[nodiscard]] constexpr std::expected<void, OptionFault> CheckCreateOptions(FormatId format,
+                                                                            std::string_view list) {
+  if (list.empty()) return {};
+  if (!OptionList::WellFormed(list)) {
+    return std::unexpected(
+        OptionFault{{"Invalid option list: ", list}, "the option list has an empty item"});
+  }
+  OptionList items(list);
+  while (const auto item = items.Next()) {
+    if (const auto setting = CheckOption(format, *item); !setting) {
+      return std::unexpected(setting.error());
+    }
+  }
+  return {};
+}
+
+// The last value of the option `name` in `list` (commas still doubled), or nothing.
+[[nodiscard]] constexpr std::optional<std::string_view> OptionValue(std::string_view list,
+                                                                    std::string_view name) {
+  std::optional<std::string_view> value;
+  OptionList items(list);
+  while (const auto item = items.Next()) {
+    if (item->name == name && item->has_value) value = item->value;
+  }
+  return value;
+}
+
+// Whether `list` asks for the list of options ("help" or "?") instead of setting any.
+[[nodiscard]] constexpr bool AsksForHelp(std::string_view list) {
+  OptionList items(list);
+  while (const auto item = items.Next()) {
+    if (!item->has_value && (item->name == "help" || item->name == "?")) return true;
+  }
+  return false;
+}
+
+}  // namespace instar
+
+#endif  // FORMATS_BASE_CREATE_OPTIONS_H_
