@@ -20,6 +20,12 @@ struct FileRun {
   bool hole = false;               // reads as zeros and occupies no storage
 };
 
+// One of several writes that are handed over together.
+struct WritePiece {
+  std::uint64_t offset = 0;
+  std::span<const std::byte> data;
+};
+
 class BlockDevice {
  public:
   virtual ~BlockDevice() = default;
@@ -35,6 +41,13 @@ class BlockDevice {
 
   // Writes all of `data` at byte `offset`, extending the file where needed. kIo, kNoSpace, kDenied.
   virtual Status Write(std::uint64_t offset, std::span<const std::byte> data) = 0;
+
+  // Writes the pieces, which do not overlap, in any order. On an error some may be written. A device
+  // for which a call is dear does all in one; this default makes one Write of each.
+  virtual Status WriteAll(std::span<const WritePiece> pieces) {
+    for (const WritePiece& piece : pieces) INSTAR_TRY(Write(piece.offset, piece.data));
+    return {};
+  }
 
   // The run that starts at `offset` (below size_bytes()), at most `max_length` bytes of it. A
   // device that cannot tell says "data" for all of it, which is what this default does.

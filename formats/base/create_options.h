@@ -154,8 +154,8 @@ struct OptionFault {
     setting.text = "off";
   }
   if (setting.spec == nullptr) {
-    return std::unexpected(OptionFault{{"Invalid parameter '", item.name, "'"},
-                                       "the format has no such option"});
+    return std::unexpected(
+        OptionFault{{"Invalid parameter '", item.name, "'"}, "the format has no such option"});
   }
   const std::string_view name = setting.spec->name;
   std::optional<std::uint64_t> number;
@@ -188,11 +188,10 @@ struct OptionFault {
                                          "an option that expects 'on' or 'off' has another value"});
     case OptionKind::kText:
       if (setting.spec->Accepts(setting.text)) return setting;
-      return std::unexpected(
-          OptionFault{{"Parameter '",
-                       setting.spec->choice_name.empty() ? name : setting.spec->choice_name,
-                       "' does not accept value '", setting.text, "'"},
-                      "an option has a value that it does not accept"});
+      return std::unexpected(OptionFault{
+          {"Parameter '", setting.spec->choice_name.empty() ? name : setting.spec->choice_name,
+           "' does not accept value '", setting.text, "'"},
+          "an option has a value that it does not accept"});
   }
   return setting;
 }

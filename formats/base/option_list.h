@@ -111,9 +111,9 @@ constexpr void AppendOptionText(std::string_view value, Text& out) {
   return value;
 }
 
-// A number of bytes: decimal, with an optional fraction and one of the suffixes b k M G T P E (either
-// case; powers of 1024; no suffix is bytes), or hexadecimal without either. Fractions of a byte are
-// dropped.
+// A number of bytes: decimal, with an optional fraction and one of the suffixes b k M G T P E
+// (either case; powers of 1024; no suffix is bytes), or hexadecimal without either. Fractions of a
+// byte are dropped.
 [[nodiscard]] constexpr std::optional<std::uint64_t> ParseOptionSize(std::string_view text) {
   if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
     return ParseOptionNumber(text);
@@ -153,8 +153,8 @@ constexpr void AppendOptionText(std::string_view value, Text& out) {
   const std::uint64_t unit = std::uint64_t{1} << shift;
   const auto bytes = CheckedMul(whole, unit);
   if (!bytes) return std::nullopt;
-  const std::uint64_t fraction = unit / denominator * numerator +
-                                 unit % denominator * numerator / denominator;
+  const std::uint64_t fraction =
+      unit / denominator * numerator + unit % denominator * numerator / denominator;
   return CheckedAdd(*bytes, fraction);
 }
 

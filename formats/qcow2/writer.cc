@@ -1,0 +1,335 @@
+#include "formats/qcow2/writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "formats/base/checked.h"
+#include "formats/qcow2/refcount.h"
+
+namespace instar::qcow2 {
+namespace {
+
+constexpr unsigned kMaxWorkers = 64;
+constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 0};
+constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
+constexpr SubclusterBitmap kNothing{};
+
+// The least n with n = clusters + ceil(n / per_block): a file that holds `clusters` and the
+// refcount blocks for all of it.
+std::uint64_t WithRefcountBlocks(std::uint64_t clusters, std::uint64_t per_block) {
+  std::uint64_t total = clusters;
+  while (true) {
+    const std::uint64_t next = clusters + DivideRoundUp(total, per_block);
+    if (next == total) return total;
+    total = next;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
+  INSTAR_ASSIGN_OR_RETURN(WriterOptions parsed, WriterOptions::From(options));
+  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+  if (options.workers > kMaxWorkers) {
+    return InvalidArgument("{0} workers are too many; at most {1}", options.workers, kMaxWorkers);
+  }
+  INSTAR_TRY(EncodeFirstCluster(parsed, TablePlaces{}));
+  const bool zstd = parsed.compression_type == kCompressionZstd;
+  const unsigned cluster_bits = parsed.cluster_bits;
+  std::unique_ptr<Writer> writer(new Writer(std::move(parsed), *options.target, options.data_file));
+  for (unsigned worker = 0; options.compress && worker < options.workers; ++worker) {
+    INSTAR_ASSIGN_OR_RETURN(auto compressor,
+                            zstd ? MakeZstdCompressor(cluster_bits) : MakeDeflateCompressor());
+    writer->compressors_.push_back(std::move(compressor));
+  }
+  return writer;
+}
+
+Writer::Writer(WriterOptions options, TargetDevice& target, TargetDevice* data_file)
+    : options_(std::move(options)),
+      target_(&target),
+      data_(data_file != nullptr ? data_file : &target),
+      batch_(target),
+      allocator_(batch_, options_.cluster_bits, options_.refcount_order),
+      mapping_(batch_, allocator_, options_.cluster_bits, options_.extended_l2) {}
+
+std::uint64_t Writer::FullFileClusters() const {
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  const std::uint64_t per_block = RefcountsPerBlock(options_.cluster_bits, options_.refcount_order);
+  std::uint64_t clusters = 1 + options_.l1_entries();  // header, L2 tables
+  clusters += DivideRoundUp(std::max<std::uint64_t>(options_.l1_entries(), 1) * kTableEntryBytes,
+                            cluster_bytes);
+  if (!options_.has_data_file) clusters += options_.clusters();
+  // The refcount table: a cluster at first, and more while it has to count itself too.
+  std::uint64_t table = 1;
+  while (true) {
+    const std::uint64_t total = WithRefcountBlocks(clusters + table, per_block);
+    const std::uint64_t needed =
+        DivideRoundUp(DivideRoundUp(total, per_block) * kTableEntryBytes, cluster_bytes);
+    if (needed <= table) return total;
+    table = needed;
+  }
+}
+
+Status Writer::Begin() {
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  if (target_->fresh_reads_zero()) {
+    INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
+  } else {
+    INSTAR_TRY(target_->Zero(0, cluster_bytes));
+  }
+  if (options_.has_data_file) INSTAR_TRY(BeginDataFile());
+
+  const std::uint64_t full_clusters = FullFileClusters();
+  if (!options_.has_data_file && target_->fresh_reads_zero() &&
+      options_.preallocation >= WriterPreallocation::kFalloc) {
+    const auto bytes = CheckedMul(full_clusters, cluster_bytes);
+    if (!bytes)
+      return OverLimit("{0} clusters of {1} bytes do not make a file", full_clusters,
+                       cluster_bytes);
+    INSTAR_TRY(target_->Resize(*bytes, options_.preallocation == WriterPreallocation::kFull
+                                           ? Preallocation::kFull
+                                           : Preallocation::kFalloc));
+  }
+
+  INSTAR_TRY(allocator_.AllocateTable(1));  // header
+  // Twice the file leaves room for bitmaps and for clusters that compressed data fills badly.
+  const std::uint64_t most_blocks = DivideRoundUp(
+      2 * full_clusters, RefcountsPerBlock(options_.cluster_bits, options_.refcount_order));
+  if (most_blocks * kTableEntryBytes <= cluster_bytes) {
+    INSTAR_ASSIGN_OR_RETURN(places_.refcount_table_offset, allocator_.AllocateTable(1));
+    places_.refcount_table_clusters = 1;
+  }
+  const std::uint64_t l1_bytes = options_.l1_entries() * kTableEntryBytes;
+  if (l1_bytes != 0) {
+    INSTAR_ASSIGN_OR_RETURN(places_.l1_offset,
+                            allocator_.AllocateTable(DivideRoundUp(l1_bytes, cluster_bytes)));
+    if (!target_->fresh_reads_zero()) INSTAR_TRY(target_->Zero(places_.l1_offset, l1_bytes));
+  } else {
+    places_.l1_offset = allocator_.end_bytes();
+  }
+  mapping_.PlaceL1(places_.l1_offset, options_.l1_entries());
+  return {};
+}
+
+Status Writer::BeginDataFile() {
+  const std::uint64_t bytes = options_.virtual_size_bytes;
+  if (data_->fresh_reads_zero()) {
+    INSTAR_TRY(data_->Resize(0, Preallocation::kOff));
+    const bool full = options_.preallocation == WriterPreallocation::kFull;
+    const bool falloc = options_.preallocation == WriterPreallocation::kFalloc;
+    return data_->Resize(bytes, full     ? Preallocation::kFull
+                                : falloc ? Preallocation::kFalloc
+                                         : Preallocation::kOff);
+  }
+  if (data_->size_bytes() < bytes) {
+    return MakeError(ErrorCode::kNoSpace, "the data file has {0} bytes, but the disk needs {1}",
+                     data_->size_bytes(), bytes);
+  }
+  return {};
+}
+
+Status Writer::CheckPlace(std::uint64_t offset, std::uint64_t length) const {
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  if (length == 0 || !RangeFits(offset, length, options_.virtual_size_bytes)) {
+    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
+                           options_.virtual_size_bytes);
+  }
+  const bool ends_well =
+      (offset + length) % cluster_bytes == 0 || offset + length == options_.virtual_size_bytes;
+  if (offset % cluster_bytes != 0 || !ends_well) {
+    return InvalidArgument("{1} bytes at {0} are not whole clusters of {2} bytes", offset, length,
+                           cluster_bytes);
+  }
+  if (offset >> options_.cluster_bits < next_cluster_) {
+    return InvalidArgument("offset {0} lies before data already placed (up to {1})", offset,
+                           next_cluster_ << options_.cluster_bits);
+  }
+  return {};
+}
+
+Result<ClusterRun> Writer::TakeClusters(std::uint64_t cluster, std::uint64_t clusters,
+                                        SubclusterBitmap bitmap) {
+  INSTAR_TRY(mapping_.Select(cluster));
+  clusters = std::min(clusters, mapping_.ClustersLeft(cluster));
+  ClusterRun run{.offset = cluster << options_.cluster_bits, .clusters = clusters};
+  if (!options_.has_data_file) {
+    INSTAR_ASSIGN_OR_RETURN(run, allocator_.AllocateRun(clusters));
+  } else if (!RangeFits(run.offset, clusters << options_.cluster_bits, kOffsetMask)) {
+    return OverLimit("a data file holds {0} bytes at most", kOffsetMask);
+  }
+  for (std::uint64_t i = 0; i < run.clusters; ++i) {
+    const std::uint64_t offset = run.offset + (i << options_.cluster_bits);
+    mapping_.Set(cluster + i, EncodeStandardEntry(offset, true), bitmap);
+  }
+  next_cluster_ = cluster + run.clusters;
+  return run;
+}
+
+Status Writer::ZeroData(const ClusterRun& run) {
+  if (data_->fresh_reads_zero()) return {};
+  std::uint64_t bytes = run.clusters << options_.cluster_bits;
+  if (options_.has_data_file) {
+    bytes = std::min(bytes, options_.virtual_size_bytes - run.offset);
+  }
+  return data_->Zero(run.offset, bytes);
+}
+
+Status Writer::PreallocateUntil(std::uint64_t end) {
+  if (!preallocates()) return {};
+  while (next_cluster_ < end) {
+    // An extended entry can have a place and yet be unallocated, so that it shows the backing file.
+    INSTAR_ASSIGN_OR_RETURN(const ClusterRun run,
+                            TakeClusters(next_cluster_, end - next_cluster_, kNothing));
+    if (!options_.extended_l2) INSTAR_TRY(ZeroData(run));
+  }
+  return {};
+}
+
+Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {
+  INSTAR_TRY(CheckPlace(offset, length));
+  const std::uint64_t cluster = offset >> options_.cluster_bits;
+  INSTAR_TRY(PreallocateUntil(cluster));
+  INSTAR_ASSIGN_OR_RETURN(
+      const ClusterRun run,
+      TakeClusters(cluster, DivideRoundUp(length, options_.cluster_bytes()), kAllAllocated));
+  return Placement{.device = data_->id(),
+                   .file_offset = run.offset,
+                   .length_bytes = std::min(length, run.clusters << options_.cluster_bits)};
+}
+
+Result<Placement> Writer::PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) {
+  const std::uint64_t left =
+      options_.virtual_size_bytes - std::min(offset, options_.virtual_size_bytes);
+  INSTAR_TRY(CheckPlace(offset, std::min(left, options_.cluster_bytes())));
+  if (compressors_.empty()) {
+    return Unsupported("this image was not created for compressed clusters");
+  }
+  if (compressed_bytes == 0 || compressed_bytes >= options_.cluster_bytes()) {
+    return InvalidArgument("compressed data of {0} bytes is no smaller than a cluster of {1}",
+                           compressed_bytes, options_.cluster_bytes());
+  }
+  const std::uint64_t cluster = offset >> options_.cluster_bits;
+  INSTAR_TRY(mapping_.Select(cluster));
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t place, allocator_.AllocateBytes(compressed_bytes));
+  mapping_.Set(cluster,
+               CompressedCluster::Covering(place, compressed_bytes).Encode(options_.cluster_bits),
+               kNothing);
+  next_cluster_ = cluster + 1;
+  return Placement{.device = target_->id(), .file_offset = place, .length_bytes = compressed_bytes};
+}
+
+Status Writer::PlaceZero(std::uint64_t offset, std::uint64_t length) {
+  INSTAR_TRY(CheckPlace(offset, length));
+  if (!options_.has_backing())
+    return {};  // what has no place, or a preallocated one, reads as zeros
+  std::uint64_t cluster = offset >> options_.cluster_bits;
+  const std::uint64_t end = cluster + DivideRoundUp(length, options_.cluster_bytes());
+  INSTAR_TRY(PreallocateUntil(cluster));
+  while (cluster < end) {
+    if (options_.version < 3) {
+      // Version 2 cannot say "zero": only zeros that are stored hide the backing file.
+      INSTAR_ASSIGN_OR_RETURN(const ClusterRun run,
+                              TakeClusters(cluster, end - cluster, kAllAllocated));
+      INSTAR_TRY(ZeroData(run));
+      cluster = next_cluster_;
+      continue;
+    }
+    if (preallocates()) {
+      INSTAR_TRY(TakeClusters(cluster, end - cluster, kAllZero));
+      cluster = next_cluster_;
+      continue;
+    }
+    INSTAR_TRY(mapping_.Select(cluster));
+    const std::uint64_t table_end = std::min(end, cluster + mapping_.ClustersLeft(cluster));
+    for (; cluster < table_end; ++cluster) {
+      mapping_.Set(cluster, options_.extended_l2 ? 0 : kReadsZero, kAllZero);
+    }
+    next_cluster_ = cluster;
+  }
+  return {};
+}
+
+Result<std::size_t> Writer::Compress(unsigned worker, std::span<const std::byte> unit,
+                                     std::span<std::byte> out) {
+  if (worker >= compressors_.size()) {
+    return Unsupported("this image was not created for compressed clusters");
+  }
+  const std::size_t cluster_bytes = options_.cluster_bytes();
+  if (unit.empty() || unit.size() > cluster_bytes) {
+    return InvalidArgument("{0} bytes are not a cluster of {1}", unit.size(), cluster_bytes);
+  }
+  out = out.first(std::min(out.size(), cluster_bytes - 1));
+  if (unit.size() == cluster_bytes) return compressors_[worker]->Compress(unit, out);
+  // The last cluster of the disk: readers inflate whole clusters.
+  std::vector<std::byte> padded(cluster_bytes);
+  std::ranges::copy(unit, padded.begin());
+  return compressors_[worker]->Compress(padded, out);
+}
+
+Status Writer::PlaceRefcountTable() {
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  if (places_.refcount_table_clusters != 0) {
+    if (allocator_.refcount_blocks().size() * kTableEntryBytes > cluster_bytes) {
+      return OverLimit("the image file grew to {0} bytes, beyond what its refcount table covers",
+                       allocator_.end_bytes());
+    }
+    return {};
+  }
+  // The table counts itself: enough clusters for the blocks there will be when it has its place.
+  const std::uint64_t per_block = RefcountsPerBlock(options_.cluster_bits, options_.refcount_order);
+  const std::uint64_t others =
+      (allocator_.end_bytes() >> options_.cluster_bits) - allocator_.refcount_blocks().size();
+  std::uint64_t clusters = 0;
+  std::uint64_t needed = 1;
+  while (needed > clusters) {
+    clusters = needed;
+    const std::uint64_t total = WithRefcountBlocks(others + clusters, per_block);
+    needed = DivideRoundUp(DivideRoundUp(total, per_block) * kTableEntryBytes, cluster_bytes);
+  }
+  places_.refcount_table_clusters = clusters;
+  INSTAR_ASSIGN_OR_RETURN(places_.refcount_table_offset, allocator_.AllocateTable(clusters));
+  return {};
+}
+
+Status Writer::WriteRefcountTable() {
+  const std::span<const std::uint64_t> blocks = allocator_.refcount_blocks();
+  constexpr std::size_t kPieceEntries = 4096;
+  const std::uint64_t entries =
+      places_.refcount_table_clusters * options_.cluster_bytes() / kTableEntryBytes;
+  std::vector<std::byte> piece;
+  for (std::uint64_t first = 0; first < entries; first += kPieceEntries) {
+    const std::uint64_t count = std::min<std::uint64_t>(kPieceEntries, entries - first);
+    piece.assign(count * kTableEntryBytes, std::byte{0});
+    for (std::uint64_t i = first; i < std::min<std::uint64_t>(first + count, blocks.size()); ++i) {
+      StoreBe64(piece, (i - first) * kTableEntryBytes, blocks[i]);
+    }
+    INSTAR_TRY(batch_.Add(places_.refcount_table_offset + first * kTableEntryBytes, piece));
+  }
+  return {};
+}
+
+std::uint64_t Writer::FileEnd() const {
+  const std::uint64_t l1_end = places_.l1_offset + options_.l1_entries() * kTableEntryBytes;
+  const bool l1_is_last = DivideRoundUp(l1_end, options_.cluster_bytes()) ==
+                          allocator_.end_bytes() >> options_.cluster_bits;
+  return l1_is_last ? l1_end : allocator_.used_end_bytes();
+}
+
+Status Writer::Finish() {
+  INSTAR_TRY(PreallocateUntil(options_.clusters()));
+  INSTAR_TRY(mapping_.Finish());
+  INSTAR_TRY(PlaceRefcountTable());
+  INSTAR_TRY(allocator_.Finish());
+  INSTAR_TRY(WriteRefcountTable());
+  INSTAR_TRY(batch_.Flush());
+  if (target_->fresh_reads_zero()) INSTAR_TRY(target_->Resize(FileEnd(), Preallocation::kOff));
+  INSTAR_ASSIGN_OR_RETURN(const std::vector<std::byte> first_cluster,
+                          EncodeFirstCluster(options_, places_));
+  if (data_ != target_) INSTAR_TRY(data_->Flush());
+  INSTAR_TRY(target_->Flush());
+  INSTAR_TRY(target_->Write(0, first_cluster));
+  return target_->Flush();
+}
+
+}  // namespace instar::qcow2

@@ -1,0 +1,97 @@
+#include "formats/raw/writer.h"
+
+#include <string_view>
+
+#include "formats/base/checked.h"
+#include "formats/base/create_options.h"
+
+namespace instar::raw {
+namespace {
+
+constexpr std::uint64_t kMaxVirtualBytes = (std::uint64_t{1} << 63) - 512;
+
+Result<Preallocation> ReadOptions(std::string_view list) {
+  if (const auto checked = CheckCreateOptions(FormatId::kRaw, list); !checked) {
+    return InvalidArgument(checked.error().summary);
+  }
+  Preallocation preallocation = Preallocation::kOff;
+  OptionList items(list);
+  while (const auto item = items.Next()) {
+    const OptionSetting setting = *CheckOption(FormatId::kRaw, *item);
+    if (setting.spec->name != "preallocation") continue;
+    if (setting.text == "metadata") {
+      return InvalidArgument("raw images have no metadata to preallocate");
+    }
+    preallocation = setting.text == "full"     ? Preallocation::kFull
+                    : setting.text == "falloc" ? Preallocation::kFalloc
+                                               : Preallocation::kOff;
+  }
+  return preallocation;
+}
+
+Result<std::uint64_t> DiskBytes(const CreateOptions& options) {
+  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+  if (options.virtual_size_bytes > kMaxVirtualBytes) {
+    return OverLimit("a virtual disk of {0} bytes is too large; the most is {1}",
+                     options.virtual_size_bytes, kMaxVirtualBytes);
+  }
+  return DivideRoundUp(options.virtual_size_bytes, 512) * 512;
+}
+
+Status CheckTargetHolds(const TargetDevice& target, std::uint64_t bytes) {
+  if (target.size_bytes() >= bytes) return {};
+  return MakeError(ErrorCode::kNoSpace, "the target has {0} bytes, but the disk needs {1}",
+                   target.size_bytes(), bytes);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
+  INSTAR_ASSIGN_OR_RETURN(const Preallocation preallocation, ReadOptions(options.options));
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(options));
+  if (!options.backing_name.empty()) {
+    return InvalidArgument("raw images have no backing file");
+  }
+  if (options.compress) return InvalidArgument("raw images cannot be compressed");
+  return std::unique_ptr<Writer>(new Writer(*options.target, bytes, preallocation, false));
+}
+
+Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) {
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(options));
+  if (options.compress) return InvalidArgument("raw images cannot be compressed");
+  INSTAR_TRY(CheckTargetHolds(*options.target, options.virtual_size_bytes));
+  return std::unique_ptr<Writer>(new Writer(*options.target, bytes, Preallocation::kOff, true));
+}
+
+Status Writer::Begin() {
+  if (keep_) return {};
+  if (!target_->fresh_reads_zero()) return CheckTargetHolds(*target_, size_bytes_);
+  INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
+  return target_->Resize(size_bytes_, preallocation_);
+}
+
+Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {
+  if (length == 0 || !RangeFits(offset, length, size_bytes_)) {
+    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
+                           size_bytes_);
+  }
+  return Placement{.device = target_->id(), .file_offset = offset, .length_bytes = length};
+}
+
+Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
+  return Unsupported("raw images cannot be compressed");
+}
+
+Status Writer::PlaceZero(std::uint64_t offset, std::uint64_t length) {
+  INSTAR_TRY(PlaceData(offset, length));
+  if (target_->fresh_reads_zero()) return {};
+  return target_->Zero(offset, length);
+}
+
+Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::span<std::byte>) {
+  return Unsupported("raw images cannot be compressed");
+}
+
+Status Writer::Finish() { return target_->Flush(); }
+
+}  // namespace instar::raw
