@@ -1,0 +1,75 @@
+# bash completion for instar: verbs, options, formats, then files.
+
+_instar() {
+  local cur prev words cword
+  if declare -F _init_completion >/dev/null; then
+    _init_completion -n = || return
+  else
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD - 1]}
+    words=("${COMP_WORDS[@]}")
+    cword=$COMP_CWORD
+  fi
+
+  local formats="raw qcow2"
+  local caches="none writeback writethrough directsync unsafe"
+  local sandbox="--isolation= --allow-path --no-references --help"
+  local verb=""
+  local word
+  for word in "${words[@]:1:cword-1}"; do
+    case $word in
+      info | convert | doctor) verb=$word && break ;;
+    esac
+  done
+
+  case $cur in
+    --isolation=*)
+      mapfile -t COMPREPLY < <(compgen -W "kvm process none" -- "${cur#*=}")
+      return
+      ;;
+    --output=*)
+      mapfile -t COMPREPLY < <(compgen -W "human json" -- "${cur#*=}")
+      return
+      ;;
+  esac
+  case $prev in
+    -f | -O | -F | --source-format | --target-format | --backing-format)
+      mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
+      return
+      ;;
+    -t | -T | --source-cache | --target-cache)
+      mapfile -t COMPREPLY < <(compgen -W "$caches" -- "$cur")
+      return
+      ;;
+    --allow-path)
+      mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+  esac
+
+  if [[ -z $verb ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "info convert doctor --help --version" -- "$cur")
+    return
+  fi
+  if [[ $cur == -* ]]; then
+    local options=""
+    case $verb in
+      info) options="-f --output= --backing-chain -U --force-share --qemu-version $sandbox" ;;
+      convert)
+        options="-f -O -o -c -p -q -n -m -W -S -B -F -l -t -T -r -U --source-format
+          --target-format --target-format-options --source-cache --target-cache --backing
+          --backing-format --sparse-size --no-create --rate-limit --parallel --oob-writes
+          --compress --progress --quiet --force-share --target-is-zero --salvage --bitmaps
+          --skip-broken-bitmaps $sandbox"
+        ;;
+      doctor) options="--help" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+    return
+  fi
+  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+  compopt -o filenames
+}
+
+complete -F _instar instar
