@@ -54,6 +54,10 @@ Status CheckEntry(const BitmapEntry& entry, std::uint32_t index, std::uint64_t b
   if (entry.extra_bytes != 0) {
     return Unsupported("bitmap {0} has {1} bytes of extra data", index, entry.extra_bytes);
   }
+  if (entry.table_offset == 0 || entry.table_offset % 512 != 0 || entry.table_entries == 0) {
+    return Corrupt("the table of bitmap {0} is misplaced at {1x} ({2} entries)", index,
+                   entry.table_offset, entry.table_entries);
+  }
   return {};
 }
 
@@ -78,6 +82,9 @@ Status VisitBitmaps(const BlockDevice& device, const BitmapsExtension& extension
         window.View(extension.directory_offset + at + BitmapEntry::kFixedBytes, entry.name_bytes));
     visitor.Visit(entry, {reinterpret_cast<const char*>(name.data()), name.size()});
     at += entry.encoded_bytes();
+  }
+  if (at != extension.directory_bytes) {
+    return Corrupt("the bitmap directory holds more than its {0} bitmaps", extension.bitmap_count);
   }
   return {};
 }

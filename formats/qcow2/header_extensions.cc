@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "formats/base/endian.h"
-#include "formats/base/read_window.h"
 
 namespace instar::qcow2 {
 
@@ -94,15 +93,13 @@ Status CheckBitmaps(const BitmapsExtension& bitmaps, const Header& header) {
 
 }  // namespace
 
-Result<HeaderExtensions> HeaderExtensions::ReadFrom(const BlockDevice& device,
-                                                    const Header& header) {
+Result<HeaderExtensions> HeaderExtensions::ReadFrom(ReadWindow& file, const Header& header) {
   HeaderExtensions found;
-  ReadWindow window(device, 4096);
   const std::uint64_t end =
       header.backing_file_offset != 0 ? header.backing_file_offset : header.cluster_bytes();
   std::uint64_t at = header.header_bytes;
   while (at < end) {
-    INSTAR_ASSIGN_OR_RETURN(const auto head, window.View(at, ExtensionHeader::kEncodedBytes));
+    INSTAR_ASSIGN_OR_RETURN(const auto head, file.View(at, ExtensionHeader::kEncodedBytes));
     const ExtensionHeader extension = ExtensionHeader::DecodeFrom(head);
     at += ExtensionHeader::kEncodedBytes;
     if (extension.type == kExtensionEnd) break;
@@ -118,7 +115,7 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(const BlockDevice& device,
         if (data_bytes > kMaxBackingFormatBytes) {
           return Corrupt("the backing format name of {0} bytes is too long", data_bytes);
         }
-        INSTAR_ASSIGN_OR_RETURN(const auto data, window.View(data_at, data_bytes));
+        INSTAR_ASSIGN_OR_RETURN(const auto data, file.View(data_at, data_bytes));
         found.backing_format = Text(data);
         break;
       }
@@ -126,7 +123,7 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(const BlockDevice& device,
         if (data_bytes > kMaxDataFileNameBytes) {
           return Corrupt("the data file name of {0} bytes is too long", data_bytes);
         }
-        INSTAR_ASSIGN_OR_RETURN(const auto data, window.View(data_at, data_bytes));
+        INSTAR_ASSIGN_OR_RETURN(const auto data, file.View(data_at, data_bytes));
         found.data_file_name = Text(data);
         break;
       }
@@ -137,7 +134,7 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(const BlockDevice& device,
         }
         // Without the feature bit some writer that knows no bitmaps has passed: not to be believed.
         if ((header.autoclear_features & kAutoclearBitmaps) == 0) break;
-        INSTAR_ASSIGN_OR_RETURN(const auto data, window.View(data_at, data_bytes));
+        INSTAR_ASSIGN_OR_RETURN(const auto data, file.View(data_at, data_bytes));
         INSTAR_ASSIGN_OR_RETURN(found.bitmaps, BitmapsExtension::DecodeFrom(data));
         INSTAR_TRY(CheckBitmaps(*found.bitmaps, header));
         break;
@@ -150,7 +147,7 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(const BlockDevice& device,
           return Corrupt("the encryption extension has {0} bytes instead of {1}", data_bytes,
                          EncryptionExtension::kEncodedBytes);
         }
-        INSTAR_ASSIGN_OR_RETURN(const auto data, window.View(data_at, data_bytes));
+        INSTAR_ASSIGN_OR_RETURN(const auto data, file.View(data_at, data_bytes));
         found.encryption = EncryptionExtension::DecodeFrom(data);
         if (found.encryption->offset % header.cluster_bytes() != 0) {
           return Corrupt("the encryption header is misplaced at {0x}", found.encryption->offset);

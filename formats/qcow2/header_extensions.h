@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/base/block_device.h"
 #include "formats/base/error.h"
+#include "formats/base/read_window.h"
 #include "formats/qcow2/header.h"
 
 namespace instar::qcow2 {
@@ -92,9 +92,9 @@ struct HeaderExtensions {
   std::optional<BitmapsExtension> bitmaps;
   std::optional<EncryptionExtension> encryption;
 
-  // Reads and validates the extensions of the image on `device`, whose header is `header` (already
-  // validated). kCorrupt, kLimit, kIo.
-  static Result<HeaderExtensions> ReadFrom(const BlockDevice& device, const Header& header);
+  // Reads and validates the extensions of the image that `file` (of at least 4 KiB) looks through,
+  // whose header is `header` (already validated). kCorrupt, kLimit, kIo.
+  static Result<HeaderExtensions> ReadFrom(ReadWindow& file, const Header& header);
 };
 
 }  // namespace instar::qcow2

@@ -31,8 +31,8 @@ struct SnapshotEntry {
   std::uint64_t vm_clock_nanoseconds = 0;
   std::uint64_t vm_state_bytes = 0;
   std::uint32_t extra_bytes = 0;
-  std::optional<std::uint64_t> disk_size_bytes;  // absent: that of the image
-  std::optional<std::uint64_t> icount;
+  std::optional<std::uint64_t> disk_size_bytes = std::nullopt;  // absent: that of the image
+  std::optional<std::uint64_t> icount = std::nullopt;
 
   // Decodes the fixed part, and of the extra data as much as `bytes` holds. Needs kFixedBytes.
   static SnapshotEntry DecodeFrom(std::span<const std::byte> bytes);

@@ -1,0 +1,268 @@
+#include "formats/qcow2/map_cursor.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "formats/base/checked.h"
+#include "formats/base/endian.h"
+#include "formats/qcow2/l2_entry.h"
+
+namespace instar::qcow2 {
+namespace {
+
+constexpr std::uint64_t kPieceBytes = 64 << 10;
+
+// What decides how a standard entry reads.
+constexpr std::uint64_t kStandardMask = kOffsetMask | kCompressed | kReadsZero;
+
+}  // namespace
+
+Cursor::Cursor(const MapSource& source)
+    : source_(source), l1_(*source.tables, kPieceBytes), l2_(*source.tables, kPieceBytes) {}
+
+// The piece of the L1 table that holds `l1_index`: entries from the multiple of the piece's size
+// below it to the end of the piece or of what the virtual size needs.
+Result<std::span<const std::byte>> Cursor::L1Piece(std::uint64_t l1_index) {
+  constexpr std::uint64_t kEntries = kPieceBytes / kTableEntryBytes;
+  const std::uint64_t needed =
+      DivideRoundUp(source_.virtual_size_bytes, source_.header.l1_entry_covers_bytes());
+  const std::uint64_t first = l1_index / kEntries * kEntries;
+  const std::uint64_t end = std::min({first + kEntries, std::uint64_t{source_.l1_entries}, needed});
+  const std::uint64_t bytes = (end - first) * kTableEntryBytes;
+  return l1_.View(source_.l1_table_offset + first * kTableEntryBytes, bytes, bytes);
+}
+
+Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
+  const Header& header = source_.header;
+  const std::uint64_t covers = header.l1_entry_covers_bytes();
+  const std::uint64_t l1_index = offset / covers;
+  if (l1_index >= source_.l1_entries) {  // a snapshot of a smaller disk
+    return Entries{.unallocated_bytes = source_.virtual_size_bytes - offset};
+  }
+  INSTAR_ASSIGN_OR_RETURN(const auto l1, L1Piece(l1_index));
+  const std::uint64_t entries_in_piece = l1.size() / kTableEntryBytes;
+  std::uint64_t at = l1_index % (kPieceBytes / kTableEntryBytes);
+  const std::uint64_t table_offset = L2TableOffset(LoadBe64(l1, at * kTableEntryBytes));
+  if (table_offset == 0) {
+    std::uint64_t end = at + 1;
+    while (end < entries_in_piece && L2TableOffset(LoadBe64(l1, end * kTableEntryBytes)) == 0) {
+      ++end;
+    }
+    return Entries{.unallocated_bytes = (l1_index + (end - at)) * covers - offset};
+  }
+  const std::uint64_t table_bytes = header.cluster_bytes();
+  if (table_offset % table_bytes != 0) {
+    return Corrupt("the L2 table at {0x} (L1 entry {1}) is not aligned to a cluster", table_offset,
+                   l1_index);
+  }
+
+  // Small tables are read together where they follow one another in the file.
+  std::uint64_t fill_bytes = table_bytes;
+  while (fill_bytes < kPieceBytes && ++at < entries_in_piece &&
+         L2TableOffset(LoadBe64(l1, at * kTableEntryBytes)) == table_offset + fill_bytes) {
+    fill_bytes += table_bytes;
+  }
+
+  // Of large tables, the piece that holds the entry, but nothing beyond the virtual size.
+  const std::uint64_t entry_bytes = header.l2_entry_bytes();
+  const std::uint64_t index = (offset % covers) >> header.cluster_bits;
+  const std::uint64_t per_piece = std::min(table_bytes, kPieceBytes) / entry_bytes;
+  const std::uint64_t first = index / per_piece * per_piece;
+  const std::uint64_t first_offset = l1_index * covers + (first << header.cluster_bits);
+  const std::uint64_t used =
+      DivideRoundUp(source_.virtual_size_bytes - first_offset, header.cluster_bytes());
+  const std::uint64_t bytes = std::min(per_piece, used) * entry_bytes;
+  INSTAR_ASSIGN_OR_RETURN(const auto piece,
+                          l2_.View(table_offset + first * entry_bytes, bytes,
+                                   fill_bytes > table_bytes ? fill_bytes : bytes));
+  return Entries{.bytes = piece.subspan((index - first) * entry_bytes)};
+}
+
+Status Cursor::CheckHostOffset(std::uint64_t host_offset, std::uint64_t offset) const {
+  const std::uint64_t guest_offset = AlignDown(offset, source_.header.cluster_bytes());
+  if (host_offset % source_.header.cluster_bytes() != 0) {
+    return Corrupt("the cluster at {0x} for virtual offset {1x} is not aligned", host_offset,
+                   guest_offset);
+  }
+  if (source_.header.has_data_file() && host_offset != guest_offset) {
+    return Corrupt("virtual offset {1x} stands at {0x} of the data file, not at the same offset",
+                   host_offset, guest_offset);
+  }
+  return {};
+}
+
+Result<Extent> Cursor::CompressedExtent(std::uint64_t offset, std::uint64_t entry) const {
+  const Header& header = source_.header;
+  if (header.has_data_file()) {
+    return Corrupt("virtual offset {0x} is compressed in an image with a data file", offset);
+  }
+  const std::uint64_t in_cluster = offset % header.cluster_bytes();
+  const auto descriptor = CompressedCluster::DecodeFrom(entry, header.cluster_bits);
+  return Extent{.kind = ExtentKind::kCompressed,
+                .length_bytes = header.cluster_bytes() - in_cluster,
+                .device = source_.data->id(),
+                .file_offset = descriptor.offset,
+                .unit_offset = offset - in_cluster,
+                .unit_bytes = header.cluster_bytes(),
+                .compressed_bytes = descriptor.bytes()};
+}
+
+Result<bool> Cursor::ExtendStandard(Extent& extent, std::uint64_t offset,
+                                    std::span<const std::byte> entries) const {
+  const Header& header = source_.header;
+  const std::uint64_t cluster_bytes = header.cluster_bytes();
+  const std::uint64_t in_cluster = offset % cluster_bytes;
+  std::size_t at = 0;
+  if (extent.length_bytes == 0) {
+    const std::uint64_t entry = LoadBe64(entries, 0);
+    const std::uint64_t host_offset = HostOffset(entry);
+    if (IsCompressed(entry)) {
+      INSTAR_ASSIGN_OR_RETURN(extent, CompressedExtent(offset, entry));
+      return false;
+    }
+    const bool reads_zero = (entry & kReadsZero) != 0;
+    if (reads_zero && header.version < 3) {
+      return Corrupt("virtual offset {0x} has the zero flag, which version 2 does not know",
+                     offset);
+    }
+    // Offset 0 of a data file is a cluster like any other; there COPIED tells that it is allocated.
+    const bool allocated =
+        host_offset != 0 || (header.has_data_file() && !reads_zero && (entry & kCopied) != 0);
+    if (allocated) {
+      INSTAR_TRY(CheckHostOffset(host_offset, offset));
+      extent.device = source_.data->id();
+      extent.file_offset = host_offset + in_cluster;
+    }
+    extent.kind = reads_zero  ? ExtentKind::kZero
+                  : allocated ? ExtentKind::kData
+                              : ExtentKind::kUnallocated;
+    extent.has_offset = reads_zero && allocated;
+    extent.length_bytes = cluster_bytes - in_cluster;
+    at = kTableEntryBytes;
+  }
+
+  // Every further entry of the run has one value: this one, growing by `step`.
+  std::uint64_t mask = kStandardMask;
+  std::uint64_t expected = 0;
+  std::uint64_t step = 0;
+  if (extent.kind == ExtentKind::kZero) expected = kReadsZero;
+  if (extent.kind == ExtentKind::kUnallocated && header.has_data_file()) mask |= kCopied;
+  if (extent.kind == ExtentKind::kData || extent.has_offset) {
+    expected |= extent.file_offset + extent.length_bytes;
+    step = cluster_bytes;
+  }
+  const std::size_t first = at;
+  while (at < entries.size() && (LoadBe64(entries, at) & mask) == expected) {
+    at += kTableEntryBytes;
+    expected += step;
+  }
+  extent.length_bytes += (at - first) / kTableEntryBytes * cluster_bytes;
+  return at == entries.size();
+}
+
+Result<bool> Cursor::ExtendExtended(Extent& extent, std::uint64_t offset,
+                                    std::span<const std::byte> entries) const {
+  const Header& header = source_.header;
+  const std::uint64_t cluster_bytes = header.cluster_bytes();
+  const std::uint64_t subcluster_bytes = header.subcluster_bytes();
+  for (std::size_t at = 0; at < entries.size(); at += kExtendedL2EntryBytes) {
+    const std::uint64_t entry = LoadBe64(entries, at);
+    const std::uint64_t in_cluster = offset % cluster_bytes;
+    if (IsCompressed(entry)) {
+      if (extent.length_bytes != 0) return false;
+      INSTAR_ASSIGN_OR_RETURN(extent, CompressedExtent(offset, entry));
+      return false;
+    }
+    const auto bitmap = SubclusterBitmap::DecodeFrom(LoadBe64(entries, at + kTableEntryBytes));
+    const std::uint64_t host_offset = HostOffset(entry);
+    const bool allocated = host_offset != 0 || (header.has_data_file() && (entry & kCopied) != 0);
+    const std::uint32_t contradicting =
+        allocated ? bitmap.allocated & bitmap.reads_zero : bitmap.allocated;
+    if (contradicting != 0) {
+      if (extent.length_bytes != 0) return false;
+      return Corrupt("the subcluster bitmap for virtual offset {0x} contradicts itself ({1x})",
+                     offset - in_cluster, bitmap.Encode());
+    }
+    if (allocated) {
+      if (const Status good = CheckHostOffset(host_offset, offset); !good) {
+        if (extent.length_bytes != 0) return false;
+        return std::unexpected(good.error());
+      }
+    }
+
+    // The run of equal subclusters from here: XOR with the state of the first one turns equal bits
+    // to zero, so the run ends at the lowest bit set in either half.
+    const auto sub = static_cast<unsigned>(in_cluster / subcluster_bytes);
+    const bool is_data = ((bitmap.allocated >> sub) & 1) != 0;
+    const bool is_zero = ((bitmap.reads_zero >> sub) & 1) != 0;
+    const std::uint32_t differs = ((bitmap.allocated ^ (is_data ? ~std::uint32_t{0} : 0)) |
+                                   (bitmap.reads_zero ^ (is_zero ? ~std::uint32_t{0} : 0))) >>
+                                  sub;
+    const unsigned count = std::min<unsigned>(static_cast<unsigned>(std::countr_zero(differs)),
+                                              kSubclustersPerCluster - sub);
+    const ExtentKind kind = is_zero   ? ExtentKind::kZero
+                            : is_data ? ExtentKind::kData
+                                      : ExtentKind::kUnallocated;
+    const bool has_offset = is_zero && allocated;
+    const std::uint64_t file_offset = host_offset + in_cluster;
+    if (extent.length_bytes == 0) {
+      extent.kind = kind;
+      extent.has_offset = has_offset;
+      if (is_data || has_offset) {
+        extent.device = source_.data->id();
+        extent.file_offset = file_offset;
+      }
+    } else if (extent.kind != kind || extent.has_offset != has_offset ||
+               ((is_data || has_offset) &&
+                extent.file_offset + extent.length_bytes != file_offset)) {
+      return false;
+    }
+    const std::uint64_t length = (sub + count) * subcluster_bytes - in_cluster;
+    extent.length_bytes += length;
+    offset += length;
+    if (sub + count < kSubclustersPerCluster) return false;
+  }
+  return true;
+}
+
+Result<Extent> Cursor::Next(std::uint64_t offset, std::uint64_t max_length) {
+  if (offset >= source_.virtual_size_bytes || max_length == 0) {
+    return InvalidArgument("virtual offset {0x} is not below the virtual size {1x}", offset,
+                           source_.virtual_size_bytes);
+  }
+  const std::uint64_t wanted = std::min(max_length, source_.virtual_size_bytes - offset);
+  Extent extent;
+  while (extent.length_bytes < wanted) {
+    const std::uint64_t at = offset + extent.length_bytes;
+    const auto entries = Find(at);
+    // What was found so far is good; who asks for the rest gets the error.
+    if (!entries) {
+      if (extent.length_bytes != 0) break;
+      return std::unexpected(entries.error().On(source_.tables->id()));
+    }
+    if (entries->bytes.empty()) {
+      if (extent.length_bytes != 0 && extent.kind != ExtentKind::kUnallocated) break;
+      extent.length_bytes += entries->unallocated_bytes;
+      continue;
+    }
+    const auto more = source_.header.extended_l2() ? ExtendExtended(extent, at, entries->bytes)
+                                                   : ExtendStandard(extent, at, entries->bytes);
+    if (!more) return std::unexpected(more.error().On(source_.tables->id()));
+    if (!*more) break;
+  }
+  extent.length_bytes = std::min(extent.length_bytes, wanted);
+
+  // Clusters beyond the end of the file were never written: they read as zeros.
+  if (extent.kind == ExtentKind::kData) {
+    const std::uint64_t file_bytes = source_.data->size_bytes();
+    if (extent.file_offset >= file_bytes) {
+      extent.kind = ExtentKind::kZero;
+      extent.has_offset = true;
+    } else {
+      extent.length_bytes = std::min(extent.length_bytes, file_bytes - extent.file_offset);
+    }
+  }
+  return extent;
+}
+
+}  // namespace instar::qcow2
