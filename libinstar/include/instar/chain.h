@@ -22,9 +22,10 @@ struct Layer {
 
 // Which files that an image names are opened along with it.
 enum class References {
-  kNone,   // only the image itself (info without --backing-chain)
-  kFiles,  // data file and extents, not the backing file
-  kAll,    // the whole chain
+  kNone,     // only the image itself (info without --backing-chain)
+  kFiles,    // data file and extents, not the backing file
+  kBacking,  // the chain of backing files, but no data file or extent: enough to describe images
+  kAll,      // the whole chain with every file
 };
 
 struct ChainOptions {
@@ -43,22 +44,36 @@ struct ChainExtent {
   bool allocated = false;  // whether any layer says something of it
 };
 
+// Walks the merged disk. Not thread-safe: one cursor a worker.
 class ChainCursor {
  public:
-  // The extent at `offset` of the top image's virtual disk; at most `max_length` (not 0) bytes.
+  // The extent at `offset` (below the virtual size) of the top image's virtual disk; at most
+  // `max_length` (not 0) bytes. Neighbouring stretches that are one extent come as one.
   Result<ChainExtent> Next(std::uint64_t offset, std::uint64_t max_length);
 
  private:
   friend class Chain;
+  // The extent a layer's cursor gave last, so that what an overlay cuts into pieces is asked once.
+  struct Known {
+    std::uint64_t offset = 0;
+    Extent extent;  // length 0: nothing known
+  };
+  struct LayerCursor {
+    std::unique_ptr<MapCursor> cursor;
+    Known known;
+  };
+  Result<Extent> NextOfLayer(std::size_t depth, std::uint64_t offset, std::uint64_t max_length);
+  Result<ChainExtent> NextMerged(std::uint64_t offset, std::uint64_t max_length);
+
   const class Chain* chain_ = nullptr;
-  std::vector<std::unique_ptr<MapCursor>> cursors_;
+  std::vector<LayerCursor> cursors_;
 };
 
 class Chain {
  public:
-  // Opens the image and, as asked, what it names. A reference without a stated format must probe as
-  // a known format other than raw. kLimit beyond max_depth; a cycle ends there or is kDenied by the
-  // host.
+  // Opens the image and, as asked, what it names. A backing file without a stated format must probe
+  // as a known format other than raw. kLimit beyond max_depth; a cycle ends there or is kDenied by
+  // the host. Every error names the device it is about.
   static Result<std::unique_ptr<Chain>> Open(Host& host, const ChainOptions& options);
 
   [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }

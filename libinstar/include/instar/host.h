@@ -59,6 +59,9 @@ struct ScanRange {
   std::uint64_t length_bytes = 0;
 };
 
+// Most entries one vectored call may carry; planners split longer lists.
+inline constexpr std::size_t kMaxHostList = 4096;
+
 // All calls may be made from any worker at once.
 class Host {
  public:
@@ -118,6 +121,7 @@ class HostDevice final : public TargetDevice {
   [[nodiscard]] std::uint64_t size_bytes() const override { return info_.size_bytes; }
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override;
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
+  Status WriteAll(std::span<const WritePiece> pieces) override;
   Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override;
   Status Resize(std::uint64_t size_bytes, Preallocation preallocation) override;
   Status Flush() override;

@@ -1,0 +1,104 @@
+#include "convert/chunk_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "convert/spin.h"
+#include "formats/base/checked.h"
+
+namespace instar::convert {
+
+Result<std::unique_ptr<ChunkQueue>> ChunkQueue::Create(const SourceDisk& disk, const Target& target,
+                                                       const Options& options) {
+  std::unique_ptr<ChunkQueue> queue(new ChunkQueue(disk, target, options));
+  INSTAR_ASSIGN_OR_RETURN(queue->scout_, disk.OpenCursor());
+  return queue;
+}
+
+std::optional<Claim> ChunkQueue::Next() {
+  const SpinGuard guard(claim_lock_);
+  return NextLocked();
+}
+
+// Makes lead_ cover next_offset_. False if the map cannot be read.
+bool ChunkQueue::Look() {
+  if (next_offset_ >= lead_.offset && next_offset_ < lead_.end()) {
+    lead_ = lead_.Part(next_offset_, lead_.length_bytes);
+    return true;
+  }
+  lead_ = {};
+  auto found = scout_->Next(next_offset_, disk_.size_bytes() - next_offset_);
+  if (found) {
+    lead_ = *found;
+    return true;
+  }
+  if (!options_.salvage) Fail(found.error());
+  return options_.salvage;
+}
+
+std::optional<Claim> ChunkQueue::NextLocked() {
+  const std::uint64_t size = disk_.size_bytes();
+  std::uint64_t length = 0;
+  while (true) {
+    if (next_offset_ >= size || stopped_.load(std::memory_order_relaxed)) return std::nullopt;
+    if (!Look()) return std::nullopt;
+
+    length = std::min(options_.chunk_bytes, size - next_offset_);
+    const bool to_the_end = lead_.end() == size;
+    if (lead_.length_bytes < length || lead_.kind != Piece::Kind::kZero) {
+      if (!lead_.inherited || lead_.length_bytes < length) break;
+    }
+    // Zeros, or nothing of the source's own, for at least a chunk. Whether they need no work can
+    // change only at the end of the target's backing file.
+    std::uint64_t settled = std::min(lead_.end(), target_.NextZeroChange(next_offset_));
+    if (!to_the_end || settled != size) settled = AlignDown(settled, options_.chunk_bytes);
+    if (settled <= next_offset_) break;
+    const ZeroPolicy zeros = target_.ZerosAt(next_offset_);
+    if (lead_.inherited || zeros == ZeroPolicy::kLeaveOut) {
+      AddDone(settled - next_offset_);
+      next_offset_ = settled;
+      continue;
+    }
+    if (zeros == ZeroPolicy::kExplicit) length = settled - next_offset_;
+    break;
+  }
+  Claim claim{.ticket = next_ticket_++, .offset = next_offset_, .length_bytes = length};
+  if (lead_.length_bytes != 0) claim.lead = lead_.Part(next_offset_, length);
+  next_offset_ += length;
+  return claim;
+}
+
+bool ChunkQueue::BeginTurn(std::uint64_t ticket) {
+  if (!options_.ordered) {
+    while (turn_lock_.test_and_set(std::memory_order_acquire)) SpinPause();
+    return true;
+  }
+  while (turn_.load(std::memory_order_acquire) != ticket) {
+    if (stopped_.load(std::memory_order_relaxed)) return false;
+    SpinPause();
+  }
+  return true;
+}
+
+void ChunkQueue::EndTurn() {
+  if (!options_.ordered) {
+    turn_lock_.clear(std::memory_order_release);
+    return;
+  }
+  turn_.fetch_add(1, std::memory_order_release);
+}
+
+void ChunkQueue::Fail(const Error& error) {
+  if (!error_taken_.test_and_set(std::memory_order_acq_rel)) {
+    error_ = error;
+    error_set_.store(true, std::memory_order_release);
+  }
+  stopped_.store(true, std::memory_order_release);
+}
+
+Status ChunkQueue::status() const {
+  if (error_set_.load(std::memory_order_acquire)) return std::unexpected(error_);
+  return {};
+}
+
+}  // namespace instar::convert

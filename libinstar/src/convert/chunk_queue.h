@@ -1,0 +1,94 @@
+// Handing the disk out to the workers, and keeping their allocations in order.
+//
+// The disk is cut into chunks. A worker claims the next one that holds anything; while it holds the
+// claim lock it looks, with a cursor of its own, at the extent the chunk starts with, so that a hole
+// of any size is stepped over at once. Each claim carries a ticket. Where data goes in the target is
+// decided in the order of the tickets, so the result does not depend on how many workers there are
+// or which is faster; moving the bytes is not ordered.
+//
+// Waiting is a spin: workers are virtual processors of a guest that has no scheduler, and what is
+// waited for takes microseconds.
+#ifndef INSTAR_CONVERT_CHUNK_QUEUE_H_
+#define INSTAR_CONVERT_CHUNK_QUEUE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "convert/source_disk.h"
+#include "convert/target.h"
+
+namespace instar::convert {
+
+// Large enough that the calls a chunk costs (two or three of 35 us under nested virtualization) are
+// small beside moving it, small enough to stay in a processor's cache between scan and copy.
+inline constexpr std::uint64_t kChunkBytes = 2 << 20;
+
+struct Claim {
+  std::uint64_t ticket = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t length_bytes = 0;
+  // What the disk holds at `offset`; length 0 where that could not be told. A lead of zeros that is
+  // longer than a chunk makes the claim as long, and then is all of it.
+  Piece lead;
+};
+
+class ChunkQueue {
+ public:
+  struct Options {
+    std::uint64_t chunk_bytes = kChunkBytes;  // a power of two, multiple of the target's unit
+    bool ordered = true;                      // Turn waits for the tickets before
+    bool salvage = false;                     // a map that cannot be read is left to the worker
+  };
+
+  // `disk` and `target` must outlive the queue; the target has begun.
+  static Result<std::unique_ptr<ChunkQueue>> Create(const SourceDisk& disk, const Target& target,
+                                                    const Options& options);
+
+  // The next chunk, or nothing when all are handed out or something failed.
+  std::optional<Claim> Next();
+
+  // Waits until all claims before `ticket` have placed what they place; false if something failed.
+  // Then EndTurn must follow.
+  bool BeginTurn(std::uint64_t ticket);
+  void EndTurn();
+
+  // Ends the conversion. The first error is kept.
+  void Fail(const Error& error);
+  [[nodiscard]] Status status() const;
+
+  // Bytes of the disk that are settled.
+  void AddDone(std::uint64_t bytes) { done_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t done_bytes() const {
+    return done_bytes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  ChunkQueue(const SourceDisk& disk, const Target& target, const Options& options)
+      : disk_(disk), target_(target), options_(options) {}
+  bool Look();
+  [[nodiscard]] std::optional<Claim> NextLocked();
+
+  const SourceDisk& disk_;
+  const Target& target_;
+  const Options options_;
+  std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
+  std::uint64_t next_offset_ = 0;
+  std::uint64_t next_ticket_ = 0;
+  Piece lead_;  // covers next_offset_ unless it could not be told
+  std::atomic_flag claim_lock_;
+
+  std::atomic<std::uint64_t> turn_{0};
+  std::atomic_flag turn_lock_;  // unordered turns
+  std::atomic<std::uint64_t> done_bytes_{0};
+
+  std::atomic<bool> stopped_{false};
+  std::atomic_flag error_taken_;
+  std::atomic<bool> error_set_{false};
+  Error error_;
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_CHUNK_QUEUE_H_

@@ -1,0 +1,73 @@
+// The sources of a conversion seen as one disk: their virtual disks one after another, each rounded
+// up to whole sectors.
+#ifndef INSTAR_CONVERT_SOURCE_DISK_H_
+#define INSTAR_CONVERT_SOURCE_DISK_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "convert/piece.h"
+#include "instar/chain.h"
+#include "instar/requests.h"
+
+namespace instar::convert {
+
+inline constexpr std::uint64_t kSectorBytes = 512;
+
+class SourceCursor;
+
+class SourceDisk {
+ public:
+  // Opens every source with its chain. `inherit`: the target will have a backing file, so tell what
+  // the top layer leaves to it.
+  static Result<std::unique_ptr<SourceDisk>> Open(Host& host, const ConvertRequest& request,
+                                                  bool inherit);
+
+  [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+  [[nodiscard]] std::size_t count() const { return sources_.size(); }
+  [[nodiscard]] const Chain& chain(std::size_t source) const { return *sources_[source].chain; }
+
+  // The largest cluster of any layer; 0 when all are raw, and nothing can be compressed.
+  [[nodiscard]] std::uint64_t largest_cluster_bytes() const { return largest_cluster_bytes_; }
+
+  // The stretch at `offset`, as data, if it lies in a source that is nothing but a raw file: there
+  // a hole shorter than a chunk is not worth the call that would find it.
+  [[nodiscard]] std::optional<Piece> BareRaw(std::uint64_t offset, std::uint64_t max_length) const;
+
+  Result<std::unique_ptr<SourceCursor>> OpenCursor() const;
+
+ private:
+  friend class SourceCursor;
+  struct Source {
+    std::unique_ptr<Chain> chain;
+    std::uint64_t start = 0;  // on the concatenated disk
+    std::uint64_t end = 0;
+    bool bare_raw = false;
+  };
+  [[nodiscard]] std::size_t SourceAt(std::uint64_t offset) const;
+  [[nodiscard]] static std::uint64_t DeviceBytes(const Layer& layer, DeviceId id);
+
+  std::vector<Source> sources_;
+  std::uint64_t size_bytes_ = 0;
+  std::uint64_t largest_cluster_bytes_ = 0;
+  bool inherit_ = false;
+};
+
+// Not thread-safe: one a worker.
+class SourceCursor {
+ public:
+  // The piece at `offset` (below the size of the disk), at most `max_length` (not 0) bytes of it:
+  // kData, kZero or kCompressed, with `inherited` set where it applies.
+  Result<Piece> Next(std::uint64_t offset, std::uint64_t max_length);
+
+ private:
+  friend class SourceDisk;
+  const SourceDisk* disk_ = nullptr;
+  std::vector<std::unique_ptr<ChainCursor>> cursors_;
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_SOURCE_DISK_H_

@@ -1,0 +1,72 @@
+#include "instar/host.h"
+
+#include <algorithm>
+#include <array>
+
+namespace instar {
+
+Result<HostDevice> HostDevice::Open(Host& host, DeviceId id) {
+  const auto info = host.Info(id);
+  if (!info) return std::unexpected(info.error().On(id));
+  return HostDevice(host, id, *info);
+}
+
+namespace {
+
+Status Named(Status status, DeviceId id) {
+  if (!status) return std::unexpected(status.error().On(id));
+  return status;
+}
+
+}  // namespace
+
+Status HostDevice::Read(std::uint64_t offset, std::span<std::byte> out) const {
+  if (out.empty()) return {};
+  const ReadRequest request{.device = id_, .offset = offset, .out = out};
+  return Named(host_->Read({&request, 1}), id_);
+}
+
+Status HostDevice::Write(std::uint64_t offset, std::span<const std::byte> data) {
+  if (data.empty()) return {};
+  const WriteRequest request{.device = id_, .offset = offset, .data = data};
+  return Named(host_->Write({&request, 1}), id_);
+}
+
+Status HostDevice::WriteAll(std::span<const WritePiece> pieces) {
+  constexpr std::size_t kBatch = 64;
+  std::array<WriteRequest, kBatch> batch;
+  while (!pieces.empty()) {
+    const std::size_t count = std::min(pieces.size(), kBatch);
+    for (std::size_t i = 0; i < count; ++i) {
+      batch[i] = {.device = id_, .offset = pieces[i].offset, .data = pieces[i].data};
+    }
+    INSTAR_TRY(Named(host_->Write(std::span(batch).first(count)), id_));
+    pieces = pieces.subspan(count);
+  }
+  return {};
+}
+
+Result<FileRun> HostDevice::NextRun(std::uint64_t offset, std::uint64_t max_length) const {
+  const auto run = host_->NextRun(id_, offset, max_length);
+  if (!run) return std::unexpected(run.error().On(id_));
+  return *run;
+}
+
+Status HostDevice::Resize(std::uint64_t size_bytes, Preallocation preallocation) {
+  INSTAR_TRY(Named(host_->Resize(id_, size_bytes, preallocation), id_));
+  info_.size_bytes = size_bytes;
+  return {};
+}
+
+Status HostDevice::Flush() { return Named(host_->Flush(id_), id_); }
+
+Status HostDevice::Zero(std::uint64_t offset, std::uint64_t length) {
+  if (length == 0) return {};
+  const TransferStep step{.kind = TransferStep::Kind::kZero,
+                          .target = id_,
+                          .target_offset = offset,
+                          .length_bytes = length};
+  return Named(host_->Transfer({&step, 1}), id_);
+}
+
+}  // namespace instar
