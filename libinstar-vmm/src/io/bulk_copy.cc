@@ -1,0 +1,136 @@
+// BulkWorker: what changes a target.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "io/bulk_worker.h"
+#include "io/file_zeroing.h"
+#include "io/zero_scan.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr IoResult kOverBudget = {.on_target = true, .over_budget = true};
+
+// Below this a seek for holes costs more than reading them.
+constexpr std::uint64_t kWorthSeeking = std::uint64_t{1} << 20;
+
+// Pieces of work on a target's storage between two looks at the budget.
+constexpr std::uint64_t kStoragePiece = std::uint64_t{256} << 20;
+
+}  // namespace
+
+IoResult BulkWorker::Copy(const BulkCopy& copy) {
+  const std::span<std::byte> staging = staging_.Get();
+  if (staging.empty()) return {.os_errno = ENOMEM, .offset = copy.source_offset};
+  const std::size_t piece_bytes = std::max<std::size_t>(kPieceBytes, copy.zero_unit);
+  std::uint64_t done = 0;
+  while (done < copy.length) {
+    const std::uint64_t source_offset = copy.source_offset + done;
+    const std::uint64_t target_offset = copy.target_offset + done;
+    std::uint64_t remaining = copy.length - done;
+
+    if (const auto kept = cache_.Find(copy.source.key, source_offset, remaining); !kept.empty()) {
+      const IoResult result = WriteBytes(copy, done, kept);
+      if (!result.ok()) return result;
+      done += kept.size();
+      continue;
+    }
+    remaining = cache_.NextKept(copy.source.key, source_offset, remaining) - source_offset;
+    if (copy.zero_unit != 0 && copy.source.stable && remaining >= kWorthSeeking) {
+      const RunOfFile run =
+          runs_.Find(copy.source.key, copy.source.io.fd, source_offset, remaining);
+      if (run.hole) {
+        done += run.length;
+        continue;
+      }
+    }
+    // Pieces end at multiples of their size in the target, so that zero units stay whole.
+    const std::size_t piece =
+        std::min<std::uint64_t>(remaining, piece_bytes - target_offset % piece_bytes);
+    const std::span<std::byte> bytes = staging.first(piece);
+    const PartialRead read = ReadUpToEnd(copy.source.io, source_offset, bytes);
+    if (!read.result.ok()) return read.result;
+    if (read.bytes == 0 && copy.zero_unit != 0) break;  // nothing but zeros beyond the end
+    if (read.bytes < piece) std::memset(bytes.data() + read.bytes, 0, piece - read.bytes);
+    const IoResult result = WriteBytes(copy, done, bytes);
+    if (!result.ok()) return result;
+    done += piece;
+  }
+  return {};
+}
+
+IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,
+                                std::span<const std::byte> bytes) {
+  if (!ledger_.ChargeMove(bytes.size())) return kOverBudget;
+  const std::uint64_t offset = copy.target_offset + into;
+  const IoResult result = copy.zero_unit == 0 ? WriteFully(copy.target.io, offset, bytes)
+                                              : WriteNonZero(copy, into, bytes);
+  if (result.ok()) ledger_.Reached(*copy.target.reached, offset + bytes.size());
+  return result;
+}
+
+IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
+                                  std::span<const std::byte> bytes) {
+  const std::uint64_t start = copy.target_offset + into;
+  const auto unit_end = [&](std::size_t at) {
+    const std::uint64_t length = copy.zero_unit - (start + at) % copy.zero_unit;
+    return at + static_cast<std::size_t>(std::min<std::uint64_t>(length, bytes.size() - at));
+  };
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    std::size_t end = unit_end(at);
+    if (IsZero(bytes.subspan(at, end - at))) {
+      at = end;
+      continue;
+    }
+    // The longest run of units that are not zero goes out in one request.
+    std::size_t next = end;
+    while (next < bytes.size()) {
+      next = unit_end(end);
+      if (IsZero(bytes.subspan(end, next - end))) break;
+      end = next;
+    }
+    const IoResult result = WriteFully(copy.target.io, start + at, bytes.subspan(at, end - at));
+    if (!result.ok()) return result;
+    at = next;
+  }
+  return {};
+}
+
+template <typename Work>
+IoResult BulkWorker::InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length,
+                              Work work) {
+  while (length > 0) {
+    const std::uint64_t piece = std::min(length, kStoragePiece);
+    const IoResult result = work(offset, piece);
+    if (!result.ok()) return result;
+    ledger_.Reached(*target.reached, offset + piece);
+    if (!ledger_.ChargeMove(piece)) return kOverBudget;
+    offset += piece;
+    length -= piece;
+  }
+  return {};
+}
+
+IoResult BulkWorker::Zero(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
+  return InPieces(target, offset, length, [&](std::uint64_t at, std::uint64_t piece) {
+    return ZeroRange(target.io, at, piece);
+  });
+}
+
+IoResult BulkWorker::Extend(const BulkFile& target, std::uint64_t offset, std::uint64_t length,
+                            bool write) {
+  return InPieces(target, offset, length, [&](std::uint64_t at, std::uint64_t piece) {
+    return write ? WriteZeros(target.io, at, piece) : ReserveRange(target.io, at, piece);
+  });
+}
+
+IoResult BulkWorker::Discard(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
+  return InPieces(target, offset, length, [&](std::uint64_t at, std::uint64_t piece) {
+    DiscardRange(target.io, at, piece);
+    return IoResult{};
+  });
+}
+
+}  // namespace instar::vmm

@@ -1,0 +1,127 @@
+// BulkWorker: what only reads.
+#include <algorithm>
+#include <cerrno>
+
+#include "io/bulk_worker.h"
+#include "io/zero_scan.h"
+
+namespace instar::vmm {
+namespace {
+
+// Cuts a range into units and keeps, over pieces of any size, whether the current unit is zero.
+class UnitScanner {
+ public:
+  UnitScanner(std::uint64_t length, std::uint64_t unit, BitWriter& bits)
+      : remaining_(length), unit_(unit), left_in_unit_(std::min(unit, length)), bits_(bits) {}
+
+  void Zeros(std::uint64_t length) {
+    // To the end of the unit at hand, then whole units at once, then the start of another.
+    const std::uint64_t head = std::min(length, left_in_unit_);
+    Step(head);
+    length -= head;
+    const std::uint64_t units = length / unit_;
+    if (units > 0) {
+      bits_.Append(true, units);
+      remaining_ -= units * unit_;
+      left_in_unit_ = std::min(unit_, remaining_);
+      length -= units * unit_;
+    }
+    Step(length);
+  }
+
+  void Bytes(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const std::size_t step = std::min<std::uint64_t>(bytes.size(), left_in_unit_);
+      if (zero_so_far_ && !IsZero(bytes.first(step))) zero_so_far_ = false;
+      Step(step);
+      bytes = bytes.subspan(step);
+    }
+  }
+
+ private:
+  void Step(std::uint64_t length) {
+    if (length == 0) return;
+    left_in_unit_ -= length;
+    remaining_ -= length;
+    if (left_in_unit_ > 0) return;
+    bits_.Append(zero_so_far_, 1);
+    zero_so_far_ = true;
+    left_in_unit_ = std::min(unit_, remaining_);
+  }
+
+  std::uint64_t remaining_;
+  const std::uint64_t unit_;
+  std::uint64_t left_in_unit_;
+  bool zero_so_far_ = true;
+  BitWriter& bits_;
+};
+
+}  // namespace
+
+IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint64_t length,
+                          std::uint64_t unit, BitWriter& bits) {
+  UnitScanner scanner(length, unit, bits);
+  while (length > 0) {
+    std::uint64_t piece = std::min<std::uint64_t>(length, kPieceBytes);
+    if (file.stable) {
+      const RunOfFile run = runs_.Find(file.key, file.io.fd, offset, length);
+      if (run.hole) {
+        scanner.Zeros(run.length);
+        offset += run.length;
+        length -= run.length;
+        continue;
+      }
+      piece = std::min(piece, run.length);
+    }
+    const std::span<std::byte> memory =
+        file.stable ? cache_.Reserve(piece) : staging_.Get().first(std::min<std::size_t>(
+                                                  staging_.Get().size(), piece));
+    if (memory.size() < piece) return {.os_errno = ENOMEM, .offset = offset};
+    const PartialRead read = ReadUpToEnd(file.io, offset, memory);
+    if (!read.result.ok()) return read.result;
+    ledger_.ChargeScan(read.bytes);
+    if (read.bytes == 0) {
+      scanner.Zeros(length);  // beyond the end
+      break;
+    }
+    const std::span<const std::byte> bytes = memory.first(read.bytes);
+    if (file.stable) cache_.Keep(file.key, offset, bytes);
+    scanner.Bytes(bytes);
+    offset += read.bytes;
+    length -= read.bytes;
+  }
+  return {};
+}
+
+IoResult BulkWorker::Compare(const BulkFile& a, std::uint64_t offset_a, const BulkFile& b,
+                             std::uint64_t offset_b, std::uint64_t length,
+                             std::optional<std::uint64_t>& difference) {
+  const std::span<std::byte> staging = staging_.Get();
+  if (staging.size() < 2 * kPieceBytes) return {.os_errno = ENOMEM, .offset = offset_a};
+  std::uint64_t done = 0;
+  while (done < length) {
+    const std::size_t piece = std::min<std::uint64_t>(length - done, kPieceBytes);
+    const std::span<std::byte> left = staging.first(piece);
+    const std::span<std::byte> right = staging.subspan(kPieceBytes, piece);
+    const PartialRead read_a = ReadUpToEnd(a.io, offset_a + done, left);
+    if (!read_a.result.ok()) return read_a.result;
+    PartialRead read_b = ReadUpToEnd(b.io, offset_b + done, right);
+    if (!read_b.result.ok()) {
+      // Of the two files, b: the caller tells them apart by this flag.
+      read_b.result.on_target = true;
+      return read_b.result;
+    }
+    if (read_a.bytes == 0 && read_b.bytes == 0) break;  // both at their end
+    std::ranges::fill(left.subspan(read_a.bytes), std::byte{0});
+    std::ranges::fill(right.subspan(read_b.bytes), std::byte{0});
+    ledger_.ChargeScan(read_a.bytes + read_b.bytes);
+    if (const auto index = FirstDifference(left, right)) {
+      difference = done + *index;
+      return {};
+    }
+    done += piece;
+  }
+  return {};
+}
+
+}  // namespace instar::vmm

@@ -1,0 +1,82 @@
+// Moves, scans and compares bulk data on behalf of one worker; nothing here looks at what the data
+// means.
+//
+// Copying goes through a staging buffer in pieces small enough for the second-level cache
+// (kPieceBytes). Measured here on 2 GiB in the page cache, two workers: 64 KiB pieces cost some 8 %
+// more in system calls, 1 MiB pieces some 5 % more in cache misses. copy_file_range moves no data
+// cheaper unless the file system shares blocks.
+#ifndef LIBINSTAR_VMM_SRC_IO_BULK_WORKER_H_
+#define LIBINSTAR_VMM_SRC_IO_BULK_WORKER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "io/bit_writer.h"
+#include "io/file_runs.h"
+#include "io/io_file.h"
+#include "io/io_result.h"
+#include "io/scan_cache.h"
+#include "io/staging_buffer.h"
+#include "io/work_ledger.h"
+
+namespace instar::vmm {
+
+// A file of the broker as bulk work sees it.
+struct BulkFile {
+  IoFile io;
+  std::uint32_t key = 0;  // tells files apart; unique within the broker
+  bool stable = false;    // this run does not write it: what was read of it may be kept
+  std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
+};
+
+struct BulkCopy {
+  BulkFile source;
+  BulkFile target;
+  std::uint64_t source_offset = 0;
+  std::uint64_t target_offset = 0;
+  std::uint64_t length = 0;
+  std::uint64_t zero_unit = 0;  // not 0: units of so many zeros (aligned in the target) are skipped
+};
+
+class BulkWorker {
+ public:
+  static constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
+  // Largest zero unit.
+  static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
+
+  explicit BulkWorker(WorkLedger& ledger) : ledger_(ledger) {}
+
+  IoResult Copy(const BulkCopy& copy);
+  IoResult Zero(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
+  // Storage for a stretch at the end of the file that reads as zeros: reserved, or written.
+  IoResult Extend(const BulkFile& target, std::uint64_t offset, std::uint64_t length, bool write);
+  IoResult Discard(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
+
+  // Starts a scan: what an earlier one kept is forgotten.
+  void BeginScan() { cache_.Clear(); }
+  // Appends one bit for each `unit` (the last may be short) of the range: whether it is all zeros.
+  IoResult Scan(const BulkFile& file, std::uint64_t offset, std::uint64_t length,
+                std::uint64_t unit, BitWriter& bits);
+
+  // Sets `difference` to the index within the ranges of the first byte that differs.
+  IoResult Compare(const BulkFile& a, std::uint64_t offset_a, const BulkFile& b,
+                   std::uint64_t offset_b, std::uint64_t length,
+                   std::optional<std::uint64_t>& difference);
+
+ private:
+  IoResult WriteBytes(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
+  IoResult WriteNonZero(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
+  template <typename Work>
+  IoResult InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length, Work work);
+
+  WorkLedger& ledger_;
+  StagingBuffer staging_{kStagingBytes};
+  ScanCache cache_;
+  RunMemory runs_;
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_IO_BULK_WORKER_H_

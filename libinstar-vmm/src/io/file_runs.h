@@ -1,0 +1,40 @@
+// Where a file has data and where holes, as the file system tells (SEEK_DATA, SEEK_HOLE).
+#ifndef LIBINSTAR_VMM_SRC_IO_FILE_RUNS_H_
+#define LIBINSTAR_VMM_SRC_IO_FILE_RUNS_H_
+
+#include <cstdint>
+
+namespace instar::vmm {
+
+struct RunOfFile {
+  std::uint64_t length = 0;
+  bool hole = false;
+};
+
+// The run that starts at `offset`, at most `max_length` (not 0) bytes of it. What lies beyond the
+// end of the file is a hole. A file that cannot tell (device nodes, some file systems) is data.
+RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length);
+
+// Remembers the last run found, for one worker that goes through a file in small steps: a seek
+// costs as much as copying some KiB, so there is one per run and not one per step. A file of many
+// short runs is not asked at each of them: after a run shorter than kShortRun, the next kPatience
+// bytes are taken for data.
+class RunMemory {
+ public:
+  static constexpr std::uint64_t kShortRun = std::uint64_t{64} << 10;
+  static constexpr std::uint64_t kPatience = std::uint64_t{1} << 20;
+
+  // As FindRun, for a file that nobody changes meanwhile. `key` tells files apart.
+  RunOfFile Find(std::uint32_t key, int fd, std::uint64_t offset, std::uint64_t max_length);
+  void Forget() { end_ = start_ = 0; }
+
+ private:
+  std::uint32_t key_ = 0;
+  std::uint64_t start_ = 0;
+  std::uint64_t end_ = 0;
+  bool hole_ = false;
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_IO_FILE_RUNS_H_
