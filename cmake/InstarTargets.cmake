@@ -19,7 +19,7 @@ endfunction()
 add_library(instar_options INTERFACE)
 target_compile_features(instar_options INTERFACE cxx_std_23)
 target_compile_options(instar_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wundef $<$<BOOL:${INSTAR_WERROR}>:-Werror>)
+  -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Wundef $<$<BOOL:${INSTAR_WERROR}>:-Werror>)
 
 # Hosted code: hardened, and sanitized where the preset asks for it.
 add_library(instar_hosted INTERFACE)
@@ -56,4 +56,34 @@ function(instar_pure_library name)
   add_library(${name}_guest STATIC EXCLUDE_FROM_ALL ${ARGN})
   target_link_libraries(${name}_guest PRIVATE instar_freestanding instar_pure)
   target_compile_features(${name}_guest PUBLIC cxx_std_23)
+endfunction()
+
+# instar_embed_guest_images(TARGET NAMES...): a library that carries the guest images called NAMES and
+# registers them under these names (see executor/guest_images.h).
+function(instar_embed_guest_images target)
+  set(assembly "${CMAKE_CURRENT_BINARY_DIR}/${target}.S")
+  set(text "    .section .rodata, \"a\", @progbits\n")
+  string(APPEND text "    .globl ${target}_table\n    .globl ${target}_count\n")
+  set(table "    .section .data.rel.ro, \"aw\", @progbits\n    .balign 8\n${target}_table:\n")
+  set(count 0)
+  foreach(name IN LISTS ARGN)
+    string(APPEND text "    .balign 64\n${target}_${name}: .incbin \"${CMAKE_BINARY_DIR}/guest/${name}.elf\"\n"
+      "${target}_${name}_end:\n${target}_${name}_name: .asciz \"${name}\"\n")
+    string(APPEND table "    .quad ${target}_${name}_name, ${target}_${name}, "
+      "${target}_${name}_end - ${target}_${name}\n")
+    math(EXPR count "${count} + 1")
+  endforeach()
+  string(APPEND text "    .balign 8\n${target}_count: .quad ${count}\n${table}"
+    "    .section .note.GNU-stack, \"\", @progbits\n")
+  file(CONFIGURE OUTPUT "${assembly}.in" CONTENT "${text}" @ONLY)
+  list(TRANSFORM ARGN PREPEND guest_ OUTPUT_VARIABLE images)
+  # Copied anew whenever an image changes, so that the assembler reads it again.
+  add_custom_command(OUTPUT "${assembly}"
+    COMMAND ${CMAKE_COMMAND} -E copy "${assembly}.in" "${assembly}"
+    COMMAND ${CMAKE_COMMAND} -E touch "${assembly}"
+    DEPENDS "${assembly}.in" ${images} VERBATIM)
+  add_library(${target} STATIC "${assembly}")
+  # A cache keyed by the source text would not notice that an included image changed.
+  set_target_properties(${target} PROPERTIES C_COMPILER_LAUNCHER "" CXX_COMPILER_LAUNCHER ""
+                        LINKER_LANGUAGE CXX)
 endfunction()

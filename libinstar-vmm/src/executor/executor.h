@@ -12,8 +12,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "call_handler.h"
+#include "executor/call_handler.h"
+#include "executor/guest_image.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
@@ -22,6 +24,7 @@ struct ExecutorOptions {
   std::uint64_t heap_bytes = 256ull << 20;          // address space; only touched pages cost memory
   unsigned workers = 1;                             // 1 to INSTAR_MAX_WORKERS
   std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
+  std::chrono::milliseconds time_limit{0};          // real time in all; 0: none
   std::span<const std::byte> request;               // encoded; copied by Prepare
 };
 
@@ -51,18 +54,11 @@ class Executor {
   virtual ~Executor() = default;
   [[nodiscard]] virtual Isolation isolation() const = 0;
   virtual absl::Status Prepare(const ExecutorOptions& options) = 0;
+  // Adds the descriptors the run needs, which the jail must not close.
+  virtual void AddDescriptors(std::vector<int>& descriptors) const { (void)descriptors; }
   virtual absl::Status StartThreads() = 0;
   virtual Outcome Run(CallHandler& handler) = 0;
 };
-
-// Guest images embedded in this library, by name ("info", "convert", ...).
-struct GuestImage {
-  std::string_view name;
-  std::span<const std::byte> elf;  // a static ELF64 executable linked at INSTAR_IMAGE_BASE
-};
-// Null if there is none of that name.
-const GuestImage* FindGuestImage(std::string_view name);
-std::span<const GuestImage> AllGuestImages();
 
 std::unique_ptr<Executor> MakeKvmExecutor(const GuestImage& image);
 std::unique_ptr<Executor> MakeProcessExecutor(const GuestImage& image);

@@ -18,6 +18,8 @@
 #define INSTAR_GUEST_BASE \
   0x1000000000ull /* 64 GiB: page tables and TSS, not visible to the guest */
 #define INSTAR_IMAGE_BASE (INSTAR_GUEST_BASE + 0x10000ull)
+/* The ELF entry point is at the start of the image; workers start this much further on. */
+#define INSTAR_WORKER_ENTRY_OFFSET 64
 
 enum instar_doorbell { INSTAR_DOORBELL_PORT_IO = 1, INSTAR_DOORBELL_FUTEX = 2 };
 

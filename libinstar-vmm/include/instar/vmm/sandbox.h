@@ -36,7 +36,7 @@ struct SandboxOptions {
   Isolation isolation = Isolation::kAuto;
   Jail jail = Jail::kChildProcess;
   ReferencePolicy references;
-  std::uint64_t guest_memory_bytes = 512ull << 20;     // heap of the guest; 16 MiB to 16 GiB
+  std::uint64_t guest_memory_bytes = 512ull << 20;     // heap of the guest; 16 MiB to 4 GiB
   std::uint64_t max_virtual_bytes = 1ull << 50;        // convert refuses larger virtual disks
   std::uint64_t max_output_bytes = ~std::uint64_t{0};  // length a target file may reach
   unsigned max_chain_depth = 64;                       // images of a backing chain, 1 to 1024

@@ -1,0 +1,122 @@
+// A guest image for tests: does exactly the one wrong (or right) thing it is asked for.
+#include <cstdint>
+
+#include "instar/wire.h"
+#include "runtime/runtime.h"
+#include "testing/misbehave.h"
+
+namespace instar::guest {
+namespace {
+
+volatile std::uint64_t sink = 0;
+volatile std::uint64_t* volatile low_address = nullptr;  // volatile: compilers know that null is wrong
+const std::uint64_t constant_in_rodata = 7;
+std::uint64_t shared_counter = 0;
+
+[[gnu::noinline]] std::uint64_t Recurse(std::uint64_t depth) {
+  volatile std::byte frame[512];
+  frame[depth % 512] = std::byte{1};
+  if (depth == ~std::uint64_t{0}) return 0;
+  return Recurse(depth + 1) + static_cast<std::uint64_t>(frame[0]);
+}
+
+// Whatever op and arguments the test wants, straight into the mailbox.
+std::int64_t RingRaw(std::uint32_t op, const std::uint64_t (&args)[6]) {
+  instar_mailbox* mailbox = ThisVcpu()->mailbox;
+  mailbox->op = op;
+  for (int i = 0; i < 6; ++i) mailbox->args[i] = args[i];
+  Ring();
+  return mailbox->result;
+}
+
+void CountUp(void*, unsigned) {
+  for (int i = 0; i < 100'000; ++i) __atomic_add_fetch(&shared_counter, 1, __ATOMIC_RELAXED);
+}
+
+void FaultInWorker(void*, unsigned worker) {
+  if (worker == 1) low_address[2] = 1;
+  for (;;) sink = sink + 1;
+}
+
+}  // namespace
+}  // namespace instar::guest
+
+extern "C" void instar_guest_main(const instar_call_table* table, const std::byte* request,
+                                  std::size_t request_bytes) {
+  using namespace instar;
+  using namespace instar::guest;
+  auto deed = Misdeed::kNone;
+  std::uint32_t op = 0;
+  std::uint64_t args[6] = {};
+  WireReader reader({request, request_bytes});
+  while (auto field = reader.Next()) {
+    const std::uint64_t value = field->AsUnsigned().value_or(0);
+    if (field->tag == kMisdeedTag) deed = static_cast<Misdeed>(value);
+    if (field->tag == kRawOpTag) op = static_cast<std::uint32_t>(value);
+    if (field->tag >= kRawArgTag && field->tag < kRawArgTag + 6) args[field->tag - kRawArgTag] = value;
+  }
+  switch (deed) {
+    case Misdeed::kNone: break;
+    case Misdeed::kSpin:
+      for (;;) sink = sink + 1;
+    case Misdeed::kEndlessRequests:
+      for (;;) {
+        instar_device_info info;
+        table->device_info(table->context, 0, &info);
+      }
+    case Misdeed::kNullRead: sink = low_address[0]; break;
+    case Misdeed::kWriteCode:
+      *reinterpret_cast<volatile std::uint64_t*>(INSTAR_IMAGE_BASE) = 0;
+      break;
+    case Misdeed::kWriteReadOnlyData:
+      *const_cast<volatile std::uint64_t*>(&constant_in_rodata) = 8;
+      break;
+    case Misdeed::kExecuteData: {
+      static std::uint8_t code[16] = {0xC3};
+      reinterpret_cast<void (*)()>(code)();
+      break;
+    }
+    case Misdeed::kReadPageTables:
+      sink = *reinterpret_cast<volatile std::uint64_t*>(INSTAR_GUEST_BASE + 0x1000);
+      break;
+    case Misdeed::kStackOverflow: sink = Recurse(0); break;
+    case Misdeed::kDivideByZero: {
+      // In assembly: a compiler may do without the instruction.
+      std::uint64_t low = 1;
+      std::uint64_t high = 0;
+      asm volatile("divq %2" : "+a"(low), "+d"(high) : "r"(std::uint64_t{0}));
+      sink = low;
+      break;
+    }
+    case Misdeed::kPrivilegedInstruction: asm volatile("cli"); break;
+    case Misdeed::kSystemCall: {
+      long result;
+      asm volatile("syscall" : "=a"(result) : "a"(39L) : "rcx", "r11", "memory");
+      sink = static_cast<std::uint64_t>(result);
+      break;
+    }
+    case Misdeed::kOtherPort: asm volatile("outb %%al, %%dx" : : "a"(0), "d"(0x80)); break;
+    case Misdeed::kExhaustMemory:
+      for (;;) {
+        auto* block = new std::uint64_t[1 << 17];
+        block[0] = 1;
+        sink = sink + block[0];
+      }
+    case Misdeed::kRawRequest:
+      if (RingRaw(op, args) >= 0) break;
+      Die(2, "raw request refused");
+    case Misdeed::kParallelCount: {
+      table->parallel(table->context, table->max_workers, CountUp, nullptr);
+      table->parallel(table->context, table->max_workers, CountUp, nullptr);
+      if (shared_counter != 200'000ull * table->max_workers) Die(1, "workers lost counts");
+      break;
+    }
+    case Misdeed::kFaultInWorker: table->parallel(table->context, 2, FaultInWorker, nullptr); break;
+    case Misdeed::kTooManyWorkers: {
+      const std::int64_t result =
+          table->parallel(table->context, table->max_workers + 1, CountUp, nullptr);
+      Die(INSTAR_CALL_ERROR_CODE(result), "too many workers refused");
+    }
+    case Misdeed::kFailPlainly: Die(1, "failed as asked at {0x}"); break;
+  }
+}

@@ -1,0 +1,37 @@
+// What the tests' guest image can be asked to do. Request fields of instar/wire.h.
+#ifndef GUEST_RUNTIME_TESTING_MISBEHAVE_H_
+#define GUEST_RUNTIME_TESTING_MISBEHAVE_H_
+
+#include <cstdint>
+
+namespace instar::guest {
+
+inline constexpr std::uint32_t kMisdeedTag = 1;
+inline constexpr std::uint32_t kRawOpTag = 2;
+inline constexpr std::uint32_t kRawArgTag = 10;  // to 15
+
+enum class Misdeed : std::uint64_t {
+  kNone = 0,
+  kSpin,
+  kEndlessRequests,
+  kNullRead,
+  kWriteCode,
+  kWriteReadOnlyData,
+  kExecuteData,
+  kReadPageTables,
+  kStackOverflow,
+  kDivideByZero,
+  kPrivilegedInstruction,
+  kSystemCall,
+  kOtherPort,
+  kExhaustMemory,
+  kRawRequest,
+  kParallelCount,
+  kFaultInWorker,
+  kTooManyWorkers,
+  kFailPlainly,
+};
+
+}  // namespace instar::guest
+
+#endif  // GUEST_RUNTIME_TESTING_MISBEHAVE_H_

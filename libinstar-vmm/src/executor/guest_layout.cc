@@ -1,0 +1,96 @@
+#include "executor/guest_layout.h"
+
+#include <sys/random.h>
+
+#include <cstring>
+
+#include "instar/abi/call_table.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr std::uint64_t RoundUp(std::uint64_t value, std::uint64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+template <typename T>
+T* At(std::span<std::byte> memory, std::uint64_t address) {
+  return reinterpret_cast<T*>(memory.data() + (address - INSTAR_GUEST_BASE));
+}
+
+}  // namespace
+
+GuestLayout PlanGuest(LoadedImage image, unsigned workers, std::uint64_t request_bytes,
+                      std::uint64_t heap_bytes) {
+  GuestLayout layout;
+  layout.workers = workers;
+  layout.boot = image.end;
+  layout.request = layout.boot + RoundUp(sizeof(instar_boot), 64);
+  layout.request_bytes = request_bytes;
+  layout.vcpu_pages = RoundUp(layout.request + request_bytes, kSmallPage);
+  layout.stacks = layout.vcpu_pages + workers * kSmallPage;
+  layout.heap = layout.stacks + workers * (kSmallPage + kStackBytes);
+  layout.fine_end = RoundUp(layout.heap, kLargePage);
+  layout.end = layout.fine_end + RoundUp(heap_bytes, kLargePage);
+  layout.image = std::move(image);
+  return layout;
+}
+
+std::vector<GuestRegion> GuestLayout::Regions() const {
+  std::vector<GuestRegion> regions;
+  for (const GuestSegment& segment : image.segments) {
+    regions.push_back({segment.address, RoundUp(segment.memory_bytes, kSmallPage), segment.writable,
+                       segment.executable});
+  }
+  regions.push_back({boot, stacks - boot, true, false});
+  for (unsigned i = 0; i < workers; ++i) {
+    regions.push_back({stack_top(i) - kStackBytes, kStackBytes, true, false});
+  }
+  if (fine_end > heap) regions.push_back({heap, fine_end - heap, true, false});
+  return regions;
+}
+
+void FillGuest(const GuestLayout& layout, std::span<const std::byte> request,
+               instar_doorbell doorbell, std::span<std::byte> memory) {
+  for (const GuestSegment& segment : layout.image.segments) {
+    std::memcpy(At<std::byte>(memory, segment.address), segment.content.data(),
+                segment.content.size());
+  }
+  if (!request.empty()) {
+    std::memcpy(At<std::byte>(memory, layout.request), request.data(), request.size());
+  }
+  *At<instar_boot>(memory, layout.boot) = {.magic = INSTAR_ABI_MAGIC,
+                                           .version = INSTAR_ABI_VERSION,
+                                           .max_workers = layout.workers,
+                                           .reserved = 0,
+                                           .heap_start = layout.heap,
+                                           .heap_bytes = layout.end - layout.heap,
+                                           .request = layout.request,
+                                           .request_bytes = layout.request_bytes};
+  std::uint64_t canary = 0;
+  // Without randomness the canary still stops strings that run over: it begins with a zero byte.
+  if (getrandom(&canary, sizeof canary, GRND_NONBLOCK) != sizeof canary)
+    canary = 0x9E3779B97F4A7C15;
+  canary &= ~std::uint64_t{0xFF};
+  for (unsigned i = 0; i < layout.workers; ++i) {
+    *At<instar_vcpu>(memory, layout.vcpu(i)) = {
+        .self = reinterpret_cast<instar_vcpu*>(layout.vcpu(i)),
+        .mailbox = reinterpret_cast<instar_mailbox*>(layout.vcpu(i) + kMailboxOffset),
+        .index = i,
+        .doorbell = static_cast<std::uint32_t>(doorbell),
+        .reserved = {},
+        .canary = canary};
+  }
+}
+
+GuestMemory ViewGuest(const GuestLayout& layout, std::span<std::byte> memory) {
+  std::uint64_t readable_from = layout.end;
+  std::uint64_t writable_from = layout.boot;
+  for (const GuestSegment& segment : layout.image.segments) {
+    if (!segment.executable && segment.address < readable_from) readable_from = segment.address;
+    if (segment.writable && segment.address < writable_from) writable_from = segment.address;
+  }
+  return GuestMemory(INSTAR_GUEST_BASE, memory, readable_from, writable_from);
+}
+
+}  // namespace instar::vmm

@@ -1,0 +1,141 @@
+// The process executor: the same guest image at the same addresses in a child process that has no
+// open files, no capabilities, and a seccomp filter that leaves it futexes and exit. Guest memory
+// is shared with the host; a doorbell is a futex on the mailbox. For machines without KVM.
+#include <absl/strings/str_format.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "executor/guest_child.h"
+#include "executor/vcpu_executor.h"
+
+namespace instar::vmm {
+namespace {
+
+absl::Status Errno(const char* what) {
+  return absl::UnavailableError(absl::StrFormat("%s: %s", what, std::strerror(errno)));
+}
+
+class ProcessExecutor final : public VcpuExecutor {
+ public:
+  using VcpuExecutor::VcpuExecutor;
+  ~ProcessExecutor() override {
+    StopThreads();
+    if (child_ > 0) {
+      kill(child_, SIGKILL);
+      if (!reaped_) waitpid(child_, nullptr, 0);
+    }
+    if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
+  }
+
+  [[nodiscard]] Isolation isolation() const override { return Isolation::kProcess; }
+  absl::Status Prepare(const ExecutorOptions& options) override;
+
+ private:
+  absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) override;
+  RunEnd RunVcpu(unsigned index, std::string* detail) override;
+  void Kick(unsigned index) override;
+  std::string CheckAlive() override;
+  std::string DescribeDeath(int status);
+
+  pid_t child_ = -1;
+  bool reaped_ = false;  // touched by the watchdog, and by the destructor when that has ended
+  int memory_fd_ = -1;
+  void* mapping_ = nullptr;
+  std::size_t mapping_bytes_ = 0;
+};
+
+absl::StatusOr<std::span<std::byte>> ProcessExecutor::MapMemory(std::uint64_t bytes) {
+  memory_fd_ = memfd_create("instar-guest", MFD_CLOEXEC);
+  if (memory_fd_ < 0 || ftruncate(memory_fd_, static_cast<off_t>(bytes)) != 0) {
+    return Errno("could not make guest memory");
+  }
+  void* mapping = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_, 0);
+  if (mapping == MAP_FAILED) return Errno("could not map guest memory");
+  mapping_ = mapping;
+  mapping_bytes_ = bytes;
+  return std::span<std::byte>(static_cast<std::byte*>(mapping), bytes);
+}
+
+absl::Status ProcessExecutor::Prepare(const ExecutorOptions& options) {
+  if (absl::Status status = PrepareMemory(options, INSTAR_DOORBELL_FUTEX); !status.ok())
+    return status;
+  // Mapped before the fork, where failure can still be told in words; the child only adjusts
+  // rights.
+  const auto at = reinterpret_cast<void*>(INSTAR_GUEST_BASE);
+  void* guest =
+      mmap(at, layout().total_bytes(), PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE, memory_fd_, 0);
+  close(memory_fd_);
+  if (guest != at) return Errno("could not map guest memory at its address");
+  child_ = fork();
+  if (child_ == 0) RunGuestChild(layout());
+  const int fork_errno = errno;
+  munmap(at, layout().total_bytes());
+  if (child_ < 0) {
+    errno = fork_errno;
+    return Errno("could not start the sandbox process");
+  }
+  return absl::OkStatus();
+}
+
+VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
+  instar_mailbox* box = mailbox(index);
+  // Answer the last request, or start the vCPU, then sleep until it rings. The state is the guest's
+  // to write: it only decides when the host looks, never what the host believes.
+  const std::uint32_t state = __atomic_load_n(&box->state, __ATOMIC_ACQUIRE);
+  if (state == INSTAR_MAILBOX_REQUEST || state == INSTAR_MAILBOX_IDLE) {
+    __atomic_store_n(&box->state,
+                     state == INSTAR_MAILBOX_IDLE ? INSTAR_MAILBOX_START : INSTAR_MAILBOX_RESPONSE,
+                     __ATOMIC_RELEASE);
+    syscall(SYS_futex, &box->state, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  }
+  while (!ended()) {
+    const std::uint32_t now = __atomic_load_n(&box->state, __ATOMIC_ACQUIRE);
+    if (now == INSTAR_MAILBOX_REQUEST) return RunEnd::kRang;
+    constexpr timespec kPatience = {.tv_sec = 0, .tv_nsec = 100'000'000};
+    syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &kPatience, nullptr, 0);
+  }
+  return RunEnd::kInterrupted;
+}
+
+void ProcessExecutor::Kick(unsigned index) {
+  if (child_ > 0 && index == 0) kill(child_, SIGKILL);
+  syscall(SYS_futex, &mailbox(index)->state, FUTEX_WAKE, 8, nullptr, nullptr, 0);
+}
+
+std::string ProcessExecutor::CheckAlive() {
+  int status = 0;
+  if (reaped_ || waitpid(child_, &status, WNOHANG) != child_) return {};
+  reaped_ = true;
+  return DescribeDeath(status);
+}
+
+std::string ProcessExecutor::DescribeDeath(int status) {
+  GuestFault fault{};
+  std::memcpy(&fault, memory().data() + kGuestFaultOffset, sizeof fault);
+  if (WIFEXITED(status) && fault.signal != 0) {
+    return absl::StrFormat("%s at 0x%x (address 0x%x)",
+                           fault.signal == SIGILL ? "illegal instruction" : "fault",
+                           fault.instruction, fault.address);
+  }
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return "forbidden system call";
+  if (WIFSIGNALED(status)) return absl::StrFormat("ended by signal %d", WTERMSIG(status));
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kChildSetupFailed) {
+    return "the sandbox process could not confine itself";
+  }
+  return "the sandbox process ended";
+}
+
+}  // namespace
+
+std::unique_ptr<Executor> MakeProcessExecutor(const GuestImage& image) {
+  return std::make_unique<ProcessExecutor>(image);
+}
+
+}  // namespace instar::vmm

@@ -1,0 +1,261 @@
+#include "executor/vcpu_executor.h"
+
+#include <absl/strings/str_format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "formats/base/error.h"
+#include "instar/abi/call_table.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr auto kWatchdogTick = std::chrono::milliseconds(50);
+
+Outcome Ended(Outcome::Kind kind, std::string detail = {}) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.detail = std::move(detail);
+  return outcome;
+}
+
+}  // namespace
+
+VcpuExecutor::~VcpuExecutor() { StopThreads(); }
+
+absl::Status VcpuExecutor::PrepareMemory(const ExecutorOptions& options, instar_doorbell doorbell) {
+  if (options.workers < 1 || options.workers > INSTAR_MAX_WORKERS) {
+    return absl::InternalError("number of vCPUs out of range");
+  }
+  options_ = options;
+  auto image = ParseGuestImage(image_);
+  if (!image.ok()) return image.status();
+  layout_ =
+      PlanGuest(*std::move(image), options.workers, options.request.size(), options.heap_bytes);
+  auto memory = MapMemory(layout_.total_bytes());
+  if (!memory.ok()) return memory.status();
+  memory_ = *memory;
+  FillGuest(layout_, options.request, doorbell, memory_);
+  view_ = ViewGuest(layout_, memory_);
+  for (unsigned i = 0; i < options.workers; ++i) workers_.push_back(std::make_unique<Worker>());
+  return absl::OkStatus();
+}
+
+absl::Status VcpuExecutor::StartThreads() {
+  for (unsigned i = 1; i < workers_.size(); ++i) {
+    workers_[i]->thread = std::thread([this, i] { ServeWorker(i); });
+  }
+  watchdog_ = std::thread([this] { Watch(); });
+  return absl::OkStatus();
+}
+
+void VcpuExecutor::StopThreads() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  if (!ended()) End(Ended(Outcome::Kind::kCancelled));
+  changed_.notify_all();
+  for (auto& worker : workers_) {
+    if (worker->thread.joinable()) worker->thread.join();
+  }
+  if (watchdog_.joinable()) watchdog_.join();
+}
+
+Outcome VcpuExecutor::Run(CallHandler& handler) {
+  {
+    std::lock_guard lock(mutex_);
+    handler_ = &handler;
+  }
+  changed_.notify_all();
+  Serve(0);
+  std::unique_lock lock(mutex_);
+  // A worker may still be finishing a request; the handler must outlive that.
+  changed_.wait(lock, [this] {
+    return std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->running; });
+  });
+  handler_ = nullptr;
+  return outcome_;
+}
+
+void VcpuExecutor::ServeWorker(unsigned index) {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || workers_[index]->running; });
+      if (stopping_ && !workers_[index]->running) return;
+    }
+    Serve(index);
+    {
+      std::lock_guard lock(mutex_);
+      workers_[index]->running = false;
+    }
+    changed_.notify_all();
+  }
+}
+
+void VcpuExecutor::Serve(unsigned index) {
+  instar_mailbox* box = mailbox(index);
+  Worker& worker = *workers_[index];
+  while (!ended()) {
+    std::string detail;
+    switch (RunVcpu(index, &detail)) {
+      case RunEnd::kRang:
+        break;
+      case RunEnd::kInterrupted:
+        continue;
+      case RunEnd::kDied:
+        End(Ended(Outcome::Kind::kFault, std::move(detail)));
+        return;
+    }
+    worker.calls.fetch_add(1, std::memory_order_relaxed);
+    CallFrame frame;
+    frame.op = __atomic_load_n(&box->op, __ATOMIC_RELAXED);
+    for (std::size_t i = 0; i < frame.args.size(); ++i) {
+      frame.args[i] = __atomic_load_n(&box->args[i], __ATOMIC_RELAXED);
+    }
+    CallResult result;
+    switch (frame.op) {
+      case INSTAR_OP_FINISH:
+        End(Ended(Outcome::Kind::kFinished));
+        return;
+      case INSTAR_OP_FAIL:
+        EndByFailure(frame);
+        return;
+      case INSTAR_OP_WORKER_DONE:
+        if (index == 0) {
+          End(Ended(Outcome::Kind::kViolation, "the first vCPU claims to be a worker"));
+          return;
+        }
+        worker.calls.fetch_add(1, std::memory_order_relaxed);
+        return;
+      case INSTAR_OP_PARALLEL_START:
+      case INSTAR_OP_PARALLEL_JOIN:
+        if (index != 0) {
+          End(Ended(Outcome::Kind::kViolation, "a worker tried to start workers"));
+          return;
+        }
+        result = frame.op == INSTAR_OP_PARALLEL_START ? StartParallel(frame) : JoinParallel();
+        break;
+      default:
+        result = handler_->Handle(index, frame, view_);
+        break;
+    }
+    box->result = result.result;
+    box->value = result.value;
+    worker.calls.fetch_add(1, std::memory_order_relaxed);
+    if (const char* why = handler_->violation(); why != nullptr) {
+      End(Ended(Outcome::Kind::kViolation, why));
+    }
+  }
+}
+
+CallResult VcpuExecutor::StartParallel(const CallFrame& frame) {
+  const std::uint64_t others = frame.args[0];
+  {
+    std::lock_guard lock(mutex_);
+    const bool busy =
+        std::any_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->running; });
+    if (others >= workers_.size() || busy) {
+      return {.result =
+                  INSTAR_CALL_ERROR(static_cast<std::uint32_t>(ErrorCode::kInvalidArgument), 0)};
+    }
+    for (unsigned i = 1; i <= others; ++i) {
+      mailbox(i)->start_function = frame.args[1];
+      mailbox(i)->start_argument = frame.args[2];
+      workers_[i]->running = true;
+    }
+  }
+  changed_.notify_all();
+  return {};
+}
+
+CallResult VcpuExecutor::JoinParallel() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] {
+    return ended() ||
+           std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->running; });
+  });
+  return {};
+}
+
+void VcpuExecutor::EndByFailure(const CallFrame& frame) {
+  Outcome outcome = Ended(Outcome::Kind::kFailed);
+  instar_failure failure{};
+  const auto bytes = view_.Readable(frame.args[0], sizeof failure);
+  if (bytes.empty()) {
+    End(Ended(Outcome::Kind::kViolation, "the guest's error report lies outside its memory"));
+    return;
+  }
+  std::memcpy(&failure, bytes.data(), sizeof failure);
+  outcome.error_code = failure.code;
+  outcome.error_device = failure.device;
+  outcome.error_errno = failure.os_errno;
+  std::copy(std::begin(failure.numbers), std::end(failure.numbers), outcome.error_numbers.begin());
+  const std::uint64_t length = std::min<std::uint64_t>(failure.message_length, INSTAR_MAX_MESSAGE);
+  const auto text = view_.Readable(reinterpret_cast<std::uint64_t>(failure.message), length);
+  outcome.error_message.assign(reinterpret_cast<const char*>(text.data()), text.size());
+  End(std::move(outcome));
+}
+
+void VcpuExecutor::End(Outcome outcome) {
+  {
+    std::lock_guard lock(mutex_);
+    if (ended()) return;
+    outcome_ = std::move(outcome);
+    ended_.store(true, std::memory_order_release);
+  }
+  changed_.notify_all();
+  for (unsigned i = 0; i < workers_.size(); ++i) Kick(i);
+}
+
+// Ends a run that stands still. Time in which one host call lasted the whole tick is the host's (a
+// slow disk), not the guest's, and does not count.
+void VcpuExecutor::Watch() {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  std::chrono::milliseconds stalled{0};
+  std::uint64_t mark = 0;
+  std::vector<std::uint64_t> calls(workers_.size());
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kWatchdogTick, [this] { return stopping_ || ended(); })) {
+    if (handler_ == nullptr) continue;
+    const std::uint64_t new_mark = handler_->progress_mark();
+    bool in_host = false;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      const std::uint64_t now = workers_[i]->calls.load(std::memory_order_relaxed);
+      if (now == calls[i] && now % 2 == 1) in_host = true;
+      calls[i] = now;
+    }
+    if (new_mark != mark) {
+      mark = new_mark;
+      stalled = std::chrono::milliseconds(0);
+    } else if (!in_host) {
+      stalled += kWatchdogTick;
+    }
+    const auto elapsed = Clock::now() - start;
+    lock.unlock();
+    if (std::string dead = CheckAlive(); !dead.empty()) {
+      End(Ended(Outcome::Kind::kFault, std::move(dead)));
+    } else if (stalled >= options_.stall_timeout) {
+      End(Ended(Outcome::Kind::kStalled,
+                absl::StrFormat("no progress for %g seconds", stalled.count() / 1000.0)));
+    } else if (options_.time_limit.count() > 0 && elapsed >= options_.time_limit) {
+      End(Ended(Outcome::Kind::kStalled, absl::StrFormat("not done after %g seconds",
+                                                         options_.time_limit.count() / 1000.0)));
+    }
+    lock.lock();
+  }
+  // A kick can come between a vCPU thread's check and its next entry; repeat it until all have seen
+  // the end.
+  while (!stopping_ && ended()) {
+    lock.unlock();
+    for (unsigned i = 0; i < workers_.size(); ++i) Kick(i);
+    lock.lock();
+    if (changed_.wait_for(lock, kWatchdogTick, [this] { return stopping_ || handler_ == nullptr; }))
+      break;
+  }
+}
+
+}  // namespace instar::vmm

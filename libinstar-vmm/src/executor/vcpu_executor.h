@@ -1,0 +1,92 @@
+// What the KVM and the process executor share: one host thread a vCPU that serves its rings, the
+// handshake of parallel(), the watchdog, and how a run ends. They differ only in how a vCPU is made
+// to run and how it rings.
+#ifndef LIBINSTAR_VMM_SRC_EXECUTOR_VCPU_EXECUTOR_H_
+#define LIBINSTAR_VMM_SRC_EXECUTOR_VCPU_EXECUTOR_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "executor/executor.h"
+#include "executor/guest_layout.h"
+
+namespace instar::vmm {
+
+class VcpuExecutor : public Executor {
+ public:
+  explicit VcpuExecutor(const GuestImage& image) : image_(image) {}
+  ~VcpuExecutor() override;
+
+  absl::Status StartThreads() override;
+  Outcome Run(CallHandler& handler) override;
+
+ protected:
+  enum class RunEnd {
+    kRang,         // the mailbox holds a request
+    kDied,         // the vCPU can run no further; *detail says why
+    kInterrupted,  // kicked
+  };
+  // Lets vCPU `index` run until it rings, dies or is kicked. `first` is true when it has never run
+  // or its last request has not been answered yet.
+  virtual RunEnd RunVcpu(unsigned index, std::string* detail) = 0;
+  // Makes RunVcpu of `index` return, now or as soon as it is called.
+  virtual void Kick(unsigned index) = 0;
+  // Called by the watchdog a few times a second. Not empty if the guest is found dead: why.
+  virtual std::string CheckAlive() { return {}; }
+
+  // Lays out and fills guest memory that Map provides.
+  absl::Status PrepareMemory(const ExecutorOptions& options, instar_doorbell doorbell);
+  virtual absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) = 0;
+
+  [[nodiscard]] instar_mailbox* mailbox(unsigned index) {
+    return reinterpret_cast<instar_mailbox*>(
+        memory_.data() + (layout_.vcpu(index) + kMailboxOffset - INSTAR_GUEST_BASE));
+  }
+  [[nodiscard]] const GuestLayout& layout() const { return layout_; }
+  [[nodiscard]] std::span<std::byte> memory() const { return memory_; }
+  [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
+
+  // Must be called first thing by destructors of derived classes: threads call their virtual
+  // functions.
+  void StopThreads();
+
+ private:
+  struct Worker {
+    std::thread thread;
+    bool running = false;                 // under mutex_
+    std::atomic<std::uint64_t> calls{0};  // odd while the host handles a request of this vCPU
+  };
+
+  void ServeWorker(unsigned index);
+  // Serves rings of vCPU `index` until it ends the run or, for workers, says it is done.
+  void Serve(unsigned index);
+  void End(Outcome outcome);
+  void EndByFailure(const CallFrame& frame);
+  CallResult StartParallel(const CallFrame& frame);
+  CallResult JoinParallel();
+  void Watch();
+
+  GuestImage image_;
+  GuestLayout layout_;
+  std::span<std::byte> memory_;
+  GuestMemory view_;
+  ExecutorOptions options_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::thread watchdog_;
+  CallHandler* handler_ = nullptr;  // set while Run runs; under mutex_
+  bool stopping_ = false;           // under mutex_
+  std::atomic<bool> ended_{false};
+  Outcome outcome_;  // under mutex_ until ended_
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_EXECUTOR_VCPU_EXECUTOR_H_

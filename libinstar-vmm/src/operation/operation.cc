@@ -1,0 +1,137 @@
+#include "operation/operation.h"
+
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "executor/executor.h"
+#include "formats/base/error.h"
+#include "instar/abi/call_table.h"
+#include "jail/jail.h"
+#include "operation/error_text.h"
+
+namespace instar::vmm {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Executor>> MakeExecutor(Isolation isolation,
+                                                       std::string_view image_name) {
+  if (isolation == Isolation::kInline) {
+    auto executor = inline_executor_factory()(image_name);
+    if (executor == nullptr) {
+      return absl::InternalError(absl::StrCat("no inline verb '", std::string(image_name), "'"));
+    }
+    return executor;
+  }
+  const GuestImage image = FindGuestImage(image_name);
+  if (image.elf.empty()) {
+    return absl::InternalError(absl::StrCat("no guest image '", std::string(image_name), "'"));
+  }
+  return isolation == Isolation::kKvm ? MakeKvmExecutor(image) : MakeProcessExecutor(image);
+}
+
+unsigned WorkerCount(const SandboxOptions& sandbox, unsigned wanted) {
+  unsigned workers = wanted != 0 ? wanted : sandbox.workers;
+  if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
+  return std::min<unsigned>(workers, INSTAR_MAX_WORKERS);
+}
+
+absl::Status Judge(const Broker& broker, const OperationOptions& options, const Outcome& outcome) {
+  const std::string verb(options.verb);
+  switch (outcome.kind) {
+    case Outcome::Kind::kFinished:
+      return absl::OkStatus();
+    case Outcome::Kind::kFailed:
+      return FailureStatus(broker, outcome);
+    case Outcome::Kind::kFault:
+      return absl::AbortedError(
+          absl::StrCat(FirstDeviceName(broker), ": ", verb, ": guest ", outcome.detail,
+                       "; the image was not trusted and nothing else is affected"));
+    case Outcome::Kind::kStalled:
+      return absl::AbortedError(absl::StrCat(FirstDeviceName(broker), ": ", verb,
+                                             ": guest ended by the watchdog: ", outcome.detail));
+    case Outcome::Kind::kViolation:
+      return absl::AbortedError(
+          absl::StrCat(FirstDeviceName(broker), ": ", verb, ": guest ended: ", outcome.detail));
+    case Outcome::Kind::kCancelled:
+      return absl::CancelledError(absl::StrCat(verb, ": cancelled"));
+    case Outcome::Kind::kHostError:
+      return absl::InternalError(absl::StrCat(verb, ": ", outcome.detail));
+  }
+  return absl::InternalError("unknown outcome");
+}
+
+}  // namespace
+
+absl::StatusOr<Isolation> ResolveIsolation(Isolation wanted) {
+  switch (wanted) {
+    case Isolation::kAuto: {
+      // What CheckKvm proves costs as much as making the machine: only look whether there is one to
+      // open.
+      return access("/dev/kvm", R_OK | W_OK) == 0 ? Isolation::kKvm : Isolation::kProcess;
+    }
+    case Isolation::kKvm:
+      if (absl::Status status = CheckKvm(); !status.ok()) {
+        return absl::UnavailableError(
+            absl::StrCat("KVM isolation is not available: ", status.message()));
+      }
+      return wanted;
+    case Isolation::kProcess:
+      return wanted;
+    case Isolation::kInline:
+      if (inline_executor_factory() == nullptr) {
+        return absl::UnavailableError(
+            "this program has no inline executor: it cannot run without isolation");
+      }
+      return wanted;
+  }
+  return absl::InternalError("unknown isolation");
+}
+
+absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& sandbox,
+                                       const OperationOptions& options) {
+  auto isolation = ResolveIsolation(sandbox.isolation);
+  if (!isolation.ok()) return isolation.status();
+  const unsigned workers = WorkerCount(sandbox, options.workers);
+  const ExecutorOptions executor_options = {.heap_bytes = sandbox.guest_memory_bytes,
+                                            .workers = workers,
+                                            .stall_timeout = sandbox.stall_timeout,
+                                            .time_limit = sandbox.time_limit,
+                                            .request = options.request};
+  auto executor = MakeExecutor(*isolation, options.image_name);
+  if (!executor.ok()) return executor.status();
+  absl::Status prepared = (*executor)->Prepare(executor_options);
+  if (!prepared.ok() && *isolation == Isolation::kKvm && sandbox.isolation == Isolation::kAuto) {
+    // There is a /dev/kvm, but it makes no virtual machines.
+    isolation = Isolation::kProcess;
+    executor = MakeExecutor(*isolation, options.image_name);
+    if (!executor.ok()) return executor.status();
+    prepared = (*executor)->Prepare(executor_options);
+  }
+  if (!prepared.ok()) return prepared;
+
+  JailNeeds needs = broker.jail_needs();
+  needs.isolation = *isolation;
+  const bool jailed = sandbox.jail != Jail::kNone;
+  if (jailed) {
+    (*executor)->AddDescriptors(needs.keep_fds);
+    if (absl::Status status = EnterJail(needs); !status.ok()) return status;
+  }
+  if (absl::Status status = (*executor)->StartThreads(); !status.ok()) return status;
+  if (jailed) {
+    if (absl::Status status = SealJail(needs); !status.ok()) return status;
+  }
+  const Outcome outcome = (*executor)->Run(broker);
+  // A jailed process ends soon after this; taking the virtual machine down by hand would only cost
+  // time.
+  if (jailed) (*executor).release();
+  if (absl::Status status = Judge(broker, options, outcome); !status.ok()) return status;
+  return isolation;
+}
+
+}  // namespace instar::vmm

@@ -1,0 +1,217 @@
+// What a guest can do wrong, in every executor that isolates: each ends the run with its own
+// outcome.
+#include "executor/executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "executor/guest_image.h"
+#include "formats/base/error.h"
+#include "instar/abi/call_table.h"
+#include "instar/abi/mailbox.h"
+#include "instar/wire.h"
+#include "testing/misbehave.h"
+
+extern "C" const instar::vmm::EmbeddedImage instar_test_images_table[];
+extern "C" const std::uint64_t instar_test_images_count;
+
+namespace instar::vmm {
+namespace {
+
+using guest::Misdeed;
+using ::testing::HasSubstr;
+
+// Answers every request with success, counts them, and remembers the last.
+class RecordingHandler : public CallHandler {
+ public:
+  CallResult Handle(unsigned, const CallFrame& frame, const GuestMemory& memory) override {
+    ++calls;
+    last = frame;
+    if (frame.op == INSTAR_OP_READ)
+      view_writable = !memory.Writable(frame.args[0], frame.args[1]).empty();
+    return answer;
+  }
+  [[nodiscard]] std::uint64_t progress_mark() const override { return 0; }
+  [[nodiscard]] const char* violation() const override { return violate; }
+
+  std::atomic<std::uint64_t> calls{0};
+  CallFrame last;
+  CallResult answer;
+  bool view_writable = false;
+  const char* violate = nullptr;
+};
+
+GuestImage MisbehavingImage() {
+  const EmbeddedImage& image = instar_test_images_table[0];
+  return {.name = image.name, .elf = {image.elf, image.elf_bytes}};
+}
+
+class ExecutorTest : public ::testing::TestWithParam<Isolation> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Isolation::kKvm && !CheckKvm().ok()) {
+      GTEST_SKIP() << "no KVM here: " << CheckKvm().message();
+    }
+    executor_ = GetParam() == Isolation::kKvm ? MakeKvmExecutor(MisbehavingImage())
+                                              : MakeProcessExecutor(MisbehavingImage());
+  }
+
+  Outcome RunGuest(Misdeed deed, unsigned workers = 1) {
+    request_.Unsigned(guest::kMisdeedTag, static_cast<std::uint64_t>(deed));
+    const absl::Status prepared =
+        executor_->Prepare({.heap_bytes = 32 << 20,
+                            .workers = workers,
+                            .stall_timeout = std::chrono::milliseconds(300),
+                            .request = request_.bytes()});
+    if (!prepared.ok()) return {.kind = Outcome::Kind::kHostError, .detail = prepared.ToString()};
+    EXPECT_TRUE(executor_->StartThreads().ok());
+    return executor_->Run(handler_);
+  }
+
+  WireWriter request_;
+  RecordingHandler handler_;
+  std::unique_ptr<Executor> executor_;
+};
+
+TEST_P(ExecutorTest, GuestThatReturnsHasFinished) {
+  EXPECT_EQ(RunGuest(Misdeed::kNone).kind, Outcome::Kind::kFinished);
+}
+
+TEST_P(ExecutorTest, FailureArrivesWithCodeAndMessage) {
+  const Outcome outcome = RunGuest(Misdeed::kFailPlainly);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(outcome.error_code, 1u);
+  EXPECT_EQ(outcome.error_message, "failed as asked at {0x}");
+}
+
+TEST_P(ExecutorTest, EndlessLoopIsEndedByTheWatchdog) {
+  const Outcome outcome = RunGuest(Misdeed::kSpin);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kStalled);
+  EXPECT_THAT(outcome.detail, HasSubstr("no progress"));
+}
+
+TEST_P(ExecutorTest, EndlessRequestsAreEndedByTheWatchdog) {
+  EXPECT_EQ(RunGuest(Misdeed::kEndlessRequests).kind, Outcome::Kind::kStalled);
+  EXPECT_GT(handler_.calls, 10u);
+}
+
+TEST_P(ExecutorTest, ViolationToldByTheHandlerEndsTheGuest) {
+  handler_.violate = "a lie";
+  const Outcome outcome = RunGuest(Misdeed::kEndlessRequests);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kViolation);
+  EXPECT_EQ(outcome.detail, "a lie");
+}
+
+TEST_P(ExecutorTest, ExhaustedMemoryIsACleanLimitError) {
+  const Outcome outcome = RunGuest(Misdeed::kExhaustMemory);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(outcome.error_code, static_cast<std::uint32_t>(ErrorCode::kLimit));
+  EXPECT_THAT(outcome.error_message, HasSubstr("memory"));
+}
+
+TEST_P(ExecutorTest, WorkersRunAtOnceAndCanBeStartedAgain) {
+  const Outcome outcome = RunGuest(Misdeed::kParallelCount, 4);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFinished) << outcome.error_message << outcome.detail;
+}
+
+TEST_P(ExecutorTest, FaultInOneWorkerEndsAll) {
+  EXPECT_EQ(RunGuest(Misdeed::kFaultInWorker, 2).kind, Outcome::Kind::kFault);
+}
+
+TEST_P(ExecutorTest, MoreWorkersThanVcpusAreRefused) {
+  const Outcome outcome = RunGuest(Misdeed::kTooManyWorkers, 2);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(outcome.error_code, static_cast<std::uint32_t>(ErrorCode::kInvalidArgument));
+}
+
+TEST_P(ExecutorTest, RequestReachesTheHandlerAsRung) {
+  request_.Unsigned(guest::kRawOpTag, INSTAR_OP_READ);
+  request_.Unsigned(guest::kRawArgTag, 0xDEADBEEF);
+  request_.Unsigned(guest::kRawArgTag + 1, 64);
+  EXPECT_EQ(RunGuest(Misdeed::kRawRequest).kind, Outcome::Kind::kFinished);
+  EXPECT_EQ(handler_.last.op, static_cast<std::uint32_t>(INSTAR_OP_READ));
+  EXPECT_EQ(handler_.last.args[0], 0xDEADBEEFu);
+  EXPECT_FALSE(handler_.view_writable) << "an address outside guest memory must give no view";
+}
+
+TEST_P(ExecutorTest, PageTablesAndCodeAreNoTargetForTheHost) {
+  for (const std::uint64_t address : {INSTAR_GUEST_BASE, INSTAR_IMAGE_BASE}) {
+    WireWriter request;
+    request_ = request;
+    request_.Unsigned(guest::kRawOpTag, INSTAR_OP_READ);
+    request_.Unsigned(guest::kRawArgTag, address);
+    request_.Unsigned(guest::kRawArgTag + 1, 64);
+    SetUp();
+    EXPECT_EQ(RunGuest(Misdeed::kRawRequest).kind, Outcome::Kind::kFinished);
+    EXPECT_FALSE(handler_.view_writable) << std::hex << address;
+  }
+}
+
+TEST_P(ExecutorTest, WorkerOpsFromTheFirstVcpuAreViolations) {
+  request_.Unsigned(guest::kRawOpTag, INSTAR_OP_WORKER_DONE);
+  EXPECT_EQ(RunGuest(Misdeed::kRawRequest).kind, Outcome::Kind::kViolation);
+}
+
+TEST_P(ExecutorTest, FailureReportOutsideGuestMemoryIsAViolation) {
+  request_.Unsigned(guest::kRawOpTag, INSTAR_OP_FAIL);
+  request_.Unsigned(guest::kRawArgTag, 0x1000);
+  EXPECT_EQ(RunGuest(Misdeed::kRawRequest).kind, Outcome::Kind::kViolation);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest,
+                         ::testing::Values(Isolation::kKvm, Isolation::kProcess),
+                         [](const auto& info) {
+                           return info.param == Isolation::kKvm ? "Kvm" : "Process";
+                         });
+
+// Everything that must end in a fault at once.
+class FaultTest : public ExecutorTest {};
+struct FaultCase {
+  const char* name;
+  Misdeed deed;
+};
+constexpr FaultCase kFaults[] = {
+    {"NullRead", Misdeed::kNullRead},
+    {"WriteCode", Misdeed::kWriteCode},
+    {"WriteReadOnlyData", Misdeed::kWriteReadOnlyData},
+    {"ExecuteData", Misdeed::kExecuteData},
+    {"ReadPageTables", Misdeed::kReadPageTables},
+    {"StackOverflow", Misdeed::kStackOverflow},
+    {"DivideByZero", Misdeed::kDivideByZero},
+    {"PrivilegedInstruction", Misdeed::kPrivilegedInstruction},
+    {"SystemCall", Misdeed::kSystemCall},
+    {"OtherPort", Misdeed::kOtherPort},
+};
+
+class GuestFaultTest : public ::testing::TestWithParam<std::tuple<Isolation, FaultCase>> {};
+
+TEST_P(GuestFaultTest, EndsTheGuestAtOnce) {
+  const auto& [isolation, fault] = GetParam();
+  if (isolation == Isolation::kKvm && !CheckKvm().ok()) GTEST_SKIP() << CheckKvm().message();
+  auto executor = isolation == Isolation::kKvm ? MakeKvmExecutor(MisbehavingImage())
+                                               : MakeProcessExecutor(MisbehavingImage());
+  WireWriter request;
+  request.Unsigned(guest::kMisdeedTag, static_cast<std::uint64_t>(fault.deed));
+  RecordingHandler handler;
+  ASSERT_TRUE(
+      executor->Prepare({.heap_bytes = 4 << 20, .workers = 1, .request = request.bytes()}).ok());
+  ASSERT_TRUE(executor->StartThreads().ok());
+  const Outcome outcome = executor->Run(handler);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFault) << outcome.detail;
+  EXPECT_FALSE(outcome.detail.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Sandbox, GuestFaultTest,
+                         ::testing::Combine(::testing::Values(Isolation::kKvm, Isolation::kProcess),
+                                            ::testing::ValuesIn(kFaults)),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param) == Isolation::kKvm
+                                                  ? "Kvm"
+                                                  : "Process") +
+                                  std::get<1>(info.param).name;
+                         });
+
+}  // namespace
+}  // namespace instar::vmm
