@@ -14,9 +14,9 @@ struct CreateOptions {
   FormatId format = FormatId::kRaw;
   std::uint64_t virtual_size_bytes = 0;
   std::string_view
-      options;  // "name=value,..." as qemu-img's -o; ",," stands for a comma in a value
-  std::string_view backing_name;    // stored as given; empty for none
-  std::string_view backing_format;  // empty: not stored
+      options{};  // "name=value,..." as qemu-img's -o; ",," stands for a comma in a value
+  std::string_view backing_name{};    // stored as given; empty for none
+  std::string_view backing_format{};  // empty: not stored
   TargetDevice* target = nullptr;
   TargetDevice* data_file = nullptr;  // for -o data_file
   bool compress = false;              // units will be placed compressed

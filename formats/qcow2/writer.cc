@@ -14,6 +14,12 @@ constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 
 constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
 constexpr SubclusterBitmap kNothing{};
 
+// The bits of the subclusters that `bytes` (at most a cluster) cover from subcluster `first` on.
+std::uint32_t SubclusterMask(std::uint64_t first, std::uint64_t bytes, std::uint64_t unit_bytes) {
+  const std::uint64_t count = DivideRoundUp(bytes, unit_bytes);
+  return static_cast<std::uint32_t>(((std::uint64_t{1} << count) - 1) << first);
+}
+
 // The least n with n = clusters + ceil(n / per_block): a file that holds `clusters` and the
 // refcount blocks for all of it.
 std::uint64_t WithRefcountBlocks(std::uint64_t clusters, std::uint64_t per_block) {
@@ -36,7 +42,8 @@ Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
   INSTAR_TRY(EncodeFirstCluster(parsed, TablePlaces{}));
   const bool zstd = parsed.compression_type == kCompressionZstd;
   const unsigned cluster_bits = parsed.cluster_bits;
-  std::unique_ptr<Writer> writer(new Writer(std::move(parsed), *options.target, options.data_file));
+  std::unique_ptr<Writer> writer(
+      new Writer(std::move(parsed), *options.target, options.data_file, options.compress));
   for (unsigned worker = 0; options.compress && worker < options.workers; ++worker) {
     INSTAR_ASSIGN_OR_RETURN(auto compressor,
                             zstd ? MakeZstdCompressor(cluster_bits) : MakeDeflateCompressor());
@@ -45,8 +52,11 @@ Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
   return writer;
 }
 
-Writer::Writer(WriterOptions options, TargetDevice& target, TargetDevice* data_file)
+Writer::Writer(WriterOptions options, TargetDevice& target, TargetDevice* data_file, bool compress)
     : options_(std::move(options)),
+      unit_bytes_(options_.extended_l2 && !compress
+                      ? options_.cluster_bytes() / kSubclustersPerCluster
+                      : options_.cluster_bytes()),
       target_(&target),
       data_(data_file != nullptr ? data_file : &target),
       batch_(target),
@@ -130,20 +140,19 @@ Status Writer::BeginDataFile() {
 }
 
 Status Writer::CheckPlace(std::uint64_t offset, std::uint64_t length) const {
-  const std::uint64_t cluster_bytes = options_.cluster_bytes();
   if (length == 0 || !RangeFits(offset, length, options_.virtual_size_bytes)) {
     return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
                            options_.virtual_size_bytes);
   }
   const bool ends_well =
-      (offset + length) % cluster_bytes == 0 || offset + length == options_.virtual_size_bytes;
-  if (offset % cluster_bytes != 0 || !ends_well) {
-    return InvalidArgument("{1} bytes at {0} are not whole clusters of {2} bytes", offset, length,
-                           cluster_bytes);
+      (offset + length) % unit_bytes_ == 0 || offset + length == options_.virtual_size_bytes;
+  if (offset % unit_bytes_ != 0 || !ends_well) {
+    return InvalidArgument("{1} bytes at {0} are not whole units of {2} bytes", offset, length,
+                           unit_bytes_);
   }
-  if (offset >> options_.cluster_bits < next_cluster_) {
+  if (offset < placed_bytes_) {
     return InvalidArgument("offset {0} lies before data already placed (up to {1})", offset,
-                           next_cluster_ << options_.cluster_bits);
+                           placed_bytes_);
   }
   return {};
 }
@@ -186,16 +195,56 @@ Status Writer::PreallocateUntil(std::uint64_t end) {
   return {};
 }
 
+bool Writer::StartsInPart(std::uint64_t offset, std::uint64_t length) const {
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  return unit_bytes_ != cluster_bytes && (offset % cluster_bytes != 0 || length < cluster_bytes);
+}
+
+Status Writer::OpenClusterAt(std::uint64_t offset) {
+  const std::uint64_t cluster = offset >> options_.cluster_bits;
+  if (open_.cluster == cluster) return {};
+  INSTAR_TRY(PreallocateUntil(cluster));
+  INSTAR_TRY(mapping_.Select(cluster));
+  open_ = {.cluster = cluster};
+  next_cluster_ = cluster + 1;
+  return {};
+}
+
+Result<Placement> Writer::PlaceDataInPart(std::uint64_t offset, std::uint64_t length) {
+  INSTAR_TRY(OpenClusterAt(offset));
+  if (!open_.has_place) {
+    INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, TakeClusters(open_.cluster, 1, open_.bitmap));
+    open_.offset = run.offset;
+    open_.has_place = true;
+  }
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  const std::uint64_t from = offset % cluster_bytes;
+  const std::uint64_t bytes = std::min(length, cluster_bytes - from);
+  open_.bitmap.allocated |= SubclusterMask(from / unit_bytes_, bytes, unit_bytes_);
+  mapping_.Set(open_.cluster, EncodeStandardEntry(open_.offset, true), open_.bitmap);
+  return Placement{
+      .device = data_->id(), .file_offset = open_.offset + from, .length_bytes = bytes};
+}
+
 Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {
   INSTAR_TRY(CheckPlace(offset, length));
-  const std::uint64_t cluster = offset >> options_.cluster_bits;
-  INSTAR_TRY(PreallocateUntil(cluster));
-  INSTAR_ASSIGN_OR_RETURN(
-      const ClusterRun run,
-      TakeClusters(cluster, DivideRoundUp(length, options_.cluster_bytes()), kAllAllocated));
-  return Placement{.device = data_->id(),
-                   .file_offset = run.offset,
-                   .length_bytes = std::min(length, run.clusters << options_.cluster_bits)};
+  Placement place{.device = data_->id(), .file_offset = 0, .length_bytes = 0};
+  if (StartsInPart(offset, length)) {
+    INSTAR_ASSIGN_OR_RETURN(place, PlaceDataInPart(offset, length));
+  } else {
+    const std::uint64_t cluster = offset >> options_.cluster_bits;
+    // What is left of less than a cluster is the next call's, but for the end of the disk.
+    const std::uint64_t clusters = unit_bytes_ == options_.cluster_bytes()
+                                       ? DivideRoundUp(length, unit_bytes_)
+                                       : length >> options_.cluster_bits;
+    INSTAR_TRY(PreallocateUntil(cluster));
+    INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, TakeClusters(cluster, clusters, kAllAllocated));
+    place.file_offset = run.offset;
+    place.length_bytes = std::min(length, run.clusters << options_.cluster_bits);
+  }
+  placed_bytes_ = offset + place.length_bytes;
+  if (!options_.has_data_file) data_end_bytes_ = place.file_offset + place.length_bytes;
+  return place;
 }
 
 Result<Placement> Writer::PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) {
@@ -216,15 +265,49 @@ Result<Placement> Writer::PlaceCompressed(std::uint64_t offset, std::uint64_t co
                CompressedCluster::Covering(place, compressed_bytes).Encode(options_.cluster_bits),
                kNothing);
   next_cluster_ = cluster + 1;
+  placed_bytes_ = next_cluster_ << options_.cluster_bits;
   return Placement{.device = target_->id(), .file_offset = place, .length_bytes = compressed_bytes};
 }
 
 Status Writer::PlaceZero(std::uint64_t offset, std::uint64_t length) {
   INSTAR_TRY(CheckPlace(offset, length));
-  if (!options_.has_backing())
-    return {};  // what has no place, or a preallocated one, reads as zeros
-  std::uint64_t cluster = offset >> options_.cluster_bits;
-  const std::uint64_t end = cluster + DivideRoundUp(length, options_.cluster_bytes());
+  // Without a backing file, what has no place, or a preallocated one, reads as zeros.
+  if (!options_.has_backing()) return {};
+  placed_bytes_ = offset + length;
+  const std::uint64_t cluster_bytes = options_.cluster_bytes();
+  const std::uint64_t end = offset + length;
+  while (offset < end) {
+    if (StartsInPart(offset, end - offset)) {
+      const std::uint64_t bytes = std::min(end - offset, cluster_bytes - offset % cluster_bytes);
+      INSTAR_TRY(PlaceZeroInPart(offset, bytes));
+      offset += bytes;
+      continue;
+    }
+    const std::uint64_t clusters = unit_bytes_ == cluster_bytes
+                                       ? DivideRoundUp(end - offset, cluster_bytes)
+                                       : (end - offset) >> options_.cluster_bits;
+    const std::uint64_t cluster = offset >> options_.cluster_bits;
+    INSTAR_TRY(PlaceZeroClusters(cluster, cluster + clusters));
+    offset += clusters << options_.cluster_bits;
+  }
+  return {};
+}
+
+Status Writer::PlaceZeroInPart(std::uint64_t offset, std::uint64_t length) {
+  INSTAR_TRY(OpenClusterAt(offset));
+  open_.bitmap.reads_zero |=
+      SubclusterMask(offset % options_.cluster_bytes() / unit_bytes_, length, unit_bytes_);
+  if (preallocates() && !open_.has_place) {
+    INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, TakeClusters(open_.cluster, 1, open_.bitmap));
+    open_.offset = run.offset;
+    open_.has_place = true;
+  }
+  mapping_.Set(open_.cluster, open_.has_place ? EncodeStandardEntry(open_.offset, true) : 0,
+               open_.bitmap);
+  return {};
+}
+
+Status Writer::PlaceZeroClusters(std::uint64_t cluster, std::uint64_t end) {
   INSTAR_TRY(PreallocateUntil(cluster));
   while (cluster < end) {
     if (options_.version < 3) {
@@ -313,7 +396,11 @@ std::uint64_t Writer::FileEnd() const {
   const std::uint64_t l1_end = places_.l1_offset + options_.l1_entries() * kTableEntryBytes;
   const bool l1_is_last = DivideRoundUp(l1_end, options_.cluster_bytes()) ==
                           allocator_.end_bytes() >> options_.cluster_bits;
-  return l1_is_last ? l1_end : allocator_.used_end_bytes();
+  if (l1_is_last) return l1_end;
+  // Subclusters of the last cluster that hold nothing need not be there.
+  const std::uint64_t end = allocator_.used_end_bytes();
+  const bool data_is_last = !preallocates() && data_end_bytes_ > end - options_.cluster_bytes();
+  return options_.extended_l2 && data_is_last ? DivideRoundUp(data_end_bytes_, 512) * 512 : end;
 }
 
 Status Writer::Finish() {

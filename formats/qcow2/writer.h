@@ -31,7 +31,8 @@ class Writer final : public ImageWriter {
   // Checks the options; writes nothing.
   static Result<std::unique_ptr<Writer>> Create(const CreateOptions& options);
 
-  [[nodiscard]] std::uint64_t unit_bytes() const override { return options_.cluster_bytes(); }
+  // A cluster; with extended L2 entries a subcluster, unless clusters are compressed.
+  [[nodiscard]] std::uint64_t unit_bytes() const override { return unit_bytes_; }
   [[nodiscard]] bool unplaced_reads_zero() const override { return !options_.has_backing(); }
   [[nodiscard]] bool placed_reads_zero() const override { return data_->fresh_reads_zero(); }
   Status Begin() override;
@@ -43,7 +44,15 @@ class Writer final : public ImageWriter {
   Status Finish() override;
 
  private:
-  Writer(WriterOptions options, TargetDevice& target, TargetDevice* data_file);
+  // The cluster that was placed in part, and what is known of its subclusters.
+  struct OpenCluster {
+    std::uint64_t cluster = ~std::uint64_t{0};
+    bool has_place = false;
+    std::uint64_t offset = 0;  // of its place
+    SubclusterBitmap bitmap{};
+  };
+
+  Writer(WriterOptions options, TargetDevice& target, TargetDevice* data_file, bool compress);
 
   [[nodiscard]] bool preallocates() const {
     return options_.preallocation != WriterPreallocation::kOff;
@@ -53,6 +62,13 @@ class Writer final : public ImageWriter {
 
   Status BeginDataFile();
   Status CheckPlace(std::uint64_t offset, std::uint64_t length) const;
+  // Whether [offset, offset + length) starts or ends inside a cluster of subclusters.
+  [[nodiscard]] bool StartsInPart(std::uint64_t offset, std::uint64_t length) const;
+  // Makes the cluster that holds virtual byte `offset` the open one.
+  Status OpenClusterAt(std::uint64_t offset);
+  Result<Placement> PlaceDataInPart(std::uint64_t offset, std::uint64_t length);
+  Status PlaceZeroInPart(std::uint64_t offset, std::uint64_t length);
+  Status PlaceZeroClusters(std::uint64_t cluster, std::uint64_t end);
   // Takes up to `clusters` clusters for virtual cluster `cluster` on and describes them with
   // `bitmap`. Does not pass the end of the L2 table.
   Result<ClusterRun> TakeClusters(std::uint64_t cluster, std::uint64_t clusters,
@@ -65,6 +81,7 @@ class Writer final : public ImageWriter {
   [[nodiscard]] std::uint64_t FileEnd() const;
 
   WriterOptions options_;
+  std::uint64_t unit_bytes_;
   TargetDevice* target_;
   TargetDevice* data_;  // the external data file, or the target
   WriteBatch batch_;
@@ -72,7 +89,10 @@ class Writer final : public ImageWriter {
   WriterMapping mapping_;
   std::vector<std::unique_ptr<Compressor>> compressors_;  // one a worker
   TablePlaces places_;
-  std::uint64_t next_cluster_ = 0;  // virtual clusters below have been placed
+  OpenCluster open_;
+  std::uint64_t next_cluster_ = 0;    // virtual clusters below have been placed, wholly or in part
+  std::uint64_t placed_bytes_ = 0;    // virtual bytes below have been placed
+  std::uint64_t data_end_bytes_ = 0;  // end of the data placed last in the target
 };
 
 }  // namespace instar::qcow2
