@@ -51,7 +51,7 @@ FormatId ProbeHead(Bytes head) {
     std::string_view bytes;
     FormatId format;
   };
-  constexpr std::array kSignatures = {
+  static constexpr std::array kSignatures = {
       Signature{0, "KDMV"sv, FormatId::kVmdk},
       Signature{0, "COWD"sv, FormatId::kVmdk},
       Signature{0, "\xBE\xBA\xFE\xCA\0\0\0\0"sv, FormatId::kVmdk},  // seSparse

@@ -102,11 +102,11 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(ReadWindow& file, const Head
     INSTAR_ASSIGN_OR_RETURN(const auto head, file.View(at, ExtensionHeader::kEncodedBytes));
     const ExtensionHeader extension = ExtensionHeader::DecodeFrom(head);
     at += ExtensionHeader::kEncodedBytes;
-    if (extension.type == kExtensionEnd) break;
     if (at > end || extension.data_bytes > end - at) {
       return Corrupt("header extension {0x} of {1} bytes does not fit before {2x}", extension.type,
                      extension.data_bytes, end);
     }
+    if (extension.type == kExtensionEnd) break;
     const std::uint64_t data_at = at;
     const std::uint32_t data_bytes = extension.data_bytes;
     at += (std::uint64_t{data_bytes} + 7) / 8 * 8;
