@@ -17,8 +17,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 
+#include "executor/guest_cpuid.h"
 #include "executor/page_tables.h"
 #include "executor/vcpu_executor.h"
 #include "instar/abi/call_table.h"
@@ -32,16 +32,6 @@ constexpr std::uint64_t kCr0 = 0x80010033;  // PG WP NE ET MP PE
 constexpr std::uint64_t kCr4 = 0x620;       // PAE OSFXSR OSXMMEXCPT
 constexpr std::uint64_t kCr4Osxsave = 0x40000;
 constexpr std::uint64_t kEfer = 0xD00;  // LME LMA NXE, not SCE: syscall is a fault
-
-// struct kvm_cpuid2 with room for its entries. The system's header gives that struct another size in C++ than in
-// C, and the size is part of the request numbers: so they are spelled out.
-struct CpuidList {
-  std::uint32_t count = 0;
-  std::uint32_t padding = 0;
-  kvm_cpuid_entry2 entries[128] = {};
-};
-constexpr unsigned long kGetSupportedCpuid = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, 8);
-constexpr unsigned long kSetCpuid = _IOC(_IOC_WRITE, KVMIO, 0x90, 8);
 
 absl::Status Errno(const char* what) {
   return absl::UnavailableError(absl::StrFormat("%s: %s", what, std::strerror(errno)));
@@ -94,7 +84,7 @@ class KvmExecutor final : public VcpuExecutor {
   };
 
   absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) override;
-  absl::Status MakeVcpu(unsigned index, const CpuidList& cpuid);
+  absl::Status MakeVcpu(unsigned index, const GuestCpuid& cpuid);
   RunEnd RunVcpu(unsigned index, std::string* detail) override;
   void Kick(unsigned index) override;
   std::string DescribeFault(const Vcpu& vcpu, const char* what) const;
@@ -146,10 +136,7 @@ absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   if (ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region) < 0)
     return Errno("could not give the guest memory");
 
-  CpuidList cpuid;
-  cpuid.count = static_cast<std::uint32_t>(std::size(cpuid.entries));
-  if (ioctl(kvm_, kGetSupportedCpuid, &cpuid) < 0) return Errno("KVM_GET_SUPPORTED_CPUID");
-
+  const GuestCpuid cpuid = DescribeGuestCpu();
   vcpus_.resize(options.workers);
   for (unsigned i = 0; i < options.workers; ++i) {
     if (absl::Status status = MakeVcpu(i, cpuid); !status.ok()) return status;
@@ -162,21 +149,18 @@ absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status KvmExecutor::MakeVcpu(unsigned index, const CpuidList& cpuid) {
+absl::Status KvmExecutor::MakeVcpu(unsigned index, const GuestCpuid& cpuid) {
   Vcpu& vcpu = vcpus_[index];
   vcpu.fd = ioctl(vm_, KVM_CREATE_VCPU, index);
   if (vcpu.fd < 0) return Errno("could not create a vCPU");
   void* run = mmap(nullptr, run_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu.fd, 0);
   if (run == MAP_FAILED) return Errno("could not map a vCPU");
   vcpu.run = static_cast<kvm_run*>(run);
-  if (ioctl(vcpu.fd, kSetCpuid, &cpuid) < 0) return Errno("KVM_SET_CPUID2");
+  if (ioctl(vcpu.fd, kSetGuestCpuid, &cpuid) < 0) return Errno("KVM_SET_CPUID2");
 
   kvm_sregs sregs;
   if (ioctl(vcpu.fd, KVM_GET_SREGS, &sregs) < 0) return Errno("KVM_GET_SREGS");
-  bool xsave = false;
-  for (unsigned i = 0; i < cpuid.count; ++i) {
-    if (cpuid.entries[i].function == 1) xsave = (cpuid.entries[i].ecx & (1u << 26)) != 0;
-  }
+  bool xsave = cpuid.xsave();
   sregs.cs = Segment(11, 0x33, true);
   sregs.ss = sregs.ds = sregs.es = sregs.fs = sregs.gs = Segment(3, 0x2B, false);
   sregs.fs.base = layout().vcpu(index);
