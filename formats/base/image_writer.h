@@ -13,6 +13,7 @@
 #include <span>
 
 #include "formats/base/block_device.h"
+#include "formats/base/dirty_bitmap.h"
 #include "formats/base/error.h"
 #include "formats/base/ids.h"
 
@@ -61,6 +62,16 @@ class ImageWriter {
   // given at creation) at a time.
   virtual Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
                                        std::span<std::byte> out) = 0;
+
+  // Whether AddBitmap can succeed with this format and its options.
+  [[nodiscard]] virtual bool supports_bitmaps() const { return false; }
+
+  // Stores a bitmap with the image: after everything is placed, before Finish. Reads `bits` in
+  // pieces.
+  virtual Status AddBitmap(const DirtyBitmap& bitmap, const BitmapBits& bits) {
+    (void)bitmap, (void)bits;
+    return Unsupported("the format has no bitmaps");
+  }
 
   // Writes the remaining metadata, the header last, with the flushes that order needs.
   virtual Status Finish() = 0;

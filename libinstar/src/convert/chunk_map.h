@@ -1,0 +1,54 @@
+// The pieces of one chunk.
+#ifndef INSTAR_CONVERT_CHUNK_MAP_H_
+#define INSTAR_CONVERT_CHUNK_MAP_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "convert/chunk_queue.h"
+#include "convert/salvage.h"
+#include "convert/source_disk.h"
+
+namespace instar::convert {
+
+// Not thread-safe: one a worker. Allocates only when it is made.
+class ChunkMap {
+ public:
+  struct Options {
+    std::uint64_t chunk_bytes = kChunkBytes;
+    std::uint64_t unit_bytes = kSectorBytes;  // of the target
+    bool inherit = false;                     // the target has a backing file
+    SalvageCount* salvage = nullptr;          // set: what cannot be read is zeros
+  };
+
+  static Result<ChunkMap> Create(Host& host, const SourceDisk& disk, const Options& options);
+
+  // Maps the chunk: pieces in order, without gaps. Where the target has a backing file, units of
+  // the target that the source's top layer says nothing of become kInherited; units it says
+  // something of are told in full, so that whole units can be written.
+  Status Fill(const Claim& claim);
+
+  [[nodiscard]] std::span<Piece> pieces() { return pieces_; }
+  [[nodiscard]] std::size_t max_pieces() const { return max_pieces_; }
+
+ private:
+  ChunkMap(Host& host, const SourceDisk& disk, const Options& options);
+  Status Add(const Piece& piece);
+  Result<Piece> Next(std::uint64_t offset, std::uint64_t max_length);
+  Status ResolveInherited(const Claim& claim);
+
+  Host* host_;
+  const SourceDisk* disk_;
+  Options options_;
+  std::size_t max_pieces_;
+  std::unique_ptr<SourceCursor> cursor_;
+  std::vector<Piece> pieces_;
+  std::vector<Piece> spare_;
+  std::vector<bool> touched_;  // units of the target
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_CHUNK_MAP_H_

@@ -1,0 +1,70 @@
+// Bringing content that must pass through the worker's memory there: compressed units of the
+// sources, and, for a compressed target, everything.
+#ifndef INSTAR_CONVERT_CONTENT_LOADER_H_
+#define INSTAR_CONVERT_CONTENT_LOADER_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "convert/piece.h"
+#include "convert/salvage.h"
+#include "convert/source_disk.h"
+#include "instar/host.h"
+
+namespace instar::convert {
+
+// Memory that is not touched before it is used.
+class ByteBuffer {
+ public:
+  ByteBuffer() = default;
+  explicit ByteBuffer(std::size_t bytes)
+      : bytes_(std::make_unique_for_overwrite<std::byte[]>(bytes)), size_(bytes) {}
+  [[nodiscard]] std::span<std::byte> span() { return {bytes_.get(), size_}; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  std::size_t size_ = 0;
+};
+
+// Not thread-safe: one a worker. Allocates only when it is made.
+class ContentLoader {
+ public:
+  ContentLoader(Host& host, const SourceDisk& disk, std::size_t max_pieces, SalvageCount* salvage);
+
+  // Inflates every piece of kCompressed to its place in `memory`, which holds the chunk that starts
+  // at `chunk_offset`, and makes it kMemory. With few reads: one call a batch of units.
+  Status Inflate(std::span<Piece> pieces, std::uint64_t chunk_offset, std::span<std::byte> memory);
+
+  // Reads every piece of kData to its place and makes it kMemory, in one call.
+  Status Read(std::span<Piece> pieces, std::uint64_t chunk_offset, std::span<std::byte> memory);
+
+ private:
+  // A piece of kCompressed and where its unit's compressed bytes are.
+  struct Pending {
+    std::size_t piece;
+    std::size_t buffer_offset;
+  };
+  Status InflateBatch(std::span<Piece> pieces, std::uint64_t chunk_offset,
+                      std::span<std::byte> memory);
+  Status InflateOne(Piece& piece, std::span<const std::byte> compressed,
+                    std::uint64_t chunk_offset, std::span<std::byte> memory);
+  bool Gather(const Piece& piece, std::size_t index);
+  void StartBatch();
+
+  Host& host_;
+  const SourceDisk& disk_;
+  SalvageCount* salvage_;
+  ByteBuffer compressed_;
+  ByteBuffer unit_;       // a unit of which only parts are wanted
+  Piece unit_holds_;      // the piece it was last inflated for; length 0: nothing
+  std::size_t used_ = 0;  // of compressed_
+  std::vector<ReadRequest> reads_;
+  std::vector<Pending> pending_;
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_CONTENT_LOADER_H_

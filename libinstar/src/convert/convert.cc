@@ -1,0 +1,152 @@
+// The verb `convert`: options are checked and everything is opened and validated first; only then
+// is the target touched, and its header is written last.
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <vector>
+
+#include "convert/bitmaps.h"
+#include "convert/chunk_queue.h"
+#include "convert/progress.h"
+#include "convert/salvage.h"
+#include "convert/source_disk.h"
+#include "convert/target.h"
+#include "convert/worker.h"
+#include "formats/base/checked.h"
+#include "instar/verbs.h"
+
+namespace instar {
+namespace convert {
+namespace {
+
+constexpr std::uint64_t kMaxSparseBytes = 16 << 20;  // of -S, as in qemu-img
+constexpr std::uint64_t kMaxRunBytes = 2 << 20;      // runs are not looked for across chunks
+constexpr std::size_t kZeroBytes = 64 << 10;
+
+Status CheckRequest(const ConvertRequest& request) {
+  if (request.sources.empty()) return InvalidArgument("there is no source to convert");
+  if (request.sparse_bytes % kSectorBytes != 0 || request.sparse_bytes > kMaxSparseBytes) {
+    return InvalidArgument("-S {0} is not a multiple of {1} up to {2}", request.sparse_bytes,
+                           kSectorBytes, kMaxSparseBytes);
+  }
+  if (request.sources.size() > 1 && !request.snapshot.empty()) {
+    return InvalidArgument("a snapshot can be taken of a single source only");
+  }
+  if (request.sources.size() > 1 && !request.backing_name.empty()) {
+    return InvalidArgument("the target can have a backing file with a single source only");
+  }
+  if (request.sources.size() > 1 && request.bitmaps) {
+    return InvalidArgument("bitmaps can be copied from a single source only");
+  }
+  if (request.skip_broken_bitmaps && !request.bitmaps) {
+    return InvalidArgument("--skip-broken-bitmaps needs --bitmaps");
+  }
+  if (request.target_is_zero && !request.keep_target) {
+    return InvalidArgument("--target-is-zero needs -n");
+  }
+  if (request.keep_target && !request.target_options.empty()) {
+    return InvalidArgument("-n keeps the target as it is, so -o has nothing to apply to");
+  }
+  if (!request.backing_name.empty() && request.backing_format.empty() && !request.keep_target) {
+    return InvalidArgument("a backing file needs its format stated: -F FORMAT");
+  }
+  const bool raw = request.target_format == FormatId::kRaw;
+  if (raw && !request.backing_name.empty() && !request.keep_target) {
+    return InvalidArgument("raw images have no backing file");
+  }
+  if (raw && request.compress) return InvalidArgument("raw images cannot be compressed");
+  if (request.compress && request.out_of_order) {
+    return InvalidArgument("-W and -c do not go together");
+  }
+  return {};
+}
+
+// Runs of zeros are looked for in blocks of a power of two: the first that is not below -S.
+std::uint64_t RunBytes(const ConvertRequest& request) {
+  if (request.sparse_bytes == 0) return 0;
+  return std::min(std::bit_ceil(request.sparse_bytes), kMaxRunBytes);
+}
+
+// As many as asked for and the host has, but none without a chunk to work on.
+unsigned Workers(Host& host, const ConvertRequest& request, std::uint64_t size_bytes) {
+  const std::uint64_t chunks = DivideRoundUp(size_bytes, kChunkBytes);
+  const std::uint64_t most = std::min<std::uint64_t>(host.max_workers(), chunks);
+  return static_cast<unsigned>(std::max<std::uint64_t>(1, std::min(request.workers, most)));
+}
+
+void RunWorker(void* argument, unsigned number) {
+  (*static_cast<std::vector<std::unique_ptr<Worker>>*>(argument))[number]->Run();
+}
+
+Status RunWorkers(const Job& job, unsigned count) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  workers.reserve(count);
+  for (unsigned i = 0; i < count; ++i) {
+    INSTAR_ASSIGN_OR_RETURN(auto worker, Worker::Create(job, i));
+    workers.push_back(std::move(worker));
+  }
+  if (count == 1) {
+    workers.front()->Run();
+  } else {
+    INSTAR_TRY(job.host.Parallel(count, RunWorker, &workers));
+  }
+  return job.queue.status();
+}
+
+Status Run(Host& host, const ConvertRequest& request) {
+  INSTAR_TRY(CheckRequest(request));
+  const bool inherit = !request.backing_name.empty();
+  INSTAR_ASSIGN_OR_RETURN(const auto disk, SourceDisk::Open(host, request, inherit));
+  const std::uint64_t size = disk->size_bytes();
+  if (size > request.max_virtual_bytes) {
+    Error error = OverLimit("the virtual disk has {0} bytes, more than the limit of {1}", size,
+                            request.max_virtual_bytes)
+                      .error();
+    return std::unexpected(error.On(request.sources.front()));
+  }
+  const unsigned count = Workers(host, request, size);
+  INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));
+  BitmapCopy bitmaps(host, disk->chain(0).top(), target->writer());
+  if (request.bitmaps) {
+    INSTAR_TRY(bitmaps.Check(request.sources.front(), request.target, request.skip_broken_bitmaps));
+  }
+
+  INSTAR_TRY(target->Begin());
+  const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
+  // Only a flat file has its places without being asked, so only there may the order be dropped.
+  INSTAR_ASSIGN_OR_RETURN(
+      const auto queue,
+      ChunkQueue::Create(*disk, *target,
+                         {.chunk_bytes = chunk_bytes,
+                          .ordered = !(request.out_of_order && target->is_flat()),
+                          .salvage = request.salvage}));
+  ProgressMeter progress(host, size);
+  SalvageCount lost;
+  std::vector<std::byte> zeros(request.sparse_bytes == 0 ? kZeroBytes : 0);
+  const Job job{.host = host,
+                .disk = *disk,
+                .target = *target,
+                .queue = *queue,
+                .progress = progress,
+                .salvage = request.salvage ? &lost : nullptr,
+                .zeros = zeros,
+                .chunk_bytes = chunk_bytes,
+                .run_bytes = RunBytes(request),
+                .compress = request.compress,
+                .inherit = inherit};
+  INSTAR_TRY(RunWorkers(job, count));
+  if (request.bitmaps) INSTAR_TRY(bitmaps.Copy());
+  INSTAR_TRY(target->Finish());
+  INSTAR_TRY(lost.Report(host));
+  INSTAR_TRY(bitmaps.ReportSkipped());
+  return progress.Finish();
+}
+
+}  // namespace
+}  // namespace convert
+
+Status RunConvert(Host& host, const ConvertRequest& request) {
+  return convert::Run(host, request);
+}
+
+}  // namespace instar

@@ -1,0 +1,131 @@
+// A chunk whose content is stored as it is.
+#include <algorithm>
+
+#include "convert/worker.h"
+
+namespace instar::convert {
+
+Status Worker::ConvertPlain(const Claim& claim) {
+  INSTAR_TRY(map_.Fill(claim));
+  if (job_.disk.largest_cluster_bytes() != 0) {
+    INSTAR_TRY(loader_.Inflate(map_.pieces(), claim.offset, chunk_.span()));
+  }
+  // Where the host can leave zeros out as it copies, and no unit is allocated for them, there is
+  // nothing to scan for.
+  const bool trust_data = job_.target.is_flat() && job_.target.placed_reads_zero();
+  zero_map_.Reset(claim.offset, claim.length_bytes);
+  INSTAR_TRY(zero_map_.Scan(map_.pieces(), chunk_.span(), trust_data));
+
+  if (!job_.queue.BeginTurn(claim.ticket)) return {};
+  const Status placed = PlacePlain(claim);
+  job_.queue.EndTurn();
+  if (!placed) return std::unexpected(placed.error().On(job_.target.id()));
+  return transfers_.Send(job_.host);
+}
+
+Status Worker::PlacePlain(const Claim& claim) {
+  const std::uint64_t unit = job_.target.unit_bytes();
+  const std::uint64_t end = claim.offset + claim.length_bytes;
+  const auto policy = [&](std::size_t i) {
+    return zero_map_[i] == ZeroMap::Unit::kZero ? job_.target.ZerosAt(claim.offset + i * unit)
+                                                : ZeroPolicy::kLeaveOut;
+  };
+  std::size_t piece = 0;
+  for (std::size_t first = 0; first < zero_map_.units();) {
+    std::size_t last = first + 1;
+    while (last < zero_map_.units() && zero_map_[last] == zero_map_[first] &&
+           policy(last) == policy(first)) {
+      ++last;
+    }
+    const std::uint64_t offset = claim.offset + first * unit;
+    const std::uint64_t length = std::min(end, claim.offset + last * unit) - offset;
+    if (zero_map_[first] == ZeroMap::Unit::kData) {
+      INSTAR_TRY(PlaceRun(offset, length, piece));
+    } else if (policy(first) == ZeroPolicy::kExplicit) {
+      INSTAR_TRY(PlaceZeros(offset, length));
+    }
+    first = last;
+  }
+  return {};
+}
+
+Status Worker::PlaceZeros(std::uint64_t offset, std::uint64_t length) {
+  if (!job_.target.is_flat()) return job_.target.writer().PlaceZero(offset, length);
+  // Zeroing a stretch of a flat file is one more step of the chunk's transfer.
+  INSTAR_ASSIGN_OR_RETURN(const Placement place, job_.target.writer().PlaceData(offset, length));
+  transfers_.AddStep({.kind = TransferStep::Kind::kZero,
+                      .target = place.device,
+                      .target_offset = place.file_offset,
+                      .length_bytes = length});
+  return {};
+}
+
+Status Worker::PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t& piece) {
+  const std::span<const Piece> pieces = map_.pieces();
+  const std::uint64_t chunk_offset = pieces.front().offset;
+  while (length != 0) {
+    INSTAR_ASSIGN_OR_RETURN(const Placement place, job_.target.writer().PlaceData(offset, length));
+    const std::uint64_t end = offset + place.length_bytes;
+    std::uint64_t file_offset = place.file_offset;
+    while (offset < end) {
+      while (pieces[piece].end() <= offset) ++piece;
+      const Piece part = pieces[piece].Part(offset, end - offset);
+      MovePiece(part, chunk_offset, place.device, file_offset);
+      offset += part.length_bytes;
+      file_offset += part.length_bytes;
+    }
+    length -= place.length_bytes;
+  }
+  return {};
+}
+
+void Worker::MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+                       std::uint64_t file_offset) {
+  switch (part.kind) {
+    case Piece::Kind::kData: {
+      const bool sparse = part.has_zero_runs && job_.target.placed_reads_zero();
+      transfers_.AddStep(
+          {.kind = sparse ? TransferStep::Kind::kCopySparse : TransferStep::Kind::kCopy,
+           .source = part.device,
+           .source_offset = part.file_offset,
+           .target = device,
+           .target_offset = file_offset,
+           .length_bytes = part.length_bytes,
+           .zero_unit_bytes = sparse ? job_.run_bytes : 0});
+      return;
+    }
+    case Piece::Kind::kMemory:
+      MoveMemory(part, chunk_offset, device, file_offset);
+      return;
+    case Piece::Kind::kZero:
+    case Piece::Kind::kInherited:
+    case Piece::Kind::kCompressed:
+      if (job_.run_bytes == 0) {
+        transfers_.AddZeroBytes(device, file_offset, part.length_bytes);
+      } else if (!job_.target.placed_reads_zero()) {
+        transfers_.AddStep({.kind = TransferStep::Kind::kZero,
+                            .target = device,
+                            .target_offset = file_offset,
+                            .length_bytes = part.length_bytes});
+      }
+      return;
+  }
+}
+
+void Worker::MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+                        std::uint64_t file_offset) {
+  const auto content = chunk_.span().subspan(part.offset - chunk_offset, part.length_bytes);
+  if (!part.has_zero_runs || !job_.target.placed_reads_zero()) {
+    transfers_.AddWrite(device, file_offset, content);
+    return;
+  }
+  for (std::uint64_t at = 0; at < part.length_bytes;) {
+    const std::uint64_t length = std::min(
+        part.length_bytes - at, job_.run_bytes - (part.offset + at) % job_.run_bytes);
+    const auto block = content.subspan(at, length);
+    if (!IsZero(block)) transfers_.AddWrite(device, file_offset + at, block);
+    at += length;
+  }
+}
+
+}  // namespace instar::convert

@@ -1,0 +1,39 @@
+// --salvage: what cannot be read is taken for zeros, and counted.
+#ifndef INSTAR_CONVERT_SALVAGE_H_
+#define INSTAR_CONVERT_SALVAGE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "convert/piece.h"
+#include "instar/host.h"
+#include "instar/report.h"
+
+namespace instar::convert {
+
+// How much of a map that cannot be read is given up at a time.
+inline constexpr std::uint64_t kSalvageMapBytes = 4096;
+
+// What was lost, by all workers together.
+class SalvageCount {
+ public:
+  void Lost(std::uint64_t offset, std::uint64_t length);
+  // Emits an object "salvage" with "unreadable-ranges", "unreadable-bytes" and "first-offset";
+  // nothing if nothing was lost.
+  Status Report(Host& host) const;
+
+ private:
+  std::atomic<std::uint64_t> ranges_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> first_offset_{~std::uint64_t{0}};
+};
+
+// Turns what the host cannot read of the pieces of kData into kZero, to the sector. `spare` is
+// scratch space. kLimit if there would be more than `max_pieces`.
+Status DropUnreadable(Host& host, std::vector<Piece>& pieces, std::vector<Piece>& spare,
+                      std::size_t max_pieces, SalvageCount& count);
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_SALVAGE_H_

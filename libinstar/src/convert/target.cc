@@ -1,0 +1,103 @@
+#include "convert/target.h"
+
+#include <utility>
+
+#include "formats/create.h"
+#include "formats/raw/writer.h"
+#include "formats/registry.h"
+#include "instar/chain.h"
+
+namespace instar::convert {
+namespace {
+
+constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+
+Result<std::unique_ptr<HostDevice>> OpenDevice(Host& host, DeviceId id) {
+  INSTAR_ASSIGN_OR_RETURN(HostDevice device, HostDevice::Open(host, id));
+  return std::make_unique<HostDevice>(device);
+}
+
+Status On(Status status, DeviceId id) {
+  if (!status) return std::unexpected(status.error().On(id));
+  return status;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Target>> Target::Open(Host& host, const ConvertRequest& request,
+                                             std::uint64_t size_bytes, unsigned workers) {
+  auto target = std::make_unique<Target>();
+  target->keep_ = request.keep_target;
+  target->assume_zero_ = request.target_is_zero;
+  target->sparse_ = request.sparse_bytes != 0;
+  target->flat_ = request.target_format == FormatId::kRaw;
+  INSTAR_ASSIGN_OR_RETURN(target->device_, OpenDevice(host, request.target));
+  if (request.target_data_file != kNoDevice) {
+    INSTAR_ASSIGN_OR_RETURN(target->data_file_, OpenDevice(host, request.target_data_file));
+  }
+  if (!request.backing_name.empty()) INSTAR_TRY(target->OpenBacking(host, request));
+  auto writer = target->MakeWriter(request, size_bytes, workers);
+  if (!writer) return std::unexpected(writer.error().On(request.target));
+  target->writer_ = *std::move(writer);
+  return target;
+}
+
+Status Target::OpenBacking(Host& host, const ConvertRequest& request) {
+  backing_bytes_ = kNowhere;
+  if (request.backing == kNoDevice) return {};
+  const FormatId format = FormatFromName(request.backing_format);
+  if (format == FormatId::kUnknown) {
+    return Unsupported("the backing file format given is not known");
+  }
+  INSTAR_ASSIGN_OR_RETURN(const auto chain,
+                          Chain::Open(host, {.image = request.backing,
+                                             .format = format,
+                                             .max_depth = request.max_chain_depth,
+                                             .references = References::kNone}));
+  backing_bytes_ = chain->virtual_size_bytes();
+  return {};
+}
+
+Result<std::unique_ptr<ImageWriter>> Target::MakeWriter(const ConvertRequest& request,
+                                                        std::uint64_t size_bytes,
+                                                        unsigned workers) {
+  const CreateOptions options{.format = request.target_format,
+                              .virtual_size_bytes = size_bytes,
+                              .options = request.target_options,
+                              .backing_name = request.backing_name,
+                              .backing_format = request.backing_format,
+                              .target = device_.get(),
+                              .data_file = data_file_.get(),
+                              .compress = request.compress,
+                              .workers = workers};
+  if (!request.keep_target) return CreateImage(options);
+  if (!flat_) {
+    return Unsupported("-n into an existing image is not supported for formats other than raw");
+  }
+  if (device_->size_bytes() < size_bytes) {
+    return InvalidArgument("the existing target has {0} bytes, fewer than the source's {1}",
+                           device_->size_bytes(), size_bytes);
+  }
+  INSTAR_ASSIGN_OR_RETURN(auto writer, raw::Writer::Overwrite(options));
+  return writer;
+}
+
+Status Target::Begin() { return On(writer_->Begin(), id()); }
+
+Status Target::Finish() { return On(writer_->Finish(), id()); }
+
+ZeroPolicy Target::ZerosAt(std::uint64_t offset) const {
+  if (!sparse_) return ZeroPolicy::kAsData;
+  if (backing_bytes_ && offset < *backing_bytes_) return ZeroPolicy::kExplicit;
+  // The end of the backing file is the one reason why a writer may say "false" and be wrong.
+  if (backing_bytes_ && !flat_) return ZeroPolicy::kLeaveOut;
+  if (assume_zero_) return ZeroPolicy::kLeaveOut;
+  return writer_->unplaced_reads_zero() ? ZeroPolicy::kLeaveOut : ZeroPolicy::kExplicit;
+}
+
+std::uint64_t Target::NextZeroChange(std::uint64_t offset) const {
+  if (backing_bytes_ && offset < *backing_bytes_) return *backing_bytes_;
+  return kNowhere;
+}
+
+}  // namespace instar::convert

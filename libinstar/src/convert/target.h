@@ -1,0 +1,68 @@
+// The image being written: its writer, and what has to be done about zeros.
+#ifndef INSTAR_CONVERT_TARGET_H_
+#define INSTAR_CONVERT_TARGET_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "formats/base/image_writer.h"
+#include "instar/host.h"
+#include "instar/requests.h"
+
+namespace instar::convert {
+
+enum class ZeroPolicy {
+  kLeaveOut,  // what is never placed reads as zeros
+  kExplicit,  // something else would show: say that it is zeros
+  kAsData,    // -S 0: store them
+};
+
+class Target {
+ public:
+  // Checks everything that can be checked before the target is touched. `size_bytes` is the virtual
+  // size of the sources; `workers` compress at once.
+  static Result<std::unique_ptr<Target>> Open(Host& host, const ConvertRequest& request,
+                                              std::uint64_t size_bytes, unsigned workers);
+
+  // Empties the target, unless it is kept (-n).
+  Status Begin();
+  Status Finish();
+
+  [[nodiscard]] ImageWriter& writer() const { return *writer_; }
+  [[nodiscard]] DeviceId id() const { return device_->id(); }
+  [[nodiscard]] std::uint64_t unit_bytes() const { return writer_->unit_bytes(); }
+
+  // Whether the virtual disk is the file, so that allocating costs nothing and zeroing a stretch is
+  // a step like copying one.
+  [[nodiscard]] bool is_flat() const { return flat_; }
+
+  // Whether zeros inside what was placed need not be written.
+  [[nodiscard]] bool placed_reads_zero() const {
+    return sparse_ && (assume_zero_ || writer_->placed_reads_zero());
+  }
+
+  // What to do about zeros at virtual `offset`.
+  [[nodiscard]] ZeroPolicy ZerosAt(std::uint64_t offset) const;
+  // The next offset above `offset` where ZerosAt may differ.
+  [[nodiscard]] std::uint64_t NextZeroChange(std::uint64_t offset) const;
+
+ private:
+  Status OpenBacking(Host& host, const ConvertRequest& request);
+  Result<std::unique_ptr<ImageWriter>> MakeWriter(const ConvertRequest& request,
+                                                  std::uint64_t size_bytes, unsigned workers);
+
+  std::unique_ptr<HostDevice> device_;
+  std::unique_ptr<HostDevice> data_file_;
+  std::unique_ptr<ImageWriter> writer_;
+  // With a backing file: where it ends; beyond, what is never placed reads as zeros.
+  std::optional<std::uint64_t> backing_bytes_;
+  bool flat_ = false;
+  bool keep_ = false;
+  bool assume_zero_ = false;
+  bool sparse_ = true;
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_TARGET_H_

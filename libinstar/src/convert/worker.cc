@@ -1,0 +1,60 @@
+#include "convert/worker.h"
+
+#include <utility>
+
+namespace instar::convert {
+
+Worker::Worker(const Job& job, unsigned number, ChunkMap map)
+    : job_(job),
+      number_(number),
+      map_(std::move(map)),
+      zero_map_(job.host, job.target.unit_bytes(), job.compress ? 0 : job.run_bytes,
+                job.chunk_bytes, map_.max_pieces()),
+      loader_(job.host, job.disk, map_.max_pieces(), job.salvage),
+      transfers_(job.zeros, map_.max_pieces()) {
+  if (job.compress || job.disk.largest_cluster_bytes() != 0) chunk_ = ByteBuffer(job.chunk_bytes);
+  if (job.compress) {
+    packed_ = ByteBuffer(job.chunk_bytes);
+    packed_bytes_.resize(job.chunk_bytes / job.target.unit_bytes());
+  }
+}
+
+Result<std::unique_ptr<Worker>> Worker::Create(const Job& job, unsigned number) {
+  INSTAR_ASSIGN_OR_RETURN(
+      ChunkMap map, ChunkMap::Create(job.host, job.disk,
+                                     {.chunk_bytes = job.chunk_bytes,
+                                      .unit_bytes = job.target.unit_bytes(),
+                                      .inherit = job.inherit,
+                                      .salvage = job.salvage}));
+  return std::unique_ptr<Worker>(new Worker(job, number, std::move(map)));
+}
+
+void Worker::Run() {
+  while (const auto claim = job_.queue.Next()) {
+    Status status = Convert(*claim);
+    if (status) {
+      job_.queue.AddDone(claim->length_bytes);
+      status = job_.progress.Update(job_.queue.done_bytes());
+    }
+    if (!status) {
+      job_.queue.Fail(status.error());
+      return;
+    }
+  }
+}
+
+Status Worker::Convert(const Claim& claim) {
+  if (claim.length_bytes > job_.chunk_bytes) return ConvertZeros(claim);
+  return job_.compress ? ConvertCompressed(claim) : ConvertPlain(claim);
+}
+
+// A claim longer than a chunk is all zeros that have to be said.
+Status Worker::ConvertZeros(const Claim& claim) {
+  if (!job_.queue.BeginTurn(claim.ticket)) return {};
+  const Status placed = PlaceZeros(claim.offset, claim.length_bytes);
+  job_.queue.EndTurn();
+  INSTAR_TRY(placed);
+  return transfers_.Send(job_.host);
+}
+
+}  // namespace instar::convert

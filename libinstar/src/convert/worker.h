@@ -1,0 +1,83 @@
+// One worker of a conversion: claims chunks and carries each through map, scan, place and move.
+//
+// A chunk costs one or two host calls: a scan for zeros, unless the target is a flat file for which
+// the host can leave zeros out while it copies, and one transfer. Content that nothing has to look
+// into is moved by the host and never enters the worker's memory; what is compressed, in the source
+// or for the target, passes through buffers allocated once.
+#ifndef INSTAR_CONVERT_WORKER_H_
+#define INSTAR_CONVERT_WORKER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "convert/chunk_map.h"
+#include "convert/chunk_queue.h"
+#include "convert/content_loader.h"
+#include "convert/progress.h"
+#include "convert/salvage.h"
+#include "convert/source_disk.h"
+#include "convert/target.h"
+#include "convert/transfer_list.h"
+#include "convert/zero_map.h"
+
+namespace instar::convert {
+
+// What all workers share. Everything outlives them.
+struct Job {
+  Host& host;
+  const SourceDisk& disk;
+  Target& target;
+  ChunkQueue& queue;
+  ProgressMeter& progress;
+  SalvageCount* salvage = nullptr;       // set: --salvage
+  std::span<const std::byte> zeros{};    // for -S 0
+  std::uint64_t chunk_bytes = kChunkBytes;
+  std::uint64_t run_bytes = 0;  // shortest run of zeros that counts: a power of two, or 0 for none
+  bool compress = false;
+  bool inherit = false;  // the target has a backing file
+};
+
+class Worker {
+ public:
+  static Result<std::unique_ptr<Worker>> Create(const Job& job, unsigned number);
+
+  // Until nothing is left or something failed; the queue knows which.
+  void Run();
+
+ private:
+  Worker(const Job& job, unsigned number, ChunkMap map);
+
+  Status Convert(const Claim& claim);
+  Status ConvertZeros(const Claim& claim);
+
+  // plain_chunk.cc
+  Status ConvertPlain(const Claim& claim);
+  Status PlacePlain(const Claim& claim);
+  Status PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t& piece);
+  void MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+                 std::uint64_t file_offset);
+  void MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+                  std::uint64_t file_offset);
+  Status PlaceZeros(std::uint64_t offset, std::uint64_t length);
+
+  // compressed_chunk.cc
+  Status ConvertCompressed(const Claim& claim);
+  Status CompressUnits(const Claim& claim);
+  Status PlaceCompressed(const Claim& claim);
+
+  const Job job_;
+  const unsigned number_;
+  ChunkMap map_;
+  ZeroMap zero_map_;
+  ContentLoader loader_;
+  TransferList transfers_;
+  ByteBuffer chunk_;    // content that passes through memory, at its place in the chunk
+  ByteBuffer packed_;   // compressed units, one after another
+  std::vector<std::size_t> packed_bytes_;  // per unit; 0: it is stored plain
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_WORKER_H_

@@ -1,0 +1,129 @@
+#include "convert/zero_map.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "formats/base/checked.h"
+
+namespace instar::convert {
+
+bool IsZero(std::span<const std::byte> bytes) {
+  constexpr std::size_t kBlock = 64;
+  while (bytes.size() >= kBlock) {
+    std::uint64_t words[kBlock / 8];
+    std::memcpy(words, bytes.data(), kBlock);
+    std::uint64_t any = 0;
+    for (const std::uint64_t word : words) any |= word;
+    if (any != 0) return false;
+    bytes = bytes.subspan(kBlock);
+  }
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+ZeroMap::ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes,
+                 std::uint64_t chunk_bytes, std::size_t max_pieces)
+    : host_(host), unit_bytes_(unit_bytes), run_bytes_(run_bytes) {
+  units_.reserve(chunk_bytes / unit_bytes);
+  if (run_bytes == 0) return;
+  scanned_.reserve(2 * max_pieces);
+  ranges_.reserve(2 * max_pieces);
+  bitmap_.reserve((2 * max_pieces + chunk_bytes / run_bytes) / 64 + 1);
+}
+
+void ZeroMap::Reset(std::uint64_t offset, std::uint64_t length) {
+  offset_ = offset;
+  units_.assign(DivideRoundUp(length, unit_bytes_), Unit::kNothing);
+}
+
+void ZeroMap::Mark(std::uint64_t offset, std::uint64_t length, Unit value) {
+  const std::uint64_t last = (offset + length - 1 - offset_) / unit_bytes_;
+  for (std::uint64_t i = (offset - offset_) / unit_bytes_; i <= last; ++i) {
+    units_[i] = std::max(units_[i], value);
+  }
+}
+
+// Blocks of a scan are counted from the start of a range, but zero runs from multiples of their
+// length: a piece that starts between two gets a range of its own up to the next.
+void ZeroMap::AddRanges(std::size_t index, const Piece& piece) {
+  std::uint64_t offset = piece.offset;
+  while (offset < piece.end()) {
+    const std::uint64_t into_block = offset % run_bytes_;
+    const std::uint64_t left = piece.end() - offset;
+    const std::uint64_t length = into_block == 0 ? left : std::min(left, run_bytes_ - into_block);
+    scanned_.push_back({.piece = index, .offset = offset, .length = length});
+    ranges_.push_back({.device = piece.device,
+                       .offset = piece.file_offset + (offset - piece.offset),
+                       .length_bytes = length});
+    offset += length;
+  }
+}
+
+Status ZeroMap::ScanByHost(std::span<Piece> pieces) {
+  for (std::size_t first = 0; first < ranges_.size(); first += kMaxHostList) {
+    const std::size_t count = std::min(kMaxHostList, ranges_.size() - first);
+    std::uint64_t blocks = 0;
+    for (std::size_t i = first; i < first + count; ++i) {
+      blocks += DivideRoundUp(scanned_[i].length, run_bytes_);
+    }
+    bitmap_.assign(DivideRoundUp(blocks, 64), 0);
+    INSTAR_TRY(host_.ScanZero(std::span(ranges_).subspan(first, count), run_bytes_, bitmap_));
+
+    std::uint64_t bit = 0;
+    for (std::size_t i = first; i < first + count; ++i) {
+      const Scanned& range = scanned_[i];
+      for (std::uint64_t at = 0; at < range.length; at += run_bytes_, ++bit) {
+        const bool zero = ((bitmap_[bit / 64] >> (bit % 64)) & 1) != 0;
+        if (zero) pieces[range.piece].has_zero_runs = true;
+        Mark(range.offset + at, std::min(run_bytes_, range.length - at),
+             zero ? Unit::kZero : Unit::kData);
+      }
+    }
+  }
+  return {};
+}
+
+void ZeroMap::ScanMemory(Piece& piece, std::span<const std::byte> memory) {
+  std::uint64_t offset = piece.offset;
+  while (offset < piece.end()) {
+    const std::uint64_t length =
+        std::min(piece.end() - offset, run_bytes_ - offset % run_bytes_);
+    const bool zero = IsZero(memory.subspan(offset - offset_, length));
+    if (zero) piece.has_zero_runs = true;
+    Mark(offset, length, zero ? Unit::kZero : Unit::kData);
+    offset += length;
+  }
+}
+
+Status ZeroMap::Scan(std::span<Piece> pieces, std::span<const std::byte> memory, bool trust_data) {
+  scanned_.clear();
+  ranges_.clear();
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    Piece& piece = pieces[i];
+    switch (piece.kind) {
+      case Piece::Kind::kInherited:
+      case Piece::Kind::kCompressed:  // inflated before: none is left
+        break;
+      case Piece::Kind::kZero:
+        Mark(piece.offset, piece.length_bytes, run_bytes_ == 0 ? Unit::kData : Unit::kZero);
+        break;
+      case Piece::Kind::kData:
+        if (run_bytes_ == 0 || trust_data) {
+          piece.has_zero_runs = run_bytes_ != 0;
+          Mark(piece.offset, piece.length_bytes, Unit::kData);
+        } else {
+          AddRanges(i, piece);
+        }
+        break;
+      case Piece::Kind::kMemory:
+        if (run_bytes_ == 0) {
+          Mark(piece.offset, piece.length_bytes, Unit::kData);
+        } else {
+          ScanMemory(piece, memory);
+        }
+        break;
+    }
+  }
+  return ScanByHost(pieces);
+}
+
+}  // namespace instar::convert

@@ -1,0 +1,66 @@
+// What the units of one chunk hold: data, zeros, or nothing of the source's own.
+#ifndef INSTAR_CONVERT_ZERO_MAP_H_
+#define INSTAR_CONVERT_ZERO_MAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "convert/piece.h"
+#include "instar/host.h"
+
+namespace instar::convert {
+
+// Whether all bytes are zero.
+[[nodiscard]] bool IsZero(std::span<const std::byte> bytes);
+
+class ZeroMap {
+ public:
+  enum class Unit : std::uint8_t {
+    kNothing = 0,
+    kZero = 1,
+    kData = 2,
+  };
+
+  // A chunk has at most `chunk_bytes` and `max_pieces`. `run_bytes` is the shortest run of zeros
+  // that counts, a power of two up to the chunk; 0: none does.
+  ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes, std::uint64_t chunk_bytes,
+          std::size_t max_pieces);
+
+  // Starts a chunk at virtual `offset`, of `length` bytes, with all units kNothing.
+  void Reset(std::uint64_t offset, std::uint64_t length);
+
+  // Finds the units that `pieces` fill and sets has_zero_runs of those of them that hold both data
+  // and zeros. `memory` is the chunk buffer, for pieces of kMemory. Pieces of kData are scanned by
+  // the host, all in one call, unless `trust_data`: then they count as data that may have zeros.
+  Status Scan(std::span<Piece> pieces, std::span<const std::byte> memory, bool trust_data);
+
+  [[nodiscard]] std::size_t units() const { return units_.size(); }
+  [[nodiscard]] Unit operator[](std::size_t unit) const { return units_[unit]; }
+  void Mark(std::uint64_t offset, std::uint64_t length, Unit value);
+
+ private:
+  // One range of a scan, within one piece; but for its first and last, its blocks are run_bytes_.
+  struct Scanned {
+    std::size_t piece;
+    std::uint64_t offset;
+    std::uint64_t length;
+  };
+  void AddRanges(std::size_t index, const Piece& piece);
+  Status ScanByHost(std::span<Piece> pieces);
+  void ScanMemory(Piece& piece, std::span<const std::byte> memory);
+
+  Host& host_;
+  const std::uint64_t unit_bytes_;
+  const std::uint64_t run_bytes_;
+  std::uint64_t offset_ = 0;
+  std::vector<Unit> units_;
+  std::vector<Scanned> scanned_;
+  std::vector<ScanRange> ranges_;
+  std::vector<std::uint64_t> bitmap_;
+};
+
+}  // namespace instar::convert
+
+#endif  // INSTAR_CONVERT_ZERO_MAP_H_
