@@ -74,8 +74,8 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
       piece = std::min(piece, run.length);
     }
     const std::span<std::byte> memory =
-        file.stable ? cache_.Reserve(piece) : staging_.Get().first(std::min<std::size_t>(
-                                                  staging_.Get().size(), piece));
+        file.stable ? cache_.Reserve(piece)
+                    : staging_.Get().first(std::min<std::size_t>(staging_.Get().size(), piece));
     if (memory.size() < piece) return {.os_errno = ENOMEM, .offset = offset};
     const PartialRead read = ReadUpToEnd(file.io, offset, memory);
     if (!read.result.ok()) return read.result;

@@ -24,9 +24,7 @@ std::uint64_t Allowance(const std::atomic<std::uint64_t>& base) {
   return SaturatingAdd(SaturatingAdd(bytes, bytes), WorkLedger::kFreeBytes);
 }
 
-RateLimiter::Nanoseconds Now() {
-  return std::chrono::steady_clock::now().time_since_epoch();
-}
+RateLimiter::Nanoseconds Now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 }  // namespace
 

@@ -62,9 +62,9 @@ __attribute__((target("avx2"))) bool Avx2(const std::byte* bytes, std::size_t le
 }
 
 __attribute__((target("avx512f"))) bool Avx512Step(const std::byte* at) {
-  const __m512i any = _mm512_or_si512(
-      _mm512_or_si512(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64)),
-      _mm512_or_si512(_mm512_loadu_si512(at + 128), _mm512_loadu_si512(at + 192)));
+  const __m512i any =
+      _mm512_or_si512(_mm512_or_si512(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64)),
+                      _mm512_or_si512(_mm512_loadu_si512(at + 128), _mm512_loadu_si512(at + 192)));
   return _mm512_test_epi64_mask(any, any) == 0;
 }
 

@@ -29,25 +29,31 @@ ReportBuilder::Verdict ReportBuilder::Accept(std::span<const std::byte> batch) {
 ReportBuilder::Verdict ReportBuilder::AcceptField(const WireField& field) {
   const auto number = field.AsUnsigned();
   switch (ReportTag{field.tag}) {
-    case ReportTag::kKey: return AcceptKey(field.AsText());
-    case ReportTag::kBeginObject: return Begin(/*is_object=*/true, field.payload.size());
-    case ReportTag::kEndObject: return End(/*is_object=*/true, field.payload.size());
-    case ReportTag::kBeginArray: return Begin(/*is_object=*/false, field.payload.size());
-    case ReportTag::kEndArray: return End(/*is_object=*/false, field.payload.size());
+    case ReportTag::kKey:
+      return AcceptKey(field.AsText());
+    case ReportTag::kBeginObject:
+      return Begin(/*is_object=*/true, field.payload.size());
+    case ReportTag::kEndObject:
+      return End(/*is_object=*/true, field.payload.size());
+    case ReportTag::kBeginArray:
+      return Begin(/*is_object=*/false, field.payload.size());
+    case ReportTag::kEndArray:
+      return End(/*is_object=*/false, field.payload.size());
     case ReportTag::kUnsigned:
       return number ? Add(ReportValue(*number)) : Verdict::kMalformed;
     case ReportTag::kSigned:
       return number ? Add(ReportValue(static_cast<std::int64_t>(*number))) : Verdict::kMalformed;
     case ReportTag::kBoolean:
       return number && *number <= 1 ? Add(ReportValue(*number == 1)) : Verdict::kMalformed;
-    case ReportTag::kString: return Add(ReportValue(std::string(field.AsText())));
+    case ReportTag::kString:
+      return Add(ReportValue(std::string(field.AsText())));
   }
   return Verdict::kMalformed;
 }
 
 ReportBuilder::Verdict ReportBuilder::AcceptKey(std::string_view key) {
-  const bool valid = !key.empty() && key.size() <= kMaxReportKeyBytes &&
-                     std::ranges::all_of(key, IsKeyCharacter);
+  const bool valid =
+      !key.empty() && key.size() <= kMaxReportKeyBytes && std::ranges::all_of(key, IsKeyCharacter);
   if (!valid || key_.has_value()) return Verdict::kMalformed;
   key_.emplace(key);
   return Verdict::kAccepted;
@@ -72,10 +78,10 @@ ReportBuilder::Verdict ReportBuilder::Begin(bool is_object, std::size_t payload_
   if (++values_ > kMaxReportValues) return Verdict::kOverLimit;
   std::string key = std::move(key_).value_or(std::string());
   key_.reset();
-  open_.push_back({.value = is_object ? ReportValue(ReportValue::Object{})
-                                      : ReportValue(ReportValue::Array{}),
-                   .is_object = is_object,
-                   .key = std::move(key)});
+  open_.push_back(
+      {.value = is_object ? ReportValue(ReportValue::Object{}) : ReportValue(ReportValue::Array{}),
+       .is_object = is_object,
+       .key = std::move(key)});
   return Verdict::kAccepted;
 }
 

@@ -1,0 +1,145 @@
+#include "broker/broker.h"
+
+#include <absl/strings/str_format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "broker/broker_impl.h"
+#include "broker/file_opening.h"
+#include "broker/local_path.h"
+#include "report/printable_text.h"
+
+namespace instar::vmm {
+namespace {
+
+// RLIMIT_FSIZE is the second line behind the broker's own check of every write. It holds for
+// standard output redirected to a file as well, so it never goes below what a report can take.
+constexpr std::uint64_t kLeastFileSizeLimit = std::uint64_t{1} << 30;
+
+absl::Status TooManyFiles() {
+  return absl::ResourceExhaustedError("too many files are open in one operation");
+}
+
+}  // namespace
+
+absl::StatusOr<DeviceId> Broker::Impl::OpenSource(const std::string& path,
+                                                  const SourceOptions& options) {
+  if (devices_.full()) return TooManyFiles();
+  absl::StatusOr<std::string> local = LocalPath(path);
+  if (!local.ok()) return local.status();
+  auto device = OpenSourceFile(*local, options.cache, options.force_share);
+  if (!device.ok()) return device.status();
+  ledger_.AddReadable((*device)->SizeBytes());
+  return devices_.Add(*std::move(device)).value_or(kNoDevice);
+}
+
+absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
+                                                  const TargetOptions& options) {
+  if (devices_.full()) return TooManyFiles();
+  absl::StatusOr<std::string> local = LocalPath(path);
+  if (!local.ok()) return local.status();
+  std::vector<FileIdentity> others;
+  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
+    others.push_back(devices_.Find(DeviceId{i})->identity);
+  }
+  auto target = OpenTargetFile(*local, options.cache, options.keep, others);
+  if (!target.ok()) return target.status();
+  if (target->created_in.valid()) {
+    created_.Add(target->created_in.get(), target->created_name);
+    target_directories_.push_back(std::move(target->created_in));
+  }
+  ledger_.AddReadable(target->device->SizeBytes());
+  return devices_.Add(std::move(target->device)).value_or(kNoDevice);
+}
+
+JailNeeds Broker::Impl::jail_needs() const {
+  JailNeeds needs;
+  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
+    const Device& device = *devices_.Find(DeviceId{i});
+    needs.keep_fds.push_back(device.fd.get());
+    if (device.direct_fd.valid()) needs.keep_fds.push_back(device.direct_fd.get());
+  }
+  needs.read_directories = gate_.directories();
+  for (const OwnedFd& directory : target_directories_) {
+    needs.unlink_directories.push_back(directory.get());
+  }
+  needs.max_file_bytes = std::max(limits_.max_output_bytes, kLeastFileSizeLimit);
+  needs.max_open_files = limits_.max_devices;
+  return needs;
+}
+
+DeviceRecord Broker::Impl::device(DeviceId id) const {
+  const Device* device = devices_.Find(id);
+  if (device == nullptr) return {};
+  struct stat status {};
+  const bool known = fstat(device->fd.get(), &status) == 0;
+  return {.path = device->path,
+          .size_bytes = device->SizeBytes(),
+          .allocated_bytes = known ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0,
+          .writable = device->writable};
+}
+
+void Broker::Impl::NoteFailure(std::string line) {
+  const std::lock_guard lock(failure_mutex_);
+  failure_ = std::move(line);
+}
+
+std::string Broker::Impl::host_failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+absl::StatusOr<std::vector<ReportValue>> Broker::Impl::TakeReports() {
+  const std::lock_guard lock(report_mutex_);
+  auto reports = report_.Take();
+  if (!reports) return absl::AbortedError("the guest's report is malformed or incomplete");
+  return *std::move(reports);
+}
+
+absl::Status Broker::Impl::Commit() {
+  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
+    const Device& device = *devices_.Find(DeviceId{i});
+    if (!device.writable || device.cache == CacheMode::kUnsafe) continue;
+    if (fdatasync(device.fd.get()) != 0) {
+      return absl::DataLossError(absl::StrFormat("Could not flush '%s': %s",
+                                                 PrintableText(device.path), std::strerror(errno)));
+    }
+  }
+  created_.Keep();
+  return absl::OkStatus();
+}
+
+Broker::Broker(const BrokerLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
+Broker::~Broker() = default;
+
+absl::StatusOr<DeviceId> Broker::OpenSource(const std::string& path, const SourceOptions& options) {
+  return impl_->OpenSource(path, options);
+}
+absl::StatusOr<DeviceId> Broker::OpenTarget(const std::string& path, const TargetOptions& options) {
+  return impl_->OpenTarget(path, options);
+}
+absl::Status Broker::AllowReferences(const ReferencePolicy& policy) {
+  return impl_->AllowReferences(policy);
+}
+void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> callback) {
+  impl_->progress().set_callback(std::move(callback));
+}
+JailNeeds Broker::jail_needs() const { return impl_->jail_needs(); }
+CallResult Broker::Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) {
+  return impl_->Handle(worker, frame, memory);
+}
+std::uint64_t Broker::progress_mark() const { return impl_->progress_mark(); }
+const char* Broker::violation() const { return impl_->violation(); }
+DeviceRecord Broker::device(DeviceId id) const { return impl_->device(id); }
+std::string Broker::host_failure() const { return impl_->host_failure(); }
+absl::StatusOr<std::vector<ReportValue>> Broker::TakeReports() { return impl_->TakeReports(); }
+absl::Status Broker::Commit() { return impl_->Commit(); }
+void Broker::Discard() { impl_->Discard(); }
+void Broker::DiscardFromSignalHandler() { CreatedTargets::RemoveAll(); }
+
+}  // namespace instar::vmm

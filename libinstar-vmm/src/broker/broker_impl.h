@@ -1,0 +1,102 @@
+// What the broker is made of. broker.cc has its life, request_dispatch.cc what it does for a guest.
+#ifndef LIBINSTAR_VMM_SRC_BROKER_BROKER_IMPL_H_
+#define LIBINSTAR_VMM_SRC_BROKER_BROKER_IMPL_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "broker/broker.h"
+#include "broker/created_targets.h"
+#include "broker/device_table.h"
+#include "broker/progress_reporter.h"
+#include "broker/reference_gate.h"
+#include "broker/request_decoder.h"
+#include "formats/base/error.h"
+#include "instar/abi/call_table.h"
+#include "io/bulk_worker.h"
+#include "io/io_result.h"
+#include "io/work_ledger.h"
+#include "report/report_builder.h"
+
+namespace instar::vmm {
+
+class Broker::Impl {
+ public:
+  explicit Impl(const BrokerLimits& limits)
+      : limits_(limits),
+        devices_(limits.max_devices),
+        ledger_(limits.rate_limit_bytes_per_second) {}
+
+  absl::StatusOr<DeviceId> OpenSource(const std::string& path, const SourceOptions& options);
+  absl::StatusOr<DeviceId> OpenTarget(const std::string& path, const TargetOptions& options);
+  absl::Status AllowReferences(const ReferencePolicy& policy) {
+    return gate_.Open(policy, devices_);
+  }
+  [[nodiscard]] JailNeeds jail_needs() const;
+  [[nodiscard]] DeviceRecord device(DeviceId id) const;
+  [[nodiscard]] std::string host_failure() const;
+  absl::StatusOr<std::vector<ReportValue>> TakeReports();
+  absl::Status Commit();
+  void Discard() { created_.Remove(); }
+
+  CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
+
+  ProgressReporter& progress() { return progress_; }
+  [[nodiscard]] std::uint64_t progress_mark() const { return ledger_.mark(); }
+  [[nodiscard]] const char* violation() const { return violation_.load(std::memory_order_acquire); }
+
+ private:
+  // What one worker's requests need; made when it first calls, used by its thread only.
+  struct Worker {
+    explicit Worker(WorkLedger& ledger) : bulk(ledger) {}
+    RequestScratch scratch;
+    BulkWorker bulk;
+  };
+
+  CallResult Dispatch(Worker& worker, const CallFrame& frame, const GuestMemory& memory);
+  CallResult DeviceInfo(const DeviceInfoRequest& request);
+  CallResult OpenReference(const OpenReferenceRequest& request);
+  CallResult Resize(Worker& worker, const ResizeRequest& request);
+  CallResult Flush(const FlushRequest& request);
+  CallResult Read(const IoListRequest& request, const GuestMemory& memory);
+  CallResult Write(const IoListRequest& request, const GuestMemory& memory);
+  CallResult Transfer(Worker& worker, const TransferListRequest& request);
+  CallResult ScanZero(Worker& worker, const ScanZeroRequest& request);
+  CallResult NextRun(const NextRunRequest& request);
+  CallResult Compare(Worker& worker, const CompareRequest& request);
+  CallResult Emit(const EmitRequest& request);
+  CallResult Progress(const ProgressRequest& request);
+
+  CallResult Violate(const char* what);
+  // A target that may be written up to `end`; else a failed result.
+  std::expected<Device*, CallResult> Target(DeviceId id, std::uint64_t end);
+  std::expected<Device*, CallResult> Source(DeviceId id);
+  // The result for the guest of an operation on `device` that failed, noted for the user.
+  CallResult Failed(const char* verb, const Device& device, const IoResult& result);
+  void NoteFailure(std::string line);
+
+  const BrokerLimits limits_;
+  DeviceTable devices_;
+  WorkLedger ledger_;
+  ReferenceGate gate_;
+  CreatedTargets created_;
+  std::vector<OwnedFd> target_directories_;
+  ProgressReporter progress_;
+  std::array<std::unique_ptr<Worker>, INSTAR_MAX_WORKERS> workers_;
+  std::atomic<const char*> violation_{nullptr};
+
+  std::mutex adding_devices_;
+  mutable std::mutex failure_mutex_;
+  std::string failure_;
+  std::mutex report_mutex_;
+  ReportBuilder report_;
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_BROKER_BROKER_IMPL_H_

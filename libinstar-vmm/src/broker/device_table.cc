@@ -1,0 +1,20 @@
+#include "broker/device_table.h"
+
+namespace instar::vmm {
+
+std::uint64_t Device::SizeBytes() const {
+  if (block_device) return block_device_bytes;
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0 || status.st_size < 0) return 0;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+std::optional<DeviceId> DeviceTable::Add(std::unique_ptr<Device> device) {
+  const std::uint32_t index = count();
+  if (index == slots_.size()) return std::nullopt;
+  slots_[index] = std::move(device);
+  count_.store(index + 1, std::memory_order_release);
+  return DeviceId{index};
+}
+
+}  // namespace instar::vmm

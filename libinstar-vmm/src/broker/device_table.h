@@ -1,0 +1,104 @@
+// The files of one operation, by the numbers under which the guest knows them.
+#ifndef LIBINSTAR_VMM_SRC_BROKER_DEVICE_TABLE_H_
+#define LIBINSTAR_VMM_SRC_BROKER_DEVICE_TABLE_H_
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/base/ids.h"
+#include "instar/vmm/convert.h"
+#include "io/bulk_worker.h"
+
+namespace instar::vmm {
+
+// A descriptor that closes itself.
+class OwnedFd {
+ public:
+  OwnedFd() = default;
+  explicit OwnedFd(int fd) : fd_(fd) {}
+  ~OwnedFd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  OwnedFd& operator=(OwnedFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// What tells one file from another, whatever it is called.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// Where an image stands, for the references it makes (reference_gate.h).
+struct ReferenceLocation {
+  int root = -1;              // root it was opened beneath; -1: none
+  int home_root = -1;         // root of the image the user named, at the top of the chain; -1: none
+  std::string relative_path;  // of the image, beneath its root
+  std::string real_directory;  // absolute path of the root, or of the image's directory without one
+};
+
+struct Device {
+  std::string path;  // as the user gave it, or joined as qemu shows references
+  OwnedFd fd;
+  OwnedFd direct_fd;  // the same file with O_DIRECT, or none
+  FileIdentity identity;
+  bool writable = false;
+  bool block_device = false;
+  bool fresh_reads_zero = false;
+  bool force_share = false;
+  CacheMode cache = CacheMode::kWriteback;
+  std::uint64_t block_device_bytes = 0;
+  DeviceId parent = kNoDevice;  // the image that named it
+  ReferenceLocation location;
+  std::atomic<std::uint64_t> reached{0};  // highest offset written
+
+  // Length of the file as of now.
+  [[nodiscard]] std::uint64_t SizeBytes() const;
+  [[nodiscard]] BulkFile Bulk(DeviceId id) {
+    return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get()},
+            .key = static_cast<std::uint32_t>(id),
+            .stable = !writable,
+            .reached = &reached};
+  }
+};
+
+// Devices are added by one thread at a time and looked up by many; none is ever removed.
+class DeviceTable {
+ public:
+  explicit DeviceTable(unsigned max_devices) : slots_(max_devices) {}
+
+  // Null for numbers not given out.
+  [[nodiscard]] Device* Find(DeviceId id) const {
+    const auto index = static_cast<std::uint32_t>(id);
+    return index < count() ? slots_[index].get() : nullptr;
+  }
+  // Nothing when the table is full.
+  std::optional<DeviceId> Add(std::unique_ptr<Device> device);
+  [[nodiscard]] bool full() const { return count() == slots_.size(); }
+  [[nodiscard]] std::uint32_t count() const { return count_.load(std::memory_order_acquire); }
+
+ private:
+  std::vector<std::unique_ptr<Device>> slots_;
+  std::atomic<std::uint32_t> count_{0};
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_BROKER_DEVICE_TABLE_H_

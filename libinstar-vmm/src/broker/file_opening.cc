@@ -1,0 +1,210 @@
+#include "broker/file_opening.h"
+
+#include <absl/strings/str_format.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <optional>
+
+#include "broker/image_locks.h"
+#include "broker/local_path.h"
+#include "report/printable_text.h"
+
+namespace instar::vmm {
+namespace {
+
+absl::StatusCode CodeOf(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::StatusCode::kNotFound;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::StatusCode::kPermissionDenied;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return absl::StatusCode::kResourceExhausted;
+    default:
+      return absl::StatusCode::kInvalidArgument;
+  }
+}
+
+absl::Status CouldNotOpen(const std::string& path, int error) {
+  const std::string name = PrintableText(path);
+  return {CodeOf(error), absl::StrFormat("Could not open '%s': Could not open '%s': %s", name, name,
+                                         std::strerror(error))};
+}
+
+absl::Status CouldNotCreate(const std::string& path, int error) {
+  return {CodeOf(error),
+          absl::StrFormat("Could not create '%s': %s", PrintableText(path), std::strerror(error))};
+}
+
+// OK for files that can be images.
+absl::Status CheckKind(const std::string& path, mode_t mode) {
+  if (S_ISREG(mode) || S_ISBLK(mode)) return absl::OkStatus();
+  const std::string name = PrintableText(path);
+  if (S_ISCHR(mode)) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "Could not open '%s': '%s' is a character device; an image is a regular file or a block "
+        "device",
+        name, name));
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "Could not open '%s': 'file' driver requires '%s' to be a regular file", name, name));
+}
+
+bool IsDirect(CacheMode cache) {
+  return cache == CacheMode::kNone || cache == CacheMode::kDirectsync;
+}
+int SyncFlag(CacheMode cache) {
+  return cache == CacheMode::kWritethrough || cache == CacheMode::kDirectsync ? O_DSYNC : 0;
+}
+
+FileIdentity IdentityOf(const struct stat& status) {
+  return {.device = status.st_dev, .inode = status.st_ino};
+}
+
+// What is known of an open file goes into a Device. `flags` are those it was opened with.
+absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedFd fd, int flags,
+                                                 CacheMode cache) {
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) return CouldNotOpen(path, errno);
+  if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
+  auto device = std::make_unique<Device>();
+  device->path = path;
+  device->cache = cache;
+  device->writable = (flags & O_ACCMODE) == O_RDWR;
+  device->identity = IdentityOf(status);
+  if (S_ISBLK(status.st_mode)) {
+    device->block_device = true;
+    // The same device is the same image, whichever node names it.
+    device->identity = {.device = status.st_rdev, .inode = 0};
+    if (ioctl(fd.get(), BLKGETSIZE64, &device->block_device_bytes) != 0) {
+      return CouldNotOpen(path, errno);
+    }
+  }
+  if (IsDirect(cache)) {
+    // Not every file system has O_DIRECT; without it the page cache serves.
+    OwnedFd direct(open(path.c_str(), flags | O_DIRECT));
+    struct stat direct_status {};
+    if (direct.valid() && fstat(direct.get(), &direct_status) == 0 &&
+        IdentityOf(direct_status) == IdentityOf(status)) {
+      device->direct_fd = std::move(direct);
+    }
+  }
+  device->fd = std::move(fd);
+  return device;
+}
+
+// The directory of the open file and its name there, as they are, whatever symbolic links led to
+// it; nothing where /proc is not to be had.
+struct Place {
+  OwnedFd directory;
+  std::string name;
+};
+std::optional<Place> PlaceOf(int fd) {
+  std::array<char, PATH_MAX> real{};
+  const std::string link = absl::StrFormat("/proc/self/fd/%d", fd);
+  const ssize_t length = readlink(link.c_str(), real.data(), real.size());
+  if (length <= 0 || static_cast<std::size_t>(length) == real.size()) return std::nullopt;
+  const std::string path(real.data(), static_cast<std::size_t>(length));
+  const std::string directory(DirectoryPart(path));
+  OwnedFd opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.valid()) return std::nullopt;
+  return Place{.directory = std::move(opened), .name = path.substr(directory.size())};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Device>> OpenSourceFile(const std::string& path, CacheMode cache,
+                                                       bool force_share) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return CouldNotOpen(path, errno);
+  if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
+  // O_NONBLOCK: should the file have become a FIFO meanwhile, opening it must not block.
+  const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  OwnedFd fd(open(path.c_str(), flags));
+  if (!fd.valid()) return CouldNotOpen(path, errno);
+  auto device = Describe(path, std::move(fd), flags, cache);
+  if (!device.ok()) return device;
+  (*device)->force_share = force_share;
+  const LockWish wish = force_share ? kSharedReadLock : kReadLock;
+  if (const auto failure = TakeLocks((*device)->fd.get(), wish, path)) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("Could not open '%s': %s", PrintableText(path), *failure));
+  }
+  return device;
+}
+
+absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode cache, bool keep,
+                                            std::span<const FileIdentity> sources) {
+  const int flags = O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | SyncFlag(cache);
+  const auto failed = [&](int error) {
+    return keep ? CouldNotOpen(path, error) : CouldNotCreate(path, error);
+  };
+  OpenedTarget target;
+  OwnedFd fd;
+  bool created = false;
+  // Exclusive creation first: it alone tells for certain whose file this is.
+  if (!keep) {
+    fd = OwnedFd(open(path.c_str(), flags | O_CREAT | O_EXCL, 0644));
+    if (!fd.valid() && errno != EEXIST) return failed(errno);
+    created = fd.valid();
+  }
+  if (!fd.valid()) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) == 0) {
+      if (S_ISDIR(status.st_mode)) return failed(EISDIR);
+      if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
+      fd = OwnedFd(open(path.c_str(), flags));
+    } else if (errno == ENOENT && !keep) {
+      // A symbolic link to a file that does not exist yet.
+      fd = OwnedFd(open(path.c_str(), flags | O_CREAT, 0644));
+      created = fd.valid();
+    } else {
+      return failed(errno);
+    }
+    if (!fd.valid()) return failed(errno);
+  }
+  if (created) {
+    if (auto place = PlaceOf(fd.get())) {
+      target.created_in = std::move(place->directory);
+      target.created_name = std::move(place->name);
+    }
+  }
+  const auto give_up = [&](absl::Status status) {
+    if (target.created_in.valid()) {
+      unlinkat(target.created_in.get(), target.created_name.c_str(), 0);
+    }
+    return status;
+  };
+
+  auto device = Describe(path, std::move(fd), flags, cache);
+  if (!device.ok()) return give_up(device.status());
+  if (std::ranges::find(sources, (*device)->identity) != sources.end()) {
+    return give_up(absl::InvalidArgumentError(absl::StrFormat(
+        "'%s' is both the source and the target: an image cannot be converted onto itself",
+        PrintableText(path))));
+  }
+  (*device)->fresh_reads_zero = !keep && !(*device)->block_device;
+  if (const auto failure = TakeLocks((*device)->fd.get(), kWriteLock, path)) {
+    return give_up(absl::FailedPreconditionError(
+        keep ? absl::StrFormat("Could not open '%s': %s", PrintableText(path), *failure)
+             : *failure));
+  }
+  target.device = *std::move(device);
+  return target;
+}
+
+}  // namespace instar::vmm

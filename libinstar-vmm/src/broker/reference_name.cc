@@ -1,0 +1,103 @@
+#include "broker/reference_name.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "broker/local_path.h"
+#include "instar/abi/call_table.h"
+
+namespace instar::vmm {
+namespace {
+
+// What stands between the slashes, other than nothing and ".".
+std::vector<std::string_view> Components(std::string_view path) {
+  std::vector<std::string_view> components;
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find('/'), path.size());
+    const std::string_view component = path.substr(0, end);
+    if (!component.empty() && component != ".") components.push_back(component);
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return components;
+}
+
+// What is left of the absolute `path` beneath the directory `root`; nothing if it is not beneath.
+std::optional<std::string_view> Beneath(std::string_view path, std::string_view root) {
+  if (root == "/") root = {};
+  if (!path.starts_with(root)) return std::nullopt;
+  path.remove_prefix(root.size());
+  if (!path.starts_with('/')) return std::nullopt;
+  const std::size_t start = path.find_first_not_of('/');
+  if (start == std::string_view::npos) return std::nullopt;
+  return path.substr(start);
+}
+
+std::optional<ResolvedReference> FindRoot(const ReferenceLocation& location,
+                                          std::string_view absolute,
+                                          std::span<const ReferenceRoot> roots) {
+  const std::string normalized = NormalizePath(absolute);
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    const ReferenceRoot& root = roots[i];
+    if (!root.for_all_images && static_cast<int>(i) != location.home_root) continue;
+    for (const std::string_view path :
+         {std::string_view(root.given_path), std::string_view(root.real_path)}) {
+      const auto normalized_rest = Beneath(normalized, path);
+      if (!normalized_rest) continue;
+      const auto rest = Beneath(absolute, path);
+      const bool as_written = rest && StaysInside(*rest);
+      return ResolvedReference{.root = i,
+                               .relative_path = std::string(as_written ? *rest : *normalized_rest)};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* WhyNotPlainPath(std::string_view name) {
+  if (name.empty()) return "is empty";
+  if (name.size() > INSTAR_MAX_NAME) return "is too long for a file name";
+  if (name.find('\0') != std::string_view::npos) return "contains a NUL byte";
+  if (HasProtocol(name)) return "names a protocol: only plain local paths are followed";
+  return nullptr;
+}
+
+std::string NormalizePath(std::string_view absolute) {
+  std::vector<std::string_view> kept;
+  for (const std::string_view component : Components(absolute)) {
+    if (component != "..") {
+      kept.push_back(component);
+    } else if (!kept.empty()) {
+      kept.pop_back();
+    }
+  }
+  std::string path;
+  for (const std::string_view component : kept) path.append("/").append(component);
+  return path.empty() ? "/" : path;
+}
+
+bool StaysInside(std::string_view relative) {
+  std::size_t depth = 0;
+  for (const std::string_view component : Components(relative)) {
+    if (component != "..") {
+      ++depth;
+    } else if (depth-- == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<ResolvedReference> ResolveReference(const ReferenceLocation& location,
+                                                  std::string_view name,
+                                                  std::span<const ReferenceRoot> roots) {
+  if (name.starts_with('/')) return FindRoot(location, name, roots);
+  const std::string joined = CombinePath(location.relative_path, name);
+  if (location.root >= 0 && StaysInside(joined)) {
+    return ResolvedReference{.root = static_cast<std::size_t>(location.root),
+                             .relative_path = joined};
+  }
+  return FindRoot(location, location.real_directory + "/" + joined, roots);
+}
+
+}  // namespace instar::vmm

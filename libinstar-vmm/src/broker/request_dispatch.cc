@@ -1,0 +1,376 @@
+// What the broker does for a guest, one function a request.
+#include <absl/strings/str_format.h>
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "broker/broker_impl.h"
+#include "formats/base/checked.h"
+#include "io/bit_writer.h"
+#include "io/file_runs.h"
+#include "report/printable_text.h"
+
+namespace instar::vmm {
+namespace {
+
+// The last lines a user reads of a guest that lied; the executor puts the verb and image before.
+constexpr const char* kEndlessRequests = "endless requests to write the same data";
+constexpr const char* kMalformedReport = "malformed records in its report";
+
+constexpr CallResult kDone{};
+
+CallResult Refused(ErrorCode code, int error = 0) {
+  return {.result = INSTAR_CALL_ERROR(static_cast<std::uint32_t>(code), error), .value = 0};
+}
+
+ErrorCode CodeOf(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return ErrorCode::kNoSpace;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return ErrorCode::kDenied;
+    default:
+      return ErrorCode::kIo;
+  }
+}
+
+std::uint64_t EndOf(const instar_io& io) { return io.offset + io.length; }
+
+std::span<const instar_io> SkipEmpty(std::span<const instar_io> list) {
+  while (!list.empty() && list[0].length == 0) list = list.subspan(1);
+  return list;
+}
+
+// How many entries from the front of the list are one stretch of one file.
+std::size_t Contiguous(std::span<const instar_io> list) {
+  std::size_t n = 1;
+  while (n < list.size() && n < kMaxIoVectors && list[n].device == list[0].device &&
+         list[n].offset == EndOf(list[n - 1])) {
+    ++n;
+  }
+  return n;
+}
+
+// Steps that continue each other become one, so that a planner may list clusters one by one.
+std::size_t MergeSteps(std::span<const instar_transfer> list, instar_transfer& merged) {
+  merged = list[0];
+  std::size_t n = 1;
+  for (; n < list.size(); ++n) {
+    const instar_transfer& next = list[n];
+    const bool copies =
+        merged.kind == INSTAR_TRANSFER_COPY || merged.kind == INSTAR_TRANSFER_COPY_SPARSE;
+    if (next.kind != merged.kind || next.target != merged.target ||
+        next.target_offset != merged.target_offset + merged.length ||
+        next.length > kMaxFileOffset - next.target_offset) {
+      break;
+    }
+    if (copies && (next.source != merged.source || next.zero_unit_bytes != merged.zero_unit_bytes ||
+                   next.source_offset != merged.source_offset + merged.length)) {
+      break;
+    }
+    merged.length += next.length;
+  }
+  return n;
+}
+
+}  // namespace
+
+CallResult Broker::Impl::Handle(unsigned worker, const CallFrame& frame,
+                                const GuestMemory& memory) {
+  if (worker >= workers_.size()) return Violate("a call from a worker that does not exist");
+  // Nothing a guest sends may end this process, so neither may an allocation that fails.
+  try {
+    if (!workers_[worker]) workers_[worker] = std::make_unique<Worker>(ledger_);
+    return Dispatch(*workers_[worker], frame, memory);
+  } catch (const std::bad_alloc&) {
+    return Refused(ErrorCode::kLimit, ENOMEM);
+  }
+}
+
+CallResult Broker::Impl::Dispatch(Worker& worker, const CallFrame& frame,
+                                  const GuestMemory& memory) {
+  RequestDecoder decoder(frame, memory, worker.scratch);
+  const auto carry_out = [&](auto decoded, auto work) {
+    if (decoded) return work(*decoded);
+    const Refusal& refusal = decoded.error();
+    return refusal.violation != nullptr ? Violate(refusal.violation) : Refused(refusal.code);
+  };
+  // Operations that the executor handles itself never get here from honest code.
+  switch (frame.op) {
+    case INSTAR_OP_DEVICE_INFO:
+      return carry_out(decoder.DeviceInfo(), [&](auto& r) { return DeviceInfo(r); });
+    case INSTAR_OP_OPEN_REFERENCE:
+      return carry_out(decoder.OpenReference(), [&](auto& r) { return OpenReference(r); });
+    case INSTAR_OP_RESIZE:
+      return carry_out(decoder.Resize(), [&](auto& r) { return Resize(worker, r); });
+    case INSTAR_OP_FLUSH:
+      return carry_out(decoder.Flush(), [&](auto& r) { return Flush(r); });
+    case INSTAR_OP_READ:
+      return carry_out(decoder.Read(), [&](auto& r) { return Read(r, memory); });
+    case INSTAR_OP_WRITE:
+      return carry_out(decoder.Write(), [&](auto& r) { return Write(r, memory); });
+    case INSTAR_OP_TRANSFER:
+      return carry_out(decoder.Transfer(), [&](auto& r) { return Transfer(worker, r); });
+    case INSTAR_OP_SCAN_ZERO:
+      return carry_out(decoder.ScanZero(), [&](auto& r) { return ScanZero(worker, r); });
+    case INSTAR_OP_NEXT_RUN:
+      return carry_out(decoder.NextRun(), [&](auto& r) { return NextRun(r); });
+    case INSTAR_OP_COMPARE:
+      return carry_out(decoder.Compare(), [&](auto& r) { return Compare(worker, r); });
+    case INSTAR_OP_EMIT:
+      return carry_out(decoder.Emit(), [&](auto& r) { return Emit(r); });
+    case INSTAR_OP_PROGRESS:
+      return carry_out(decoder.Progress(), [&](auto& r) { return Progress(r); });
+    default:
+      return Violate("an unknown operation");
+  }
+}
+
+CallResult Broker::Impl::Violate(const char* what) {
+  const char* none = nullptr;
+  violation_.compare_exchange_strong(none, what, std::memory_order_release);
+  return Refused(ErrorCode::kInvalidArgument);
+}
+
+std::expected<Device*, CallResult> Broker::Impl::Source(DeviceId id) {
+  Device* const device = devices_.Find(id);
+  if (device == nullptr) return std::unexpected(Refused(ErrorCode::kInvalidArgument));
+  return device;
+}
+
+std::expected<Device*, CallResult> Broker::Impl::Target(DeviceId id, std::uint64_t end) {
+  Device* const device = devices_.Find(id);
+  if (device == nullptr) return std::unexpected(Refused(ErrorCode::kInvalidArgument));
+  if (!device->writable) return std::unexpected(Refused(ErrorCode::kDenied));
+  if (end > limits_.max_output_bytes) {
+    NoteFailure(absl::StrFormat(
+        "Could not write '%s': it would become larger than the limit of %d bytes for an output "
+        "file",
+        PrintableText(device->path), limits_.max_output_bytes));
+    return std::unexpected(Refused(ErrorCode::kLimit));
+  }
+  return device;
+}
+
+CallResult Broker::Impl::Failed(const char* verb, const Device& device, const IoResult& result) {
+  if (result.over_budget) return Violate(kEndlessRequests);
+  NoteFailure(absl::StrFormat("Could not %s '%s' at offset %d: %s", verb,
+                              PrintableText(device.path), result.offset,
+                              std::strerror(result.os_errno)));
+  return Refused(CodeOf(result.os_errno), result.os_errno);
+}
+
+CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
+  const auto device = Source(request.device);
+  if (!device) return device.error();
+  const instar_device_info info = {
+      .size_bytes = (*device)->SizeBytes(),
+      .flags = ((*device)->writable ? INSTAR_DEVICE_WRITABLE : 0) |
+               ((*device)->fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
+               ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0),
+      .reserved = 0};
+  std::memcpy(request.reply.data(), &info, sizeof(info));
+  return kDone;
+}
+
+CallResult Broker::Impl::OpenReference(const OpenReferenceRequest& request) {
+  const auto parent = Source(request.parent);
+  if (!parent) return parent.error();
+  const std::lock_guard lock(adding_devices_);
+  if (devices_.full()) {
+    NoteFailure(absl::StrFormat("'%s' leads to more than %d files, the limit for one operation",
+                                PrintableText((*parent)->path), limits_.max_devices));
+    return Refused(ErrorCode::kLimit);
+  }
+  auto device = gate_.Follow(devices_, request.parent, request.name, request.role);
+  if (!device) {
+    ReferenceRefusal& refusal = device.error();
+    NoteFailure(std::move(refusal.line));
+    return Refused(refusal.code, refusal.os_errno);
+  }
+  ledger_.AddReadable((*device)->SizeBytes());
+  const auto id = devices_.Add(*std::move(device));
+  return {.result = static_cast<std::int64_t>(id.value_or(kNoDevice)), .value = 0};
+}
+
+CallResult Broker::Impl::Resize(Worker& worker, const ResizeRequest& request) {
+  const auto found = Target(request.device, request.size_bytes);
+  if (!found) return found.error();
+  Device& device = **found;
+  if (device.block_device) {
+    if (request.size_bytes <= device.block_device_bytes) return kDone;
+    NoteFailure(absl::StrFormat("Could not resize '%s': Cannot grow device files",
+                                PrintableText(device.path)));
+    return Refused(ErrorCode::kNoSpace);
+  }
+  const std::uint64_t old_bytes = device.SizeBytes();
+  while (ftruncate(device.fd.get(), static_cast<off_t>(request.size_bytes)) != 0) {
+    if (errno == EINTR) continue;
+    return Failed("resize", device, {.os_errno = errno, .offset = request.size_bytes});
+  }
+  if (request.preallocation == Preallocation::kOff || request.size_bytes <= old_bytes) return kDone;
+  const IoResult result =
+      worker.bulk.Extend(device.Bulk(request.device), old_bytes, request.size_bytes - old_bytes,
+                         /*write=*/request.preallocation == Preallocation::kFull);
+  return result.ok() ? kDone : Failed("write", device, result);
+}
+
+CallResult Broker::Impl::Flush(const FlushRequest& request) {
+  const auto found = Target(request.device, 0);
+  if (!found) return found.error();
+  const Device& device = **found;
+  if (device.cache == CacheMode::kUnsafe) return kDone;
+  if (fdatasync(device.fd.get()) == 0) return kDone;
+  return Failed("flush", device, {.os_errno = errno});
+}
+
+CallResult Broker::Impl::Read(const IoListRequest& request, const GuestMemory& memory) {
+  for (auto rest = SkipEmpty(request.list); !rest.empty();) {
+    const auto found = Source(DeviceId{rest[0].device});
+    if (!found) return found.error();
+    Device& device = **found;
+    const std::size_t n = Contiguous(rest);
+    std::array<iovec, kMaxIoVectors> vectors;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto bytes =
+          memory.Writable(reinterpret_cast<std::uint64_t>(rest[i].data), rest[i].length);
+      vectors[i] = {.iov_base = bytes.data(), .iov_len = bytes.size()};
+    }
+    const IoResult result = ReadVector(device.Bulk(DeviceId{rest[0].device}).io, rest[0].offset,
+                                       std::span(vectors).first(n));
+    if (!result.ok()) return Failed("read", device, result);
+    rest = SkipEmpty(rest.subspan(n));
+  }
+  return kDone;
+}
+
+CallResult Broker::Impl::Write(const IoListRequest& request, const GuestMemory& memory) {
+  for (auto rest = SkipEmpty(request.list); !rest.empty();) {
+    const std::size_t n = Contiguous(rest);
+    const std::uint64_t end = EndOf(rest[n - 1]);
+    const auto found = Target(DeviceId{rest[0].device}, end);
+    if (!found) return found.error();
+    Device& device = **found;
+    std::array<iovec, kMaxIoVectors> vectors;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto bytes =
+          memory.Readable(reinterpret_cast<std::uint64_t>(rest[i].data), rest[i].length);
+      vectors[i] = {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+    }
+    if (!ledger_.ChargeMove(end - rest[0].offset)) return Violate(kEndlessRequests);
+    const IoResult result = WriteVector(device.Bulk(DeviceId{rest[0].device}).io, rest[0].offset,
+                                        std::span(vectors).first(n));
+    if (!result.ok()) return Failed("write", device, result);
+    ledger_.Reached(device.reached, end);
+    rest = SkipEmpty(rest.subspan(n));
+  }
+  return kDone;
+}
+
+CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& request) {
+  for (auto rest = request.list; !rest.empty();) {
+    if (violation() != nullptr) return Refused(ErrorCode::kInvalidArgument);
+    instar_transfer step;
+    rest = rest.subspan(MergeSteps(rest, step));
+    if (step.length == 0) continue;
+    const DeviceId target_id{step.target};
+    const auto found = Target(target_id, step.target_offset + step.length);
+    if (!found) return found.error();
+    Device& target = **found;
+    const BulkFile bulk = target.Bulk(target_id);
+    if (step.kind == INSTAR_TRANSFER_ZERO || step.kind == INSTAR_TRANSFER_DISCARD) {
+      const IoResult result = step.kind == INSTAR_TRANSFER_ZERO
+                                  ? worker.bulk.Zero(bulk, step.target_offset, step.length)
+                                  : worker.bulk.Discard(bulk, step.target_offset, step.length);
+      if (!result.ok()) return Failed("write", target, result);
+      continue;
+    }
+    const DeviceId source_id{step.source};
+    const auto source = Source(source_id);
+    if (!source) return source.error();
+    const IoResult result = worker.bulk.Copy(
+        {.source = (*source)->Bulk(source_id),
+         .target = bulk,
+         .source_offset = step.source_offset,
+         .target_offset = step.target_offset,
+         .length = step.length,
+         .zero_unit = step.kind == INSTAR_TRANSFER_COPY_SPARSE ? step.zero_unit_bytes : 0});
+    if (result.ok()) continue;
+    return result.on_target ? Failed("write", target, result) : Failed("read", **source, result);
+  }
+  return kDone;
+}
+
+CallResult Broker::Impl::ScanZero(Worker& worker, const ScanZeroRequest& request) {
+  worker.bulk.BeginScan();
+  BitWriter bits(request.bitmap);
+  for (const instar_range& range : request.list) {
+    const DeviceId id{range.device};
+    const auto device = Source(id);
+    if (!device) return device.error();
+    const IoResult result =
+        worker.bulk.Scan((*device)->Bulk(id), range.offset, range.length, request.unit_bytes, bits);
+    if (!result.ok()) return Failed("read", **device, result);
+  }
+  return kDone;
+}
+
+CallResult Broker::Impl::NextRun(const NextRunRequest& request) {
+  const auto device = Source(request.device);
+  if (!device) return device.error();
+  const RunOfFile found = (*device)->block_device
+                              ? RunOfFile{.length = request.max_length, .hole = false}
+                              : FindRun((*device)->fd.get(), request.offset, request.max_length);
+  const instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
+  std::memcpy(request.reply.data(), &run, sizeof(run));
+  return kDone;
+}
+
+CallResult Broker::Impl::Compare(Worker& worker, const CompareRequest& request) {
+  const DeviceId id_a{request.a.device};
+  const DeviceId id_b{request.b.device};
+  const auto a = Source(id_a);
+  if (!a) return a.error();
+  const auto b = Source(id_b);
+  if (!b) return b.error();
+  std::optional<std::uint64_t> difference;
+  const IoResult result = worker.bulk.Compare((*a)->Bulk(id_a), request.a.offset, (*b)->Bulk(id_b),
+                                              request.b.offset, request.a.length, difference);
+  if (!result.ok()) return Failed("read", result.on_target ? **b : **a, result);
+  if (!difference) return kDone;
+  return {.result = 1, .value = *difference};
+}
+
+CallResult Broker::Impl::Emit(const EmitRequest& request) {
+  const std::lock_guard lock(report_mutex_);
+  switch (report_.Accept(request.records)) {
+    case ReportBuilder::Verdict::kAccepted:
+      if (!request.records.empty()) ledger_.Advance();
+      return kDone;
+    case ReportBuilder::Verdict::kMalformed:
+      return Violate(kMalformedReport);
+    case ReportBuilder::Verdict::kOverLimit:
+      NoteFailure("the report is larger than any image needs");
+      return Refused(ErrorCode::kLimit);
+  }
+  return Refused(ErrorCode::kInvalidArgument);
+}
+
+CallResult Broker::Impl::Progress(const ProgressRequest& request) {
+  if (progress_.Report(request.done, request.total)) ledger_.Advance();
+  return kDone;
+}
+
+}  // namespace instar::vmm
