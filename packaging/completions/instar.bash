@@ -13,7 +13,8 @@ _instar() {
 
   local formats="raw qcow2"
   local caches="none writeback writethrough directsync unsafe"
-  local sandbox="--isolation= --allow-path --no-references --help"
+  local sandbox="--isolation= --allow-path --no-references --qemu-version --max-memory
+    --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --help"
   local verb=""
   local word
   for word in "${words[@]:1:cword-1}"; do
@@ -24,7 +25,7 @@ _instar() {
 
   case $cur in
     --isolation=*)
-      mapfile -t COMPREPLY < <(compgen -W "kvm process none" -- "${cur#*=}")
+      mapfile -t COMPREPLY < <(compgen -W "auto kvm process none" -- "${cur#*=}")
       return
       ;;
     --output=*)
@@ -33,7 +34,7 @@ _instar() {
       ;;
   esac
   case $prev in
-    -f | -O | -F | --source-format | --target-format | --backing-format)
+    -f | -O | -F | --format | --source-format | --target-format | --backing-format)
       mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
       return
       ;;
@@ -54,15 +55,15 @@ _instar() {
   if [[ $cur == -* ]]; then
     local options=""
     case $verb in
-      info) options="-f --output= --backing-chain -U --force-share --qemu-version $sandbox" ;;
+      info) options="-f --format --output= --backing-chain -U --force-share $sandbox" ;;
       convert)
-        options="-f -O -o -c -p -q -n -m -W -S -B -F -l -t -T -r -U --source-format
-          --target-format --target-format-options --source-cache --target-cache --backing
-          --backing-format --sparse-size --no-create --rate-limit --parallel --oob-writes
-          --compress --progress --quiet --force-share --target-is-zero --salvage --bitmaps
-          --skip-broken-bitmaps $sandbox"
+        options="-f -O -o -c -p -q -n -m -W -C -S -b -B -F -l -t -T -r -U --source-format
+          --target-format --target-format-options --source-cache --target-cache --snapshot
+          --backing --backing-format --sparse-size --no-create --rate-limit --parallel
+          --oob-writes --copy-range-offloading --compress --progress --quiet --force-share
+          --target-is-zero --salvage --bitmaps --skip-broken-bitmaps $sandbox"
         ;;
-      doctor) options="--help" ;;
+      doctor) options="--output= $sandbox" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
     [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
