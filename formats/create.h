@@ -28,6 +28,12 @@ struct CreateOptions {
 // is written before Begin.
 Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options);
 
+// A writer into the image of format `options.format` that options.target already holds (convert
+// -n): what is not placed keeps its content. Of the options, those that describe a new image are
+// ignored; the image's virtual disk must be at least virtual_size_bytes long, and an image with an
+// external data file needs `data_file`. kInvalidArgument, kUnsupported, kCorrupt, kLimit, kIo.
+Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options);
+
 }  // namespace instar
 
 #endif  // FORMATS_CREATE_H_
