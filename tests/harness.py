@@ -27,6 +27,7 @@ import tempfile
 import threading
 import time
 import traceback
+import unicodedata
 from pathlib import Path
 
 # How long any one process may take. A guard against hangs: nothing here measures speed.
@@ -278,9 +279,9 @@ class Context:
         """No crash, no parser fault, nothing that a terminal would obey."""
         self.check(outcome.code >= 0, "ended by a signal", outcome)
         self.check(b"fault" not in outcome.err.lower(), "the parser faulted", outcome)
-        for stream in (outcome.out, outcome.err):
-            obeyed = [b for b in stream if b < 0x20 and b not in (0x0A, 0x09) or b == 0x7F]
-            self.check(not obeyed, "control characters reach the terminal", outcome)
+        for text in (outcome.text, outcome.err_text):
+            obeyed = {c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"}
+            self.check(not obeyed, f"control characters reach the terminal: {obeyed}", outcome)
 
 
 def shorten(value, limit=1200):

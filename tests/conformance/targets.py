@@ -3,6 +3,7 @@ one of them meets many images."""
 
 import collections
 import dataclasses
+import random
 from typing import Callable
 
 
@@ -150,10 +151,13 @@ def raw_targets():
 
 
 class Dealer:
-    """Hands each image the targets that waited longest among those that fit it."""
+    """Hands each image the targets that waited longest among those that fit it. They start in a
+    shuffled order, always the same, so that neighbours in the list meet different images."""
 
     def __init__(self, targets):
-        self.waiting = collections.deque(targets)
+        shuffled = list(targets)
+        random.Random(20).shuffle(shuffled)
+        self.waiting = collections.deque(shuffled)
 
     def deal(self, image, count):
         chosen = [target for target in self.waiting if target.fits(image)][:count]

@@ -1,2 +1,7 @@
+"""All hostile groups."""
+
+from hostile import jail, mutations, references, structures
+
+
 def groups():
-    return []
+    return [*references.groups(), *structures.groups(), *mutations.groups(), *jail.groups()]

@@ -1,2 +1,7 @@
+"""All integration groups."""
+
+from integration import command_line, locks, outputs, signals
+
+
 def groups():
-    return []
+    return [*command_line.groups(), *outputs.groups(), *locks.groups(), *signals.groups()]

@@ -1,0 +1,126 @@
+"""What becomes of targets: their modes, their names, and their content when a run fails."""
+
+import os
+import stat
+
+from harness import Group, first_difference, tree
+
+
+def make(t):
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "x.qcow2", "2M")
+    t.qemu_io("x.qcow2", "write -P 1 0 1M")
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "bad.qcow2", "2M")
+    t.qemu_io("bad.qcow2", "write -c -P 1 0 64k", "write -c -P 2 64k 64k")
+    damage(t.dir / "bad.qcow2")
+    (t.dir / "notes").write_bytes(b"precious " * 1000)
+
+
+def damage(path):
+    """Overwrites the packed data, so that the metadata is good and the content cannot be read."""
+    content = bytearray(path.read_bytes())
+    assert len(content) > 5 * 65536
+    content[5 * 65536:] = b"\xff" * (len(content) - 5 * 65536)
+    path.write_bytes(content)
+
+
+def mode_of_a_new_target(t, form, umask):
+    for program, name in ((t.qemu_img, "want"), (t.instar, "got")):
+        outcome = program("convert", "-O", form, "x.qcow2", name, umask=umask)
+        t.check(outcome.code == 0, "should succeed", outcome)
+    modes = [stat.filemode((t.dir / name).stat().st_mode) for name in ("got", "want")]
+    for name in ("got", "want"):
+        (t.dir / name).unlink()
+    t.equal(modes[0], modes[1], "mode")
+
+
+def existing_target_is_overwritten_in_place(t):
+    target = t.dir / "target"
+    target.write_bytes(b"old" * 1_000_000)
+    os.chmod(target, 0o640)
+    before = target.stat()
+    t.succeeded(t.instar("convert", "-O", "raw", "x.qcow2", "target"))
+    after = target.stat()
+    t.equal((after.st_ino, after.st_mode), (before.st_ino, before.st_mode), "inode and mode")
+    t.made_by_qemu_img("convert", "-O", "raw", "x.qcow2", "want")
+    t.check(first_difference(target, t.dir / "want") is None, "content")
+
+
+def target_through_a_link(t):
+    os.symlink("real", t.dir / "link")
+    t.succeeded(t.instar("convert", "-O", "qcow2", "x.qcow2", "link"))
+    t.check((t.dir / "link").is_symlink() and (t.dir / "real").is_file(), "the link was replaced")
+
+
+def bad_source_leaves_targets_alone(t, source):
+    """A source that cannot be opened is noticed before the target is touched."""
+    for form in ("raw", "qcow2"):
+        before = tree(t.dir)
+        t.refused(t.instar("convert", "-f", "qcow2", "-O", form, source, "notes"))
+        t.refused(t.instar("convert", "-f", "qcow2", "-O", form, source, "new"))
+        t.equal(tree(t.dir), before, "files changed")
+
+
+def unreadable_content_removes_the_new_target(t):
+    for arguments in (["-O", "raw"], ["-O", "qcow2"], ["-c", "-O", "qcow2"],
+                      ["-O", "qcow2", "-o", "data_file=new.data"]):
+        before = tree(t.dir)
+        t.refused(t.instar("convert", *arguments, "bad.qcow2", "new"))
+        t.equal(tree(t.dir), before, "files changed")
+
+
+def failed_run_keeps_what_existed(t):
+    """A target that existed is not removed, even when the run fails midway."""
+    (t.dir / "old").write_bytes(b"old")
+    t.refused(t.instar("convert", "-O", "raw", "bad.qcow2", "old"))
+    t.check((t.dir / "old").exists(), "removed a file that was there before")
+
+
+def salvage(t):
+    """--salvage goes on past what cannot be read, says so, and ends as qemu-img does."""
+    want = t.qemu_img("convert", "--salvage", "-O", "raw", "bad.qcow2", "want")
+    got = t.instar("convert", "--salvage", "-O", "raw", "bad.qcow2", "got")
+    t.equal(got.code, want.code, "exit code", got, want)
+    t.check(got.err_lines, "should warn", got)
+    t.clean(got)
+    difference = first_difference(t.dir / "got", t.dir / "want")
+    t.check(difference is None, f"salvaged otherwise: {difference}", got)
+
+
+def to_a_device_file(t):
+    """/dev/null is a character device: no image can be made there."""
+    outcome = t.instar("convert", "-n", "-O", "raw", "x.qcow2", "/dev/null")
+    t.refused(outcome)
+    t.check(stat.S_ISCHR(os.stat("/dev/null").st_mode), "/dev/null is gone", outcome)
+
+
+def source_is_never_written(t):
+    """Not a byte, not a timestamp of content."""
+    before = (t.dir / "x.qcow2").stat()
+    content = (t.dir / "x.qcow2").read_bytes()
+    for arguments in (["info", "x.qcow2"], ["convert", "-O", "raw", "x.qcow2", "a"],
+                      ["convert", "-c", "-O", "qcow2", "x.qcow2", "b"]):
+        t.succeeded(t.instar(*arguments))
+    after = (t.dir / "x.qcow2").stat()
+    t.equal((after.st_mtime_ns, after.st_ctime_ns), (before.st_mtime_ns, before.st_ctime_ns),
+            "timestamps")
+    t.check((t.dir / "x.qcow2").read_bytes() == content, "content")
+
+
+def groups():
+    group = Group("outputs", make)
+    for form in ("raw", "qcow2"):
+        for umask in (0o022, 0o077, 0):
+            group.add(f"mode of a new {form} under umask {umask:03o}", mode_of_a_new_target, form,
+                      umask)
+    group.case("an existing target is overwritten in place")(existing_target_is_overwritten_in_place)
+    group.case("a target through a symbolic link")(target_through_a_link)
+    group.add("a missing source leaves targets alone", bad_source_leaves_targets_alone, "missing")
+    group.add("a source that is no image leaves targets alone", bad_source_leaves_targets_alone,
+              "notes")
+    group.case("unreadable content removes the new target")(
+        unreadable_content_removes_the_new_target)
+    group.case("a failed run keeps what existed")(failed_run_keeps_what_existed)
+    group.case("--salvage")(salvage)
+    group.case("a character device is no target")(to_a_device_file)
+    group.case("the source is never written")(source_is_never_written)
+    return [group]

@@ -1,0 +1,131 @@
+"""A convert that is interrupted: it ends soon, and what it had begun is gone."""
+
+import os
+import re
+import signal
+import subprocess
+
+from harness import Group, clean_environment, poll_until, tree, wait_for_exit
+
+
+class Running:
+    """A process that is looked at while it runs, and killed at the latest when the test is over."""
+
+    def __init__(self, argv, cwd):
+        self.process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env=clean_environment(), start_new_session=True)
+        self.out = self.err = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+
+    @property
+    def alive(self):
+        return not wait_for_exit(self.process.pid, 0)
+
+    def wait_for_data(self, path):
+        """Until the file has some content, or the process is gone; true in the first case."""
+        poll_until(lambda: not self.alive or path.exists() and path.stat().st_blocks > 0)
+        return self.alive
+
+    def finish(self, seconds=20):
+        """Reaps the process; None when it still runs."""
+        if not wait_for_exit(self.process.pid, seconds):
+            return None
+        self.out, self.err = self.process.communicate()
+        return self.process.returncode
+
+
+def slow_convert(t, source, target, *options):
+    return Running([t.tools.instar, "convert", "-r", "200k", *options, "-O", "raw", source, target],
+                   t.dir)
+
+
+def make(t):
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "x.qcow2", "16M")
+    t.qemu_io("x.qcow2", "write -P 1 0 8M")
+
+
+def interrupted(t, which, options):
+    before = tree(t.dir)
+    isolation = next((o.split("=")[1] for o in options if o.startswith("--isolation=")), None)
+    if isolation:
+        t.tools.isolation(isolation)
+    with slow_convert(t, "x.qcow2", "out", *options) as running:
+        t.check(running.wait_for_data(t.dir / "out"), "the run ended too early")
+        os.kill(running.process.pid, which)
+        code = running.finish()
+        t.check(code is not None, "does not end")
+        t.check(code != 0, "an interrupted run reports success")
+    t.equal(tree(t.dir), before, "files changed")
+
+
+def interrupted_writing_qcow2(t):
+    before = tree(t.dir)
+    with Running([t.tools.instar, "convert", "-r", "200k", "-O", "qcow2", "-o",
+                  "data_file=out.data", "x.qcow2", "out"], t.dir) as running:
+        t.check(running.wait_for_data(t.dir / "out.data"), "the run ended too early")
+        os.kill(running.process.pid, signal.SIGTERM)
+        t.check(running.finish() not in (None, 0), "should fail")
+    t.equal(tree(t.dir), before, "files changed")
+
+
+def closed_terminal(t):
+    """SIGHUP, as from a terminal that goes away."""
+    interrupted(t, signal.SIGHUP, ())
+
+
+def progress_once(t):
+    """SIGUSR1 prints the progress, once, and the run goes on."""
+    with slow_convert(t, "x.qcow2", "out") as running:
+        t.check(running.wait_for_data(t.dir / "out"), "the run ended too early")
+        os.kill(running.process.pid, signal.SIGUSR1)
+        line = poll_until(lambda: os.read(running.process.stdout.fileno(), 200)
+                          if readable(running.process.stdout) else None)
+        t.check(running.alive, "SIGUSR1 ended the run")
+        t.check(line and re.fullmatch(rb"\s*\(\d+\.\d\d/100%\)\s*", line), f"printed {line!r}")
+
+
+def readable(stream):
+    import select
+    return bool(select.select([stream], [], [], 0)[0])
+
+
+def killed_outright(t):
+    """After SIGKILL the next run may write the same target, and nothing else stays running."""
+    with slow_convert(t, "x.qcow2", "left") as running:
+        t.check(running.wait_for_data(t.dir / "left"), "the run ended too early")
+        group = running.process.pid
+        os.kill(group, signal.SIGKILL)
+        running.finish()
+
+        def gone():
+            try:
+                os.killpg(group, 0)
+                return False
+            except ProcessLookupError:
+                return True
+
+        t.check(poll_until(gone), "a process of the run outlives it")
+    t.succeeded(t.instar("convert", "-O", "raw", "x.qcow2", "left"))
+    compared = t.qemu_img("compare", "-F", "raw", "x.qcow2", "left")
+    t.check(compared.code == 0, "differs", compared)
+
+
+def groups():
+    group = Group("signals", make)
+    for name in ("SIGINT", "SIGTERM"):
+        for options in ((), ("--isolation=kvm",), ("--isolation=process",), ("-p",)):
+            group.add(f"{name} removes the target {' '.join(options)}".strip(), interrupted,
+                      getattr(signal, name), options)
+    group.case("SIGHUP removes the target")(closed_terminal)
+    group.case("SIGTERM removes a target in two files")(interrupted_writing_qcow2)
+    group.case("SIGUSR1 prints progress once")(progress_once)
+    group.case("SIGKILL leaves no process")(killed_outright)
+    return [group]
