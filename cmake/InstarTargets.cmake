@@ -45,7 +45,7 @@ add_library(instar_freestanding INTERFACE)
 target_link_libraries(instar_freestanding INTERFACE instar_options)
 target_compile_definitions(instar_freestanding INTERFACE INSTAR_GUEST=1)
 target_compile_options(instar_freestanding INTERFACE
-  -O2 -g0 -fpie -fno-plt -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit
+  -Os -g0 -fpie -fno-plt -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit
   -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections
   -fcf-protection=none -fstack-protector-strong -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS)
 

@@ -162,8 +162,8 @@ TEST_P(ExecutorTest, FailureReportOutsideGuestMemoryIsAViolation) {
 
 INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest,
                          ::testing::Values(Isolation::kKvm, Isolation::kProcess),
-                         [](const auto& info) {
-                           return info.param == Isolation::kKvm ? "Kvm" : "Process";
+                         [](const auto& test) {
+                           return test.param == Isolation::kKvm ? "Kvm" : "Process";
                          });
 
 // Everything that must end in a fault at once.
@@ -206,11 +206,11 @@ TEST_P(GuestFaultTest, EndsTheGuestAtOnce) {
 INSTANTIATE_TEST_SUITE_P(Sandbox, GuestFaultTest,
                          ::testing::Combine(::testing::Values(Isolation::kKvm, Isolation::kProcess),
                                             ::testing::ValuesIn(kFaults)),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param) == Isolation::kKvm
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param) == Isolation::kKvm
                                                   ? "Kvm"
                                                   : "Process") +
-                                  std::get<1>(info.param).name;
+                                  std::get<1>(test.param).name;
                          });
 
 }  // namespace

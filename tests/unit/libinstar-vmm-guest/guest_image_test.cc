@@ -1,4 +1,5 @@
-// What every embedded guest image promises: small, and no memory that is both writable and executable.
+// What every embedded guest image promises: small, and no memory that is both writable and
+// executable.
 #include "executor/guest_image.h"
 
 #include <elf.h>
@@ -19,7 +20,8 @@ TEST(GuestImages, EachIsThereAndParses) {
   std::set<std::string> names;
   for (const GuestImage& image : AllGuestImages()) {
     names.emplace(image.name);
-    EXPECT_TRUE(ParseGuestImage(image).ok()) << image.name << ": " << ParseGuestImage(image).status();
+    EXPECT_TRUE(ParseGuestImage(image).ok())
+        << image.name << ": " << ParseGuestImage(image).status();
   }
   EXPECT_EQ(names, (std::set<std::string>{"convert", "convert_zstd", "info"}));
 }
@@ -52,7 +54,9 @@ TEST(GuestImages, NoSegmentIsWritableAndExecutable) {
   }
 }
 
-TEST(GuestImages, UnknownNameHasNoImage) { EXPECT_TRUE(FindGuestImage("no such verb").elf.empty()); }
+TEST(GuestImages, UnknownNameHasNoImage) {
+  EXPECT_TRUE(FindGuestImage("no such verb").elf.empty());
+}
 
 class DamagedImageTest : public ::testing::Test {
  protected:
