@@ -1,0 +1,107 @@
+#include "cli/command_line.h"
+
+#include <array>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "cli/program.h"
+#include "cli/sandbox_options.h"
+#include "cli/stop.h"
+#include "cli/verb.h"
+
+namespace instar::cli {
+namespace {
+
+enum Id : int { kHelp = 1, kVersion, kTrace };
+
+constexpr OptionRow kRows[] = {
+    {kHelp, "help,h", nullptr, "show this text; after a verb, what that verb takes"},
+    {kVersion, "version,V", nullptr, "show the version"},
+    {kTrace, "trace,T", "PATTERN", "accepted for compatibility, without effect"},
+};
+
+std::string VersionText(QemuVersion imitated) {
+  const std::string version = INSTAR_VERSION;
+  if (ProgramName() == "qemu-img") {
+    return "qemu-img version " + ToString(imitated) + ".0 (instar " + version + ")\n";
+  }
+  return "instar version " + version + " (speaks as qemu-img " + ToString(imitated) + ")\n";
+}
+
+std::string HelpText(QemuVersion imitated) {
+  std::string text = VersionText(imitated);
+  text += "usage: ";
+  text += ProgramName();
+  text +=
+      " [OPTION...] VERB [ARGUMENT...]\n"
+      "Inspects and converts disk images that nobody has to trust: they are parsed in a sandbox.\n"
+      "\nVerbs:\n";
+  std::string later;
+  for (const Verb& verb : Verbs()) {
+    if (verb.run == nullptr) {
+      later += ' ';
+      later += verb.name;
+      continue;
+    }
+    std::string line = "  ";
+    line += verb.name;
+    line.resize(12, ' ');
+    text += line + verb.summary + '\n';
+  }
+  text += "Not available in this version:" + later + "\n\nOptions:\n";
+  text += DescribeOptions(kRows);
+  text += "\nOptions that every verb takes as well:\n";
+  text += DescribeOptions(SandboxOptionRows());
+  text +=
+      "\nDefaults of these come from /etc/instar/config.toml, ~/.config/instar/config.toml and the\n"
+      "environment (INSTAR_ISOLATION, INSTAR_ALLOW_PATH, INSTAR_QEMU_VERSION).\n"
+      "\nSupported formats: raw qcow2\n";
+  return text;
+}
+
+OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
+                                        SandboxSettings& settings, std::size_t& verb_at) {
+  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
+  const Arguments given = ReadArguments(tables, arguments, Operands::kEndOptions);
+  for (const GivenOption& option : given.options) {
+    if (const auto error = ApplySandboxOption(option, settings)) {
+      if (!error->empty()) return Refusal(*error);
+    } else if (option.id == kHelp) {
+      return Answer(HelpText(settings.qemu_version));
+    } else if (option.id == kVersion) {
+      return Answer(VersionText(settings.qemu_version));
+    }
+  }
+  if (!given.fault.empty()) return UsageError(given.fault);
+  verb_at = given.first_operand;
+  if (verb_at >= arguments.size()) return UsageError("Not enough arguments");
+  const std::string& name = arguments[verb_at];
+  if (const Verb* verb = FindVerb(name)) return verb;
+  return UsageError("Command not found: " + name);
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, char** argv) {
+  SetProgram(argv);
+  // A reader that goes away is a write error like any other.
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+
+  SandboxSettings settings;
+  settings.sandbox.jail = vmm::Jail::kThisProcess;
+  const std::string misconfigured = LoadDefaults(settings);
+  std::size_t verb_at = 0;
+  const OrStop<const Verb*> verb = ReadGlobalArguments(arguments, settings, verb_at);
+  if (!verb) return Conclude(verb.error());
+  if (!misconfigured.empty()) return PrintError(misconfigured);
+  if ((*verb)->run == nullptr) {
+    PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
+    return (*verb)->failure;
+  }
+  return (*verb)->run(std::span(arguments).subspan(verb_at + 1), settings);
+}
+
+}  // namespace instar::cli

@@ -1,0 +1,329 @@
+#include "cli/convert_arguments.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "cli/byte_size.h"
+#include "cli/create_option_help.h"
+#include "cli/program.h"
+#include "formats/base/create_options.h"
+
+namespace instar::cli {
+namespace {
+
+enum Id : int {
+  kHelp = 1,
+  kSourceFormat,
+  kSourceCache,
+  kSnapshot,
+  kTargetFormat,
+  kTargetOptions,
+  kTargetCache,
+  kBacking,
+  kBackingFormat,
+  kSparseSize,
+  kNoCreate,
+  kTargetIsZero,
+  kCompress,
+  kBitmaps,
+  kSkipBrokenBitmaps,
+  kSalvage,
+  kParallel,
+  kOutOfOrder,
+  kCopyOffloading,
+  kRateLimit,
+  kForceShare,
+  kProgress,
+  kQuiet,
+  kImageOpts,
+  kTargetImageOpts,
+  kObject,
+};
+
+constexpr OptionRow kRows[] = {
+    {kSourceFormat, "source-format,f", "FORMAT",
+     "take the sources for this format (raw or qcow2) instead of looking at their content"},
+    {kTargetFormat, "target-format,O", "FORMAT", "format of the target (default raw)"},
+    {kTargetOptions, "target-format-options,o", "NAME=VALUE,...",
+     "options of the target's format; may be repeated; '-o help' lists them"},
+    {kCompress, "compress,c", nullptr, "compress the data (qcow2)"},
+    {kSnapshot, "snapshot,l", "SNAPSHOT",
+     "convert this internal snapshot: an ID, a name, snapshot.id=ID or snapshot.name=NAME"},
+    {kBacking, "backing,b", "FILE",
+     "make the target an overlay on FILE, which holds what the source's backing file does;\n"
+     "-B is the same"},
+    {kBacking, ",B", "FILE", ""},
+    {kBackingFormat, "backing-format,F", "FORMAT", "format of that backing file"},
+    {kNoCreate, "no-create,n", nullptr, "write into an existing target, keep its size and format"},
+    {kTargetIsZero, "target-is-zero", nullptr, "that target reads as zeros everywhere (with -n)"},
+    {kSparseSize, "sparse-size,S", "SIZE",
+     "leave out runs of zeros at least so long (default 4k, a multiple of 512, at most 16M);\n"
+     "0 writes everything"},
+    {kBitmaps, "bitmaps", nullptr, "copy the persistent bitmaps too"},
+    {kSkipBrokenBitmaps, "skip-broken-bitmaps", nullptr, "leave out those that are inconsistent"},
+    {kSalvage, "salvage", nullptr, "take what cannot be read for zeros and go on"},
+    {kSourceCache, "source-cache,T", "MODE",
+     "how to read: writeback (default), none, writethrough, directsync or unsafe"},
+    {kTargetCache, "target-cache,t", "MODE", "how to write: the same (default unsafe)"},
+    {kParallel, "parallel,m", "N", "work on N processors, 1 to 16"},
+    {kOutOfOrder, "oob-writes,W", nullptr, "let units be placed in the order they are done"},
+    {kCopyOffloading, "copy-range-offloading,C", nullptr,
+     "let the kernel or the storage copy; done anyway where it can be"},
+    {kRateLimit, "rate-limit,r", "SIZE", "bytes a second at most"},
+    {kForceShare, "force-share,U", nullptr,
+     "read sources even while somebody writes to them; the result may be inconsistent"},
+    {kProgress, "progress,p", nullptr, "show how far it is"},
+    {kQuiet, "quiet,q", nullptr, "print nothing but errors"},
+    {kHelp, "help,h", nullptr, "show this text"},
+    {kImageOpts, "image-opts", nullptr, ""},
+    {kTargetImageOpts, "target-image-opts", nullptr, ""},
+    {kObject, "object", "DEFINITION", ""},
+};
+
+constexpr std::uint64_t kLargestSparseSize = 16 << 20;
+
+std::string HelpText() {
+  std::string text = "usage: ";
+  text += ProgramName();
+  text +=
+      " convert [OPTION...] SOURCE... TARGET\n"
+      "Copies the virtual disk of SOURCE (several are put one after another) into the new image\n"
+      "TARGET.\n"
+      "\nOptions:\n";
+  text += DescribeOptions(kRows);
+  text += "\nOptions that every verb takes:\n";
+  text += DescribeOptions(SandboxOptionRows());
+  return text;
+}
+
+std::optional<vmm::CacheMode> CacheModeFromName(std::string_view name) {
+  if (name == "writeback") return vmm::CacheMode::kWriteback;
+  if (name == "writethrough") return vmm::CacheMode::kWritethrough;
+  if (name == "none" || name == "off") return vmm::CacheMode::kNone;
+  if (name == "directsync") return vmm::CacheMode::kDirectsync;
+  if (name == "unsafe") return vmm::CacheMode::kUnsafe;
+  return std::nullopt;
+}
+
+// What -l names. "snapshot.id=..." and "snapshot.name=..." say which of the two is meant.
+OrStop<std::string> ReadSnapshot(const std::string& parameter) {
+  constexpr std::string_view kPrefix = "snapshot.";
+  if (!parameter.starts_with(kPrefix)) return parameter;
+  std::optional<std::string> chosen;
+  OptionList items(parameter);
+  while (const auto item = items.Next()) {
+    if ((item->name != "snapshot.id" && item->name != "snapshot.name") || !item->has_value) {
+      return Refusal("Failed in parsing snapshot param '" + parameter + "'");
+    }
+    std::string value;
+    AppendOptionText(item->value, value);
+    if (chosen && *chosen != value) {
+      return Refusal(
+          "Choosing a snapshot by both ID and name is not available in this version; give one");
+    }
+    chosen = std::move(value);
+  }
+  return *chosen;
+}
+
+OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {
+  const auto bytes = ParseByteSize(text, "buffer size for sparse output");
+  if (!bytes) return Refusal(bytes.error());
+  if (*bytes % 512 != 0 || *bytes > kLargestSparseSize) {
+    return Refusal(
+        "Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to " +
+        std::to_string(kLargestSparseSize) +
+        ". Select 0 to disable sparse detection (fully allocates output).");
+  }
+  return *bytes;
+}
+
+// Collects options one at a time, then judges them together.
+class Reader {
+ public:
+  explicit Reader(SandboxSettings settings) { command_.settings = std::move(settings); }
+
+  // Takes one option. Stops where it is wrong by itself.
+  OrStop<void> Take(GivenOption& option) {
+    if (const auto error = ApplySandboxOption(option, command_.settings)) {
+      if (!error->empty()) return Refusal(*error);
+      return {};
+    }
+    vmm::ConvertOptions& options = command_.options;
+    switch (static_cast<Id>(option.id)) {
+      case kHelp:
+        return Answer(HelpText());
+      case kSourceFormat:
+        options.source_format = std::move(option.value);
+        return {};
+      case kSourceCache:
+        source_cache_ = std::move(option.value);
+        return {};
+      case kSnapshot: {
+        auto snapshot = ReadSnapshot(option.value);
+        if (!snapshot) return std::unexpected(snapshot.error());
+        if (snapshot->empty()) return Refusal("Failed to load snapshot: Can't find snapshot");
+        options.snapshot = *std::move(snapshot);
+        return {};
+      }
+      case kTargetFormat:
+        options.target_format = std::move(option.value);
+        return {};
+      case kTargetOptions:
+        if (!OptionList::WellFormed(option.value)) {
+          return Refusal("Invalid option list: " + option.value);
+        }
+        if (!options.target_options.empty()) options.target_options += ',';
+        options.target_options += option.value;
+        return {};
+      case kTargetCache:
+        target_cache_ = std::move(option.value);
+        return {};
+      case kBacking:
+        options.backing_file = std::move(option.value);
+        return {};
+      case kBackingFormat:
+        options.backing_format = std::move(option.value);
+        return {};
+      case kSparseSize: {
+        const auto bytes = ReadSparseSize(option.value);
+        if (!bytes) return std::unexpected(bytes.error());
+        options.sparse_bytes = *bytes;
+        sparse_given_ = true;
+        return {};
+      }
+      case kNoCreate:
+        options.keep_target = true;
+        return {};
+      case kTargetIsZero:
+        options.target_is_zero = true;
+        return {};
+      case kCompress:
+        options.compress = true;
+        return {};
+      case kBitmaps:
+        options.bitmaps = true;
+        return {};
+      case kSkipBrokenBitmaps:
+        options.skip_broken_bitmaps = true;
+        return {};
+      case kSalvage:
+        options.salvage = true;
+        return {};
+      case kParallel: {
+        const auto count = ParseNumber(option.value, "number of coroutines", 1, 16);
+        if (!count) return Refusal(count.error());
+        const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+        command_.settings.sandbox.workers =
+            std::min(static_cast<unsigned>(*count), processors);
+        return {};
+      }
+      case kOutOfOrder:
+        options.out_of_order = true;
+        return {};
+      case kCopyOffloading:
+        copy_offloading_ = true;
+        return {};
+      case kRateLimit: {
+        const auto bytes = ParseByteSize(option.value, "rate limit");
+        if (!bytes) return Refusal(bytes.error());
+        options.rate_limit_bytes_per_second = *bytes;
+        return {};
+      }
+      case kForceShare:
+        options.force_share = true;
+        return {};
+      case kProgress:
+        command_.progress = true;
+        return {};
+      case kQuiet:
+        command_.quiet = true;
+        return {};
+      case kImageOpts:
+      case kTargetImageOpts:
+      case kObject:
+        return Refusal(option.spelling + " is not available in this version; name files instead");
+    }
+    return {};
+  }
+
+  OrStop<ConvertCommand> Finish(std::vector<std::string> files) {
+    if (auto agree = CheckAgreement(); !agree) return std::unexpected(agree.error());
+    if (AsksForHelp(command_.options.target_options)) {
+      return CreateOptionHelp(command_.options.target_format);
+    }
+    if (files.size() < 2) return UsageError("Must specify image file name");
+    vmm::ConvertOptions& options = command_.options;
+    options.target = std::move(files.back());
+    files.pop_back();
+    options.sources = std::move(files);
+
+    if (const auto mode = CacheModeFromName(source_cache_)) {
+      options.source_cache = *mode;
+    } else {
+      return Refusal("Invalid source cache option: " + source_cache_);
+    }
+    if (const auto mode = CacheModeFromName(target_cache_)) {
+      options.target_cache = *mode;
+    } else {
+      return Refusal("Invalid cache option: " + target_cache_);
+    }
+    if (!options.snapshot.empty() && options.sources.size() > 1) {
+      return Refusal("No support for concatenating multiple snapshot");
+    }
+    if (command_.quiet) command_.progress = false;
+    return std::move(command_);
+  }
+
+ private:
+  [[nodiscard]] OrStop<void> CheckAgreement() const {
+    const vmm::ConvertOptions& options = command_.options;
+    if (options.skip_broken_bitmaps && !options.bitmaps) {
+      return Refusal("Use of --skip-broken-bitmaps requires --bitmaps");
+    }
+    if (copy_offloading_ && options.compress) {
+      return Refusal("Cannot enable copy offloading when -c is used");
+    }
+    if (copy_offloading_ && sparse_given_) {
+      return Refusal("Cannot enable copy offloading when -S is used");
+    }
+    if (copy_offloading_ && options.salvage) {
+      return Refusal("Cannot use copy offloading in salvaging mode");
+    }
+    if (options.out_of_order && options.compress) {
+      return Refusal("Cannot write out of order (-W) when -c is used");
+    }
+    if (options.keep_target && !options.target_options.empty()) {
+      return Refusal("-o has no effect when skipping image creation");
+    }
+    if (options.target_is_zero && !options.keep_target) {
+      return Refusal("--target-is-zero requires use of -n flag");
+    }
+    return {};
+  }
+
+  ConvertCommand command_;
+  std::string source_cache_ = "writeback";
+  std::string target_cache_ = "unsafe";
+  bool sparse_given_ = false;
+  bool copy_offloading_ = false;
+};
+
+}  // namespace
+
+OrStop<ConvertCommand> ReadConvertArguments(std::span<const std::string> arguments,
+                                            SandboxSettings settings) {
+  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
+  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
+  Reader reader(std::move(settings));
+  for (GivenOption& option : given.options) {
+    if (auto taken = reader.Take(option); !taken) return std::unexpected(taken.error());
+  }
+  if (!given.fault.empty()) return UsageError(given.fault);
+  return reader.Finish(std::move(given.operands));
+}
+
+}  // namespace instar::cli

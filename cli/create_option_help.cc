@@ -1,0 +1,48 @@
+#include "cli/create_option_help.h"
+
+#include <string>
+
+#include "formats/base/create_options.h"
+
+namespace instar::cli {
+namespace {
+
+std::string_view KindName(OptionKind kind) {
+  switch (kind) {
+    case OptionKind::kSize:
+      return "<size>";
+    case OptionKind::kNumber:
+      return "<num>";
+    case OptionKind::kBoolean:
+      return "<bool (on/off)>";
+    case OptionKind::kText:
+      return "<str>";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::unexpected<Stop> CreateOptionHelp(std::string_view format) {
+  constexpr std::size_t kColumn = 22;
+  const FormatId id = FormatFromName(format);
+  if (id == FormatId::kUnknown) {
+    return Refusal("Unknown file format '" + std::string(format) + "'");
+  }
+  const auto options = OptionsOf(id);
+  if (options.empty()) {
+    return Refusal("Writing format '" + std::string(format) +
+                   "' is not available in this version");
+  }
+  std::string text = "Supported " + std::string(format) + " options:\n";
+  for (const OptionSpec& option : options) {
+    std::string line(option.name);
+    line += '=';
+    line += KindName(option.kind);
+    if (line.size() < kColumn) line.resize(kColumn, ' ');
+    text += "  " + line + " - " + std::string(option.summary) + '\n';
+  }
+  return Answer(std::move(text));
+}
+
+}  // namespace instar::cli

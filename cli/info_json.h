@@ -1,0 +1,19 @@
+// What `info --output=json` prints.
+#ifndef CLI_INFO_JSON_H_
+#define CLI_INFO_JSON_H_
+
+#include <span>
+#include <string>
+
+#include "cli/qemu_version.h"
+#include "instar/vmm/info.h"
+
+namespace instar::cli {
+
+// One object for the first of `images`; with `chain`, an array of all.
+[[nodiscard]] std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain,
+                                   QemuVersion version);
+
+}  // namespace instar::cli
+
+#endif  // CLI_INFO_JSON_H_

@@ -1,0 +1,235 @@
+#include "cli/sandbox_options.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "cli/byte_size.h"
+#include "cli/configuration.h"
+#include "cli/program.h"
+#include "executor/executor.h"
+#include "operation/operation.h"
+
+namespace instar::cli {
+namespace {
+
+enum Id : int {
+  kIsolation = 1000,
+  kAllowPath,
+  kNoReferences,
+  kQemuVersion,
+  kMaxMemory,
+  kMaxVirtualSize,
+  kMaxOutputSize,
+  kMaxChainDepth,
+  kTimeout,
+  kStallTimeout,
+  kWorkers,
+};
+
+constexpr OptionRow kRows[] = {
+    {kIsolation, "isolation", "KIND",
+     "where images are parsed: kvm (a virtual machine), process (a child process without\n"
+     "files or privileges), none (here, unprotected), or auto (the default: kvm if it works,\n"
+     "else process)"},
+    {kAllowPath, "allow-path", "DIR",
+     "let images refer to files in DIR and below; may be repeated. Files beside the image\n"
+     "that names them are allowed anyway"},
+    {kNoReferences, "no-references", nullptr, "open no file that an image names"},
+    {kQemuVersion, "qemu-version", "X.Y", "print what that version of qemu-img prints"},
+    {kMaxMemory, "max-memory", "SIZE", "memory for parsing, 16M to 4G (default 512M)"},
+    {kMaxVirtualSize, "max-virtual-size", "SIZE",
+     "refuse to convert larger virtual disks (default 1P)"},
+    {kMaxOutputSize, "max-output-size", "SIZE", "let no file written grow larger"},
+    {kMaxChainDepth, "max-chain-depth", "N", "images a backing chain may have, 1 to 1024 (default 64)"},
+    {kTimeout, "timeout", "SECONDS", "end the whole operation after so long"},
+    {kStallTimeout, "stall-timeout", "SECONDS",
+     "end it when it makes no progress for so long (default 30)"},
+    {kWorkers, "workers", "N", "processors to parse and compress on, 1 to 16 (default: all)"},
+};
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+constexpr std::uint64_t kLargestWorkers = 16;
+constexpr std::uint64_t kLongestSeconds = 10'000'000;
+
+std::string BadIsolation(std::string_view where, std::string_view value) {
+  return std::string(where) + ": unknown isolation '" + std::string(value) +
+         "'; use auto, kvm, process or none";
+}
+
+std::optional<vmm::Isolation> IsolationFromName(std::string_view name) {
+  if (name == "auto") return vmm::Isolation::kAuto;
+  if (name == "kvm") return vmm::Isolation::kKvm;
+  if (name == "process") return vmm::Isolation::kProcess;
+  if (name == "none") return vmm::Isolation::kInline;
+  return std::nullopt;
+}
+
+// An isolation that a file or the environment asks for. Giving up the protection needs more than
+// that: an option on the command line.
+std::string ApplyDefaultIsolation(const std::string& where, const std::string& name,
+                                  SandboxSettings& settings) {
+  const auto isolation = IsolationFromName(name);
+  if (!isolation) return BadIsolation(where, name);
+  if (*isolation == vmm::Isolation::kInline) {
+    return where + ": isolation 'none' can only be chosen on the command line (--isolation=none)";
+  }
+  settings.sandbox.isolation = *isolation;
+  return {};
+}
+
+template <typename Target>
+std::string Store(const std::expected<std::uint64_t, std::string>& value, Target& target) {
+  if (!value) return value.error();
+  target = static_cast<Target>(*value);
+  return {};
+}
+
+std::string StoreSeconds(const GivenOption& option, std::chrono::milliseconds& target) {
+  const auto seconds =
+      ParseNumber(option.value, "number of seconds in " + option.spelling, 1, kLongestSeconds);
+  if (!seconds) return seconds.error();
+  target = std::chrono::seconds(*seconds);
+  return {};
+}
+
+std::string StoreMemory(const GivenOption& option, vmm::SandboxOptions& sandbox) {
+  const auto bytes = ParseByteSize(option.value, "memory size");
+  if (!bytes) return bytes.error();
+  if (*bytes < 16 * kMebibyte || *bytes > 4096 * kMebibyte) {
+    return "Invalid memory size specified. Must be between 16M and 4G.";
+  }
+  sandbox.guest_memory_bytes = *bytes;
+  return {};
+}
+
+// The directories of a colon-separated list.
+void AppendPaths(std::string_view list, std::vector<std::string>& paths) {
+  while (!list.empty()) {
+    const std::size_t colon = list.find(':');
+    if (colon != 0) paths.emplace_back(list.substr(0, colon));
+    list = colon == list.npos ? std::string_view() : list.substr(colon + 1);
+  }
+}
+
+std::string UserConfigurationPath() {
+  if (const char* base = std::getenv("XDG_CONFIG_HOME"); base != nullptr && *base == '/') {
+    return std::string(base) + "/instar/config.toml";
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
+    return std::string(home) + "/.config/instar/config.toml";
+  }
+  return {};
+}
+
+std::string ApplyConfiguration(const std::string& path, SandboxSettings& settings) {
+  // Most machines have no such file: do not even load the parser's tables.
+  if (path.empty() || access(path.c_str(), F_OK) != 0) return {};
+  auto configuration = ReadConfiguration(path);
+  if (!configuration) return configuration.error();
+  for (std::string& directory : configuration->allow_paths) {
+    settings.sandbox.references.allow_paths.push_back(std::move(directory));
+  }
+  if (!configuration->isolation) return {};
+  return ApplyDefaultIsolation(path, *configuration->isolation, settings);
+}
+
+void AnnounceFallback() {
+  PrintError(
+      "KVM is not available: parsing in a sandboxed process instead ('instar doctor' says why, "
+      "--isolation=kvm refuses this)");
+}
+
+}  // namespace
+
+std::span<const OptionRow> SandboxOptionRows() { return kRows; }
+
+std::optional<std::string> ApplySandboxOption(const GivenOption& option,
+                                              SandboxSettings& settings) {
+  vmm::SandboxOptions& sandbox = settings.sandbox;
+  switch (option.id) {
+    case kIsolation: {
+      const auto isolation = IsolationFromName(option.value);
+      if (!isolation) return BadIsolation("--isolation", option.value);
+      sandbox.isolation = *isolation;
+      return std::string();
+    }
+    case kAllowPath:
+      if (option.value.empty()) return "--allow-path needs a directory";
+      sandbox.references.allow_paths.push_back(option.value);
+      return std::string();
+    case kNoReferences:
+      sandbox.references.allow = false;
+      return std::string();
+    case kQemuVersion: {
+      const auto version = ParseQemuVersion(option.value);
+      if (!version) return version.error();
+      settings.qemu_version = *version;
+      return std::string();
+    }
+    case kMaxMemory:
+      return StoreMemory(option, sandbox);
+    case kMaxVirtualSize:
+      return Store(ParseByteSize(option.value, "virtual size"), sandbox.max_virtual_bytes);
+    case kMaxOutputSize:
+      return Store(ParseByteSize(option.value, "output size"), sandbox.max_output_bytes);
+    case kMaxChainDepth:
+      return Store(ParseNumber(option.value, "depth of the backing chain", 1, 1024),
+                   sandbox.max_chain_depth);
+    case kTimeout:
+      return StoreSeconds(option, sandbox.time_limit);
+    case kStallTimeout:
+      return StoreSeconds(option, sandbox.stall_timeout);
+    case kWorkers:
+      return Store(ParseNumber(option.value, "number of workers", 1, kLargestWorkers),
+                   sandbox.workers);
+    default:
+      return std::nullopt;
+  }
+}
+
+std::string LoadDefaults(SandboxSettings& settings) {
+  for (const std::string& path : {std::string("/etc/instar/config.toml"), UserConfigurationPath()}) {
+    if (std::string error = ApplyConfiguration(path, settings); !error.empty()) return error;
+  }
+  if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {
+    AppendPaths(paths, settings.sandbox.references.allow_paths);
+  }
+  if (const char* name = std::getenv("INSTAR_ISOLATION"); name != nullptr && *name != '\0') {
+    std::string error = ApplyDefaultIsolation("INSTAR_ISOLATION", name, settings);
+    if (!error.empty()) return error;
+  }
+  if (const char* text = std::getenv("INSTAR_QEMU_VERSION"); text != nullptr && *text != '\0') {
+    const auto version = ParseQemuVersion(text);
+    if (!version) return "INSTAR_QEMU_VERSION: " + version.error();
+    settings.qemu_version = *version;
+  }
+  return {};
+}
+
+int SettleIsolation(SandboxSettings& settings) {
+  const vmm::Isolation wanted = settings.sandbox.isolation;
+  if (wanted == vmm::Isolation::kInline && vmm::inline_executor_factory() == nullptr) {
+    return ContinueWithoutIsolation();
+  }
+  if (wanted != vmm::Isolation::kAuto) return 0;
+  const auto expected = vmm::ResolveIsolation(wanted);
+  if (!expected.ok()) return PrintError(expected.status());
+  if (*expected == vmm::Isolation::kProcess) {
+    AnnounceFallback();
+    settings.fallback_announced = true;
+  }
+  return 0;
+}
+
+void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used) {
+  const bool fallback =
+      settings.sandbox.isolation == vmm::Isolation::kAuto && used == vmm::Isolation::kProcess;
+  if (fallback && !settings.fallback_announced) AnnounceFallback();
+}
+
+}  // namespace instar::cli

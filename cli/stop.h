@@ -1,0 +1,38 @@
+// Why a command ends before it does its work.
+#ifndef CLI_STOP_H_
+#define CLI_STOP_H_
+
+#include <expected>
+#include <string>
+
+namespace instar::cli {
+
+struct Stop {
+  enum class Kind {
+    kAnswer,  // the user asked for a text (--help, -o help): print it, success
+    kUsage,   // a mistake in the options: an error line and the pointer to --help
+    kError,   // an error line
+  };
+  Kind kind = Kind::kError;
+  std::string text;
+};
+
+template <typename T>
+using OrStop = std::expected<T, Stop>;
+
+[[nodiscard]] inline std::unexpected<Stop> Answer(std::string text) {
+  return std::unexpected(Stop{Stop::Kind::kAnswer, std::move(text)});
+}
+[[nodiscard]] inline std::unexpected<Stop> UsageError(std::string text) {
+  return std::unexpected(Stop{Stop::Kind::kUsage, std::move(text)});
+}
+[[nodiscard]] inline std::unexpected<Stop> Refusal(std::string text) {
+  return std::unexpected(Stop{Stop::Kind::kError, std::move(text)});
+}
+
+// Prints what `stop` says. Returns the exit code.
+int Conclude(const Stop& stop);
+
+}  // namespace instar::cli
+
+#endif  // CLI_STOP_H_

@@ -1,0 +1,32 @@
+// instar convert: copies a virtual disk into a new image.
+#include "cli/convert_arguments.h"
+#include "cli/interruption.h"
+#include "cli/program.h"
+#include "cli/progress_line.h"
+#include "cli/verb.h"
+#include "instar/vmm/convert.h"
+
+namespace instar::cli {
+
+int RunConvert(std::span<const std::string> arguments, SandboxSettings settings) {
+  OrStop<ConvertCommand> command = ReadConvertArguments(arguments, std::move(settings));
+  if (!command) return Conclude(command.error());
+  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  command->options.sandbox = command->settings.sandbox;
+
+  RemoveTargetsOnInterruption();
+  ProgressLine progress(command->progress);
+  command->options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
+    progress.Update(done, total);
+  };
+  const absl::StatusOr<vmm::ConvertReport> report = vmm::Convert(command->options);
+  progress.Finish(report.ok());
+  if (!report.ok()) return PrintError(report.status());
+  ConfirmIsolation(command->settings, report->isolation);
+  if (!command->quiet) {
+    for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
+  }
+  return 0;
+}
+
+}  // namespace instar::cli

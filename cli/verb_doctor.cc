@@ -1,0 +1,111 @@
+// instar doctor: says what of the protection is active on this machine.
+#include <algorithm>
+#include <array>
+
+#include "cli/json_text.h"
+#include "cli/program.h"
+#include "cli/stop.h"
+#include "cli/terminal_text.h"
+#include "cli/verb.h"
+#include "instar/vmm/doctor.h"
+
+namespace instar::cli {
+namespace {
+
+enum Id : int { kHelp = 1, kOutput };
+
+constexpr OptionRow kRows[] = {
+    {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
+    {kHelp, "help,h", nullptr, "show this text"},
+};
+
+std::string HelpText() {
+  std::string text = "usage: ";
+  text += ProgramName();
+  text +=
+      " doctor [OPTION...]\n"
+      "Says what of the protection is to be had on this machine, and which isolation is used.\n"
+      "Succeeds if images can be parsed in a sandbox.\n"
+      "\nOptions:\n";
+  text += DescribeOptions(kRows);
+  return text;
+}
+
+// Whether to print JSON.
+OrStop<bool> ReadDoctorArguments(std::span<const std::string> arguments,
+                                 SandboxSettings& settings) {
+  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
+  const Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
+  std::string output = "human";
+  for (const GivenOption& option : given.options) {
+    if (const auto error = ApplySandboxOption(option, settings)) {
+      if (!error->empty()) return Refusal(*error);
+    } else if (option.id == kHelp) {
+      return Answer(HelpText());
+    } else if (option.id == kOutput) {
+      output = option.value;
+    }
+  }
+  if (!given.fault.empty()) return UsageError(given.fault);
+  if (!given.operands.empty()) return UsageError("doctor takes no file");
+  if (output != "human" && output != "json") {
+    return Refusal("--output must be used with human or json as argument.");
+  }
+  return output == "json";
+}
+
+bool Available(std::span<const vmm::DoctorFinding> findings, std::string_view name) {
+  return std::ranges::any_of(findings, [name](const vmm::DoctorFinding& finding) {
+    return finding.name == name && finding.available;
+  });
+}
+
+std::string FindingsText(std::span<const vmm::DoctorFinding> findings, std::string_view isolation) {
+  std::size_t width = 0;
+  for (const vmm::DoctorFinding& finding : findings) width = std::max(width, finding.name.size());
+  std::string text;
+  for (const vmm::DoctorFinding& finding : findings) {
+    std::string name = finding.name;
+    name.resize(width, ' ');
+    text += name + (finding.available ? "  yes  " : "  no   ") + TerminalText(finding.detail) + '\n';
+  }
+  text += "isolation used: ";
+  text += isolation;
+  return text + '\n';
+}
+
+std::string FindingsJson(std::span<const vmm::DoctorFinding> findings, std::string_view isolation) {
+  using vmm::ReportValue;
+  ReportValue::Array list;
+  for (const vmm::DoctorFinding& finding : findings) {
+    ReportValue::Object members;
+    members.emplace_back("name", ReportValue(finding.name));
+    members.emplace_back("available", ReportValue(finding.available));
+    members.emplace_back("detail", ReportValue(finding.detail));
+    list.emplace_back(std::move(members));
+  }
+  ReportValue::Object top;
+  top.emplace_back("isolation", ReportValue(std::string(isolation)));
+  top.emplace_back("findings", ReportValue(std::move(list)));
+  return JsonText(ReportValue(std::move(top))) + '\n';
+}
+
+}  // namespace
+
+int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) {
+  const OrStop<bool> json = ReadDoctorArguments(arguments, settings);
+  if (!json) return Conclude(json.error());
+  const std::vector<vmm::DoctorFinding> findings = vmm::Doctor();
+  const vmm::Isolation wanted = settings.sandbox.isolation;
+  const bool kvm = wanted != vmm::Isolation::kProcess && Available(findings, "kvm");
+  const bool process = wanted != vmm::Isolation::kKvm && Available(findings, "process");
+  const std::string_view isolation = wanted == vmm::Isolation::kInline ? "none (images are parsed unprotected)"
+                                     : kvm                             ? "kvm"
+                                     : process ? "process"
+                                               : "not to be had: images cannot be parsed safely here";
+  const int failure = PrintOutput(*json ? FindingsJson(findings, isolation)
+                                        : FindingsText(findings, isolation));
+  return failure == 0 && !kvm && !process ? 1 : failure;
+}
+
+}  // namespace instar::cli

@@ -1,0 +1,29 @@
+// instar info: shows what an image is.
+#include <ctime>
+
+#include "cli/info_arguments.h"
+#include "cli/info_human.h"
+#include "cli/info_json.h"
+#include "cli/program.h"
+#include "cli/verb.h"
+#include "instar/vmm/info.h"
+
+namespace instar::cli {
+
+int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
+  OrStop<InfoCommand> command = ReadInfoArguments(arguments, std::move(settings));
+  if (!command) return Conclude(command.error());
+  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  command->options.sandbox = command->settings.sandbox;
+  // Snapshots are dated in local time, and after Info has put up the jail no file can be read.
+  if (!command->json) tzset();
+  const absl::StatusOr<vmm::InfoReport> report = vmm::Info(command->options);
+  if (!report.ok()) return PrintError(report.status());
+  ConfirmIsolation(command->settings, report->isolation);
+  const QemuVersion version = command->settings.qemu_version;
+  return PrintOutput(command->json
+                         ? InfoJson(report->images, command->options.backing_chain, version)
+                         : InfoText(report->images, version));
+}
+
+}  // namespace instar::cli

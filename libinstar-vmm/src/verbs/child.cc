@@ -1,0 +1,183 @@
+#include "verbs/child.h"
+
+#include <absl/strings/str_cat.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "formats/base/endian.h"
+#include "instar/report.h"
+#include "instar/wire.h"
+
+namespace instar::vmm {
+namespace {
+
+// What the child says: any number of kProgress, then either kResult, or kFailureCode and
+// kFailureText.
+enum class ChildTag : std::uint32_t {
+  kProgress = 1,     // two 8-byte integers: done, total
+  kResult = 2,       // bytes
+  kFailureCode = 3,  // 8 bytes: absl::StatusCode
+  kFailureText = 4,  // text
+};
+
+// More than any result: every report a guest may make, and what the host adds to each.
+constexpr std::size_t kMaxPayloadBytes = 2 * kMaxReportBytes;
+constexpr int kMaxStatusCode = 16;
+constexpr std::size_t kHeaderBytes = 8;
+
+bool WriteAll(int file, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = write(file, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+bool ReadAll(int file, std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = read(file, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+void Send(int file, ChildTag tag, std::span<const std::byte> payload) {
+  WireWriter writer;
+  writer.Bytes(static_cast<std::uint32_t>(tag), payload);
+  WriteAll(file, writer.bytes());
+}
+
+ChildResult Guarded(const std::function<ChildResult(const ProgressCallback&)>& body,
+                    const ProgressCallback& progress) {
+  try {
+    return body(progress);
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+[[noreturn]] void BeChild(int pipe_to_parent, pid_t parent,
+                          const std::function<ChildResult(const ProgressCallback&)>& body) {
+  // Nobody would want the result of an operation whose caller is gone.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  // The jail keeps 0, 1 and 2 and closes all other descriptors.
+  if (pipe_to_parent != STDOUT_FILENO) dup2(pipe_to_parent, STDOUT_FILENO);
+  std::mutex sending;
+  const ChildResult result =
+      Guarded(body, [&sending](std::uint64_t done, std::uint64_t total) {
+        std::array<std::byte, 16> payload{};
+        StoreLe64(payload, 0, done);
+        StoreLe64(payload, 8, total);
+        const std::lock_guard lock(sending);
+        Send(STDOUT_FILENO, ChildTag::kProgress, payload);
+      });
+  if (result.ok()) {
+    Send(STDOUT_FILENO, ChildTag::kResult, *result);
+  } else {
+    WireWriter writer;
+    writer.Unsigned(static_cast<std::uint32_t>(ChildTag::kFailureCode),
+                    static_cast<std::uint64_t>(result.status().raw_code()));
+    writer.Text(static_cast<std::uint32_t>(ChildTag::kFailureText),
+                std::string(result.status().message()));
+    WriteAll(STDOUT_FILENO, writer.bytes());
+  }
+  _exit(0);
+}
+
+// One field read from the child into `buffer`; nothing at the end and after malformed input.
+std::optional<WireField> Receive(int file, std::vector<std::byte>& buffer) {
+  buffer.resize(kHeaderBytes);
+  if (!ReadAll(file, buffer)) return std::nullopt;
+  const std::size_t length = LoadLe32(buffer, 4);
+  if (length > kMaxPayloadBytes) return std::nullopt;
+  buffer.resize(kHeaderBytes + (length + 7) / 8 * 8);
+  if (!ReadAll(file, std::span(buffer).subspan(kHeaderBytes))) return std::nullopt;
+  return WireReader(buffer).Next();
+}
+
+// What the child came to, or nothing if it did not say so properly.
+std::optional<ChildResult> Listen(int file, const ProgressCallback& progress) {
+  std::vector<std::byte> buffer;
+  std::optional<absl::StatusCode> failure;
+  while (const auto field = Receive(file, buffer)) {
+    switch (static_cast<ChildTag>(field->tag)) {
+      case ChildTag::kProgress:
+        if (field->payload.size() != 16) return std::nullopt;
+        if (progress) progress(LoadLe64(field->payload, 0), LoadLe64(field->payload, 8));
+        continue;
+      case ChildTag::kResult:
+        return std::vector<std::byte>(field->payload.begin(), field->payload.end());
+      case ChildTag::kFailureCode: {
+        const auto code = field->AsUnsigned();
+        if (!code || *code == 0 || *code > kMaxStatusCode) return std::nullopt;
+        failure = static_cast<absl::StatusCode>(*code);
+        continue;
+      }
+      case ChildTag::kFailureText:
+        if (!failure) return std::nullopt;
+        return absl::Status(*failure, std::string(field->AsText()));
+    }
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string HowItEnded(pid_t child) {
+  int status = 0;
+  pid_t waited = 0;
+  do {
+    waited = waitpid(child, &status, 0);
+  } while (waited < 0 && errno == EINTR);
+  if (waited == child && WIFSIGNALED(status)) {
+    return absl::StrCat("ended by signal ", WTERMSIG(status));
+  }
+  return "ended without a result";
+}
+
+}  // namespace
+
+ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
+                       const ProgressCallback& progress) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return absl::InternalError(absl::StrCat("could not make a pipe: ", std::strerror(errno)));
+  }
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) {
+    const int reason = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return absl::ResourceExhaustedError(
+        absl::StrCat("could not start a process: ", std::strerror(reason)));
+  }
+  if (child == 0) {
+    close(ends[0]);
+    BeChild(ends[1], parent, body);
+  }
+  close(ends[1]);
+  std::optional<ChildResult> result = Listen(ends[0], progress);
+  close(ends[0]);
+  const std::string end = HowItEnded(child);
+  if (!result) return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
+  return *std::move(result);
+}
+
+}  // namespace instar::vmm

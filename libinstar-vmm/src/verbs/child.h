@@ -1,0 +1,30 @@
+// Runs the sandboxed part of a verb in a child process, for programs that must not put up the jail
+// around themselves (Jail::kChildProcess).
+//
+// The child opens the files, puts up the jail, runs the guest, and tells its parent over a pipe how
+// far it is and in the end what came out: fields of the wire codec, each checked by the parent, for
+// the child works on the image and is not to be trusted with the parent's memory.
+#ifndef LIBINSTAR_VMM_SRC_VERBS_CHILD_H_
+#define LIBINSTAR_VMM_SRC_VERBS_CHILD_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace instar::vmm {
+
+using ProgressCallback = std::function<void(std::uint64_t done, std::uint64_t total)>;
+using ChildResult = absl::StatusOr<std::vector<std::byte>>;
+
+// Runs `body` in a child process and returns what it returned. `body` is given a callback by which
+// the child reports progress; the parent hands that on to `progress` (may be empty) on the calling
+// thread. A child that ends without a result is kAborted. Standard output of the child is the pipe.
+ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
+                       const ProgressCallback& progress);
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_VERBS_CHILD_H_

@@ -1,0 +1,202 @@
+#include "instar/vmm/convert.h"
+
+#include <absl/strings/str_cat.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "broker/broker.h"
+#include "broker/local_path.h"
+#include "instar/abi/call_table.h"
+#include "instar/requests.h"
+#include "operation/operation.h"
+#include "report/printable_text.h"
+#include "verbs/child.h"
+#include "verbs/convert_target.h"
+#include "verbs/result_codec.h"
+
+namespace instar::vmm {
+namespace {
+
+unsigned WorkerCount(unsigned wanted) {
+  if (wanted == 0) wanted = std::max(1u, std::thread::hardware_concurrency());
+  return std::min<unsigned>(wanted, INSTAR_MAX_WORKERS);
+}
+
+// The devices of one convert, opened in the order in which their absence is worth telling.
+struct Devices {
+  std::vector<DeviceId> sources;
+  DeviceId backing = kNoDevice;
+  DeviceId target = kNoDevice;
+  DeviceId data_file = kNoDevice;
+};
+
+absl::Status OpenSources(Broker& broker, const ConvertOptions& options, Devices& devices) {
+  for (const std::string& path : options.sources) {
+    const auto device = broker.OpenSource(
+        path, {.force_share = options.force_share, .cache = options.source_cache});
+    if (!device.ok()) return device.status();
+    devices.sources.push_back(*device);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OpenBacking(Broker& broker, const ConvertOptions& options, const TargetPlan& plan,
+                         Devices& devices) {
+  if (plan.backing_name.empty() || options.keep_target) return absl::OkStatus();
+  // The name goes into the target, so it means what it will mean there.
+  const auto device = broker.OpenSource(CombinePath(options.target, plan.backing_name),
+                                        {.force_share = options.force_share});
+  if (!device.ok()) return device.status();
+  devices.backing = *device;
+  return absl::OkStatus();
+}
+
+absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const TargetPlan& plan,
+                         Devices& devices) {
+  const TargetOptions how{.keep = options.keep_target, .cache = options.target_cache};
+  const auto target = broker.OpenTarget(options.target, how);
+  if (!target.ok()) return target.status();
+  devices.target = *target;
+  if (plan.data_file.empty()) return absl::OkStatus();
+  const auto data_file = broker.OpenTarget(CombinePath(options.target, plan.data_file), how);
+  if (!data_file.ok()) return data_file.status();
+  devices.data_file = *data_file;
+  return absl::OkStatus();
+}
+
+// What the guest has to say besides success, as sentences.
+std::vector<std::string> Warnings(const std::vector<ReportValue>& reports) {
+  std::vector<std::string> warnings;
+  for (const ReportValue& report : reports) {
+    if (const ReportValue* salvage = report.Find("salvage")) {
+      warnings.push_back(absl::StrCat(
+          salvage->UnsignedAt("unreadable-bytes"), " bytes in ",
+          salvage->UnsignedAt("unreadable-ranges"),
+          " places could not be read and were taken for zeros; the first is at offset ",
+          salvage->UnsignedAt("first-offset")));
+    }
+    const ReportValue* skipped = report.Find("skipped-bitmaps");
+    const auto* names =
+        skipped == nullptr ? nullptr : std::get_if<ReportValue::Array>(&skipped->storage());
+    if (names == nullptr) continue;
+    for (const ReportValue& name : *names) {
+      const auto* text = std::get_if<std::string>(&name.storage());
+      if (text == nullptr) continue;
+      warnings.push_back(absl::StrCat("Skipping inconsistent bitmap '", PrintableText(*text), "'"));
+    }
+  }
+  return warnings;
+}
+
+absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
+                                  const TargetPlan& plan, const Devices& devices) {
+  const unsigned workers = WorkerCount(options.sandbox.workers);
+  WireWriter request;
+  EncodeRequest(ConvertRequest{.sources = devices.sources,
+                               .source_format = FormatFromName(options.source_format),
+                               .snapshot = options.snapshot,
+                               .target = devices.target,
+                               .target_format = plan.format,
+                               .target_options = plan.options,
+                               .target_data_file = devices.data_file,
+                               .backing_name = plan.backing_name,
+                               .backing_format = plan.backing_format,
+                               .backing = devices.backing,
+                               .compress = options.compress,
+                               .keep_target = options.keep_target,
+                               .target_is_zero = options.target_is_zero,
+                               .salvage = options.salvage,
+                               .bitmaps = options.bitmaps,
+                               .skip_broken_bitmaps = options.skip_broken_bitmaps,
+                               .out_of_order = options.out_of_order,
+                               .sparse_bytes = options.sparse_bytes,
+                               .workers = workers,
+                               .max_chain_depth = options.sandbox.max_chain_depth,
+                               .max_virtual_bytes = options.sandbox.max_virtual_bytes},
+                request);
+  // Each guest image carries one compressor; the inline executor has both in one.
+  const bool zstd = plan.zstd && options.sandbox.isolation != Isolation::kInline;
+  const auto isolation =
+      RunOperation(broker, options.sandbox,
+                   {.image_name = zstd ? "convert_zstd" : "convert",
+                    .verb = "convert",
+                    .request = request.bytes(),
+                    .workers = workers});
+  if (!isolation.ok()) return isolation.status();
+  const auto reports = broker.TakeReports();
+  if (!reports.ok()) return reports.status();
+  return ConvertReport{.isolation = *isolation, .warnings = Warnings(*reports)};
+}
+
+absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
+  if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
+  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
+                 .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second});
+  if (options.progress) broker.set_progress(options.progress);
+  if (!options.source_format.empty() &&
+      FormatFromName(options.source_format) == FormatId::kUnknown) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Could not open '", PrintableText(options.sources.front()),
+                     "': Unknown driver '", PrintableText(options.source_format), "'"));
+  }
+  Devices devices;
+  if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
+  const auto plan = PlanTarget(options);
+  if (!plan.ok()) return plan.status();
+  if (absl::Status status = OpenBacking(broker, options, *plan, devices); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
+    return status;
+  }
+  absl::StatusOr<ConvertReport> report = ConvertReport{};
+  if (absl::Status status = OpenTargets(broker, options, *plan, devices); !status.ok()) {
+    report = status;
+  } else {
+    report = Run(broker, options, *plan, devices);
+  }
+  if (report.ok()) {
+    if (absl::Status status = broker.Commit(); !status.ok()) report = status;
+  }
+  if (!report.ok()) broker.Discard();
+  return report;
+}
+
+// The path of the target if nothing of that name exists, else empty.
+std::string FreshTarget(const ConvertOptions& options) {
+  const auto path = LocalPath(options.target);
+  struct stat status{};
+  const bool fresh = path.ok() && lstat(path->c_str(), &status) != 0 && errno == ENOENT;
+  return fresh ? *path : std::string();
+}
+
+}  // namespace
+
+absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
+  if (options.sandbox.jail != Jail::kChildProcess) return ConvertHere(options);
+  ConvertOptions jailed = options;
+  jailed.sandbox.jail = Jail::kThisProcess;
+  const std::string fresh = FreshTarget(options);
+  const ChildResult result = RunInChild(
+      [&jailed](const ProgressCallback& progress) -> ChildResult {
+        jailed.progress = progress;
+        const auto report = ConvertHere(jailed);
+        if (!report.ok()) return report.status();
+        return EncodeResult(*report);
+      },
+      options.progress);
+  if (!result.ok()) {
+    // A child that was killed could not tidy up after itself.
+    if (!fresh.empty() && absl::IsAborted(result.status())) unlink(fresh.c_str());
+    return result.status();
+  }
+  return DecodeConvertResult(*result);
+}
+
+}  // namespace instar::vmm

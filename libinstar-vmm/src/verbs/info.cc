@@ -1,0 +1,94 @@
+#include "instar/vmm/info.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <string>
+#include <utility>
+
+#include "broker/broker.h"
+#include "broker/local_path.h"
+#include "instar/requests.h"
+#include "operation/operation.h"
+#include "verbs/child.h"
+#include "verbs/result_codec.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr std::uint64_t kUnknownDevice = ~std::uint64_t{0};
+
+// Adds what only the host knows to what the guest told of one image.
+absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
+  const std::uint64_t number = report.UnsignedAt("device", kUnknownDevice);
+  const DeviceRecord file = number < kUnknownDevice
+                                ? broker.device(DeviceId{static_cast<std::uint32_t>(number)})
+                                : DeviceRecord{};
+  if (file.path.empty()) return absl::InternalError("info: the guest described no file");
+  ImageInfo image;
+  image.filename = file.path;
+  image.actual_size = file.allocated_bytes;
+  image.file_size = file.size_bytes;
+  const std::string backing(report.StringAt("backing-filename"));
+  if (!backing.empty()) {
+    image.full_backing_filename =
+        HasProtocol(backing) ? backing : CombinePath(file.path, backing);
+  }
+  image.report = std::move(report);
+  return image;
+}
+
+absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
+  const FormatId format = FormatFromName(options.format);
+  if (!options.format.empty() && format == FormatId::kUnknown) {
+    return absl::InvalidArgumentError(absl::StrCat("Could not open '", options.path,
+                                                   "': Unknown driver '", options.format, "'"));
+  }
+  Broker broker({});
+  const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
+  if (!device.ok()) return device.status();
+  if (options.backing_chain) {
+    if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
+      return status;
+    }
+  }
+  WireWriter request;
+  EncodeRequest(InfoRequest{.image = *device,
+                            .format = format,
+                            .backing_chain = options.backing_chain,
+                            .max_chain_depth = options.sandbox.max_chain_depth},
+                request);
+  const auto isolation = RunOperation(
+      broker, options.sandbox,
+      {.image_name = "info", .verb = "info", .request = request.bytes(), .workers = 1});
+  if (!isolation.ok()) return isolation.status();
+
+  auto reports = broker.TakeReports();
+  if (!reports.ok()) return reports.status();
+  if (reports->empty()) return absl::InternalError("info: the guest reported nothing");
+  InfoReport result{.images = {}, .isolation = *isolation};
+  for (ReportValue& report : *reports) {
+    auto image = Complete(broker, std::move(report));
+    if (!image.ok()) return image.status();
+    result.images.push_back(*std::move(image));
+  }
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<InfoReport> Info(const InfoOptions& options) {
+  if (options.sandbox.jail != Jail::kChildProcess) return InfoHere(options);
+  InfoOptions jailed = options;
+  jailed.sandbox.jail = Jail::kThisProcess;
+  const ChildResult result = RunInChild(
+      [&jailed](const ProgressCallback&) -> ChildResult {
+        const auto report = InfoHere(jailed);
+        if (!report.ok()) return report.status();
+        return EncodeResult(*report);
+      },
+      {});
+  if (!result.ok()) return result.status();
+  return DecodeInfoResult(*result);
+}
+
+}  // namespace instar::vmm

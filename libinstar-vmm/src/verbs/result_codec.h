@@ -1,0 +1,26 @@
+// Results of verbs as bytes, for the way from a jailed child process to its parent.
+#ifndef LIBINSTAR_VMM_SRC_VERBS_RESULT_CODEC_H_
+#define LIBINSTAR_VMM_SRC_VERBS_RESULT_CODEC_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "instar/vmm/convert.h"
+#include "instar/vmm/info.h"
+
+namespace instar::vmm {
+
+std::vector<std::byte> EncodeResult(const InfoReport& report);
+std::vector<std::byte> EncodeResult(const ConvertReport& report);
+
+// kInternal if `bytes` are not what EncodeResult makes of a report within the bounds of
+// instar/report.h.
+absl::StatusOr<InfoReport> DecodeInfoResult(std::span<const std::byte> bytes);
+absl::StatusOr<ConvertReport> DecodeConvertResult(std::span<const std::byte> bytes);
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_VERBS_RESULT_CODEC_H_
