@@ -22,6 +22,7 @@ struct JailNeeds {
   Isolation isolation =
       Isolation::kAuto;  // which executor's system calls to allow (KVM ioctls, futexes, ...)
   std::uint64_t max_file_bytes = ~std::uint64_t{0};  // RLIMIT_FSIZE
+  int child_pid = -1;           // kProcess: the process of the guest, which may be killed
   unsigned max_open_files = 0;  // descriptors that may be opened inside, besides keep_fds
 };
 

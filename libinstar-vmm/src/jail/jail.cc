@@ -1,0 +1,44 @@
+#include "jail/jail.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "jail/landlock.h"
+#include "jail/privileges.h"
+#include "jail/seccomp_filter.h"
+
+namespace instar::vmm {
+
+absl::Status EnterJail(const JailNeeds& needs) {
+  std::vector<int> keep = {0, 1, 2};
+  for (const auto* fds : {&needs.keep_fds, &needs.read_directories, &needs.unlink_directories}) {
+    keep.insert(keep.end(), fds->begin(), fds->end());
+  }
+  if (absl::Status status = CloseAllBut(keep); !status.ok()) return status;
+  clearenv();
+  // A reference takes up to two descriptors, and a third while it is looked at.
+  constexpr std::uint64_t kSpare = 64;
+  const auto highest = static_cast<std::uint64_t>(*std::ranges::max_element(keep));
+  const ProcessLimits limits = {
+      .file_bytes = needs.max_file_bytes,
+      .descriptors = highest + kSpare + 2 * std::uint64_t{needs.max_open_files}};
+  if (absl::Status status = LimitProcess(limits); !status.ok()) return status;
+  if (absl::Status status = RenouncePrivileges(); !status.ok()) return status;
+
+  const absl::Status landlock =
+      EnterLandlock({.read_directories = needs.read_directories,
+                     .unlink_directories = needs.unlink_directories,
+                     .signal_other_processes = needs.isolation == Isolation::kProcess});
+  if (!landlock.ok() && !absl::IsUnavailable(landlock)) return landlock;
+  // Without Landlock nothing would confine them.
+  const bool confined = landlock.ok();
+  return DropCapabilities({.read_any_file = confined && !needs.read_directories.empty(),
+                           .change_any_file = confined && !needs.unlink_directories.empty()});
+}
+
+absl::Status SealJail(const JailNeeds& needs) {
+  ForbidProcesses();
+  return InstallSeccompFilter(needs);
+}
+
+}  // namespace instar::vmm
