@@ -73,6 +73,15 @@ class ImageWriter {
     return Unsupported("the format has no bitmaps");
   }
 
+  // Copies the dirty bitmaps of the qcow2 image on `source`, whose disk must be as long as this one.
+  // After the last Place*, before Finish. Bitmaps that were not stored completely are an error, or
+  // left out if `skip_broken`. kUnsupported where the format or the source has no bitmaps.
+  virtual Status CopyBitmaps(const BlockDevice& source, bool skip_broken) {
+    (void)source;
+    (void)skip_broken;
+    return Unsupported("the target format does not support bitmaps");
+  }
+
   // Writes the remaining metadata, the header last, with the flushes that order needs.
   virtual Status Finish() = 0;
 };

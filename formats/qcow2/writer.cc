@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/base/checked.h"
+#include "formats/qcow2/bitmap_writer.h"
 #include "formats/qcow2/refcount.h"
 
 namespace instar::qcow2 {
@@ -348,6 +349,20 @@ Result<std::size_t> Writer::Compress(unsigned worker, std::span<const std::byte>
   std::vector<std::byte> padded(cluster_bytes);
   std::ranges::copy(unit, padded.begin());
   return compressors_[worker]->Compress(padded, out);
+}
+
+Status Writer::CopyBitmaps(const BlockDevice& source, bool skip_broken) {
+  if (options_.version < 3) {
+    return Unsupported("bitmaps require compatibility level 1.1 or above (compat=v3)");
+  }
+  BitmapWriter bitmaps(batch_, allocator_, options_.cluster_bits);
+  const Status copied =
+      qcow2::CopyBitmaps(source, options_.virtual_size_bytes, skip_broken, bitmaps);
+  if (!copied) return std::unexpected(copied.error().On(source.id()));
+  INSTAR_ASSIGN_OR_RETURN(places_.bitmaps, bitmaps.Finish());
+  // Whether the header has room for the extension is better known now than at the end.
+  INSTAR_TRY(EncodeFirstCluster(options_, places_));
+  return {};
 }
 
 Status Writer::PlaceRefcountTable() {
