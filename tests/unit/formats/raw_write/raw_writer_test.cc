@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "formats/create.h"
+#include "support/memory_device.h"
+
+namespace instar::test {
+namespace {
+
+std::unique_ptr<ImageWriter> NewRaw(MemoryDevice& target, std::uint64_t bytes,
+                                    std::string_view options = "") {
+  auto writer = CreateImage({.format = FormatId::kRaw,
+                             .virtual_size_bytes = bytes,
+                             .options = options,
+                             .target = &target});
+  EXPECT_TRUE(writer) << writer.error().message;
+  return writer ? *std::move(writer) : nullptr;
+}
+
+TEST(RawWriter, FileHasTheDiskSizeRoundedUpToASector) {
+  MemoryDevice target(7 << 20, DeviceId{1});
+  const auto writer = NewRaw(target, 1'000'001);
+  ASSERT_TRUE(writer->Begin());
+  ASSERT_TRUE(writer->Finish());
+  EXPECT_EQ(target.bytes.size(), 1'000'448U);
+}
+
+TEST(RawWriter, OldContentIsGone) {
+  MemoryDevice target(1 << 20, DeviceId{1});
+  target.Fill(0, 1 << 20, 0xEE);
+  const auto writer = NewRaw(target, 1 << 20);
+  ASSERT_TRUE(writer->Begin());
+  ASSERT_TRUE(writer->Finish());
+  EXPECT_EQ(target.bytes, std::vector<std::byte>(1 << 20));
+}
+
+TEST(RawWriter, DataStandsWhereTheDiskHasIt) {
+  MemoryDevice target(0, DeviceId{1});
+  const auto writer = NewRaw(target, 1 << 20);
+  const auto place = writer->PlaceData(512, 4096);
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->device, DeviceId{1});
+  EXPECT_EQ(place->file_offset, 512U);
+  EXPECT_EQ(place->length_bytes, 4096U);
+  EXPECT_FALSE(writer->PlaceData(1 << 20, 512));
+  EXPECT_FALSE(writer->PlaceData((1 << 20) - 512, 1024));
+}
+
+TEST(RawWriter, ZerosAreLeftOutOfAFreshFileAndWrittenToOldOnes) {
+  MemoryDevice fresh(0, DeviceId{1});
+  const auto sparse = NewRaw(fresh, 1 << 20);
+  EXPECT_TRUE(sparse->unplaced_reads_zero());
+  ASSERT_TRUE(sparse->PlaceZero(0, 4096));
+  EXPECT_EQ(fresh.writes, 0U);
+
+  MemoryDevice old(1 << 20, DeviceId{1});
+  old.reads_zero = false;
+  old.Fill(0, 1 << 20, 0xEE);
+  const auto dense = NewRaw(old, 1 << 20);
+  EXPECT_FALSE(dense->unplaced_reads_zero());
+  ASSERT_TRUE(dense->PlaceZero(4096, 4096));
+  EXPECT_EQ(old.bytes[4095], std::byte{0xEE});
+  EXPECT_EQ(old.bytes[4096], std::byte{0});
+  EXPECT_EQ(old.bytes[8191], std::byte{0});
+  EXPECT_EQ(old.bytes[8192], std::byte{0xEE});
+}
+
+TEST(RawWriter, ATargetOfFixedLengthMustBeLongEnough) {
+  MemoryDevice target(1 << 20, DeviceId{1});
+  target.reads_zero = false;
+  const Status begun = NewRaw(target, 2 << 20)->Begin();
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().code, ErrorCode::kNoSpace);
+}
+
+TEST(RawWriter, OnlyPreallocationOfStorageIsKnown) {
+  MemoryDevice target(0, DeviceId{1});
+  for (const char* options : {"preallocation=off", "preallocation=falloc", "preallocation=full",
+                              "nocow=on", "extent_size_hint=1M"}) {
+    EXPECT_TRUE(NewRaw(target, 512, options)) << options;
+  }
+  for (const char* options : {"preallocation=metadata", "cluster_size=64k", "backing_file=b"}) {
+    const auto writer = CreateImage({.format = FormatId::kRaw,
+                                     .virtual_size_bytes = 512,
+                                     .options = options,
+                                     .target = &target});
+    ASSERT_FALSE(writer) << options;
+    EXPECT_EQ(writer.error().code, ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST(RawOverwriter, KeepsWhatIsNotPlaced) {
+  MemoryDevice target(2 << 20, DeviceId{1});
+  target.reads_zero = false;
+  target.Fill(0, 2 << 20, 0xEE);
+  const auto writer =
+      OverwriteImage({.format = FormatId::kRaw, .virtual_size_bytes = 1 << 20, .target = &target});
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE((*writer)->Begin());
+  ASSERT_TRUE((*writer)->PlaceZero(0, 512));
+  ASSERT_TRUE((*writer)->Finish());
+  EXPECT_EQ(target.bytes.size(), 2U << 20);
+  EXPECT_EQ(target.bytes[511], std::byte{0});
+  EXPECT_EQ(target.bytes[512], std::byte{0xEE});
+  EXPECT_FALSE(
+      OverwriteImage({.format = FormatId::kRaw, .virtual_size_bytes = 4 << 20, .target = &target}));
+}
+
+}  // namespace
+}  // namespace instar::test
