@@ -1,0 +1,469 @@
+// Every operation with every field forged in turn: the answer is an error or a violation, nothing
+// is read or written that should not be, and the broker goes on serving honest requests.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "libinstar-vmm/broker/fake_guest.h"
+#include "libinstar-vmm/temporary_directory.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr std::uint64_t kMax = ~std::uint64_t{0};
+constexpr std::uint64_t kSourceBytes = 100'000;
+constexpr std::uint64_t kOutputLimit = std::uint64_t{1} << 20;
+
+// Devices 0 (source) and 1 (target), and a guest.
+class Scene {
+ public:
+  Scene() : broker({.max_output_bytes = kOutputLimit, .max_devices = 8}), guest(broker) {
+    source = broker.OpenSource(directory.Write("source", std::string(kSourceBytes, 's')), {}).value();
+    target = broker.OpenTarget(directory / "target", {}).value();
+    EXPECT_TRUE(broker.AllowReferences({}).ok());
+  }
+  TemporaryDirectory directory;
+  Broker broker;
+  FakeGuest guest;
+  DeviceId source;
+  DeviceId target;
+};
+
+enum class Expect { kViolation, kError };
+
+struct Forgery {
+  const char* name;
+  Expect expect;
+  ErrorCode code;
+  std::function<CallResult(Scene&)> send;
+};
+void PrintTo(const Forgery& forgery, std::ostream* out) { *out << forgery.name; }
+
+CallResult Frame(Scene& s, std::uint32_t op, std::array<std::uint64_t, 6> args) {
+  return s.guest.Call(op, args);
+}
+instar_io GoodIo(Scene& s, DeviceId device) {
+  return FakeGuest::Entry(device, 0, s.guest.Allocate(512), 512);
+}
+instar_transfer GoodCopy(Scene& s) {
+  return {.kind = INSTAR_TRANSFER_COPY,
+          .source = static_cast<std::uint32_t>(s.source),
+          .target = static_cast<std::uint32_t>(s.target),
+          .zero_unit_bytes = 0,
+          .source_offset = 0,
+          .target_offset = 0,
+          .length = 4096};
+}
+CallResult SendCopy(Scene& s, const std::function<void(instar_transfer&)>& forge) {
+  instar_transfer step = GoodCopy(s);
+  forge(step);
+  return s.guest.Transfer({step});
+}
+CallResult SendIo(Scene& s, std::uint32_t op, const std::function<void(instar_io&)>& forge) {
+  instar_io io = GoodIo(s, op == INSTAR_OP_READ ? s.source : s.target);
+  forge(io);
+  return s.guest.Io(op, {io});
+}
+CallResult SendScan(Scene& s, const instar_range& range, std::uint64_t unit, std::uint64_t words) {
+  return Frame(s, INSTAR_OP_SCAN_ZERO,
+               {s.guest.Put(std::span(&range, 1)), 1, unit, s.guest.Allocate(512), words});
+}
+CallResult SendCompare(Scene& s, const instar_range& a, const instar_range& b) {
+  return s.guest.Compare(a, b);
+}
+instar_range Range(Scene& s, std::uint64_t offset, std::uint64_t length) {
+  return {.device = static_cast<std::uint32_t>(s.source),
+          .reserved = 0,
+          .offset = offset,
+          .length = length};
+}
+
+const std::uint64_t kNoDeviceWord = 77;
+const std::uint64_t kLongDeviceWord = std::uint64_t{1} << 32;
+
+#define VIOLATION(name, ...) \
+  { name, Expect::kViolation, ErrorCode::kInvalidArgument, [](Scene& s) -> CallResult __VA_ARGS__ }
+#define ERROR(name, code, ...) \
+  { name, Expect::kError, ErrorCode::code, [](Scene& s) -> CallResult __VA_ARGS__ }
+
+const std::vector<Forgery> kForgeries = {
+    // operations
+    VIOLATION("OpZero", { return Frame(s, 0, {}); }),
+    VIOLATION("OpBeyondTheLast", { return Frame(s, 18, {}); }),
+    VIOLATION("OpHuge", { return Frame(s, 0xFFFFFFFF, {}); }),
+    VIOLATION("OpOfTheExecutor", { return Frame(s, INSTAR_OP_PARALLEL_START, {}); }),
+    VIOLATION("WorkerBeyondTheLast",
+              { return s.guest.Call(INSTAR_OP_FLUSH, {1}, INSTAR_MAX_WORKERS); }),
+
+    // DEVICE_INFO
+    ERROR("InfoOfUnknownDevice", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_DEVICE_INFO, {kNoDeviceWord, s.guest.Allocate(16)}); }),
+    VIOLATION("InfoOfLongDeviceNumber",
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {kLongDeviceWord, s.guest.Allocate(16)}); }),
+    VIOLATION("InfoToNull", { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, 0}); }),
+    VIOLATION("InfoToReadOnlyMemory",
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kReadableFrom}); }),
+    VIOLATION("InfoToPageTables",
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kBase}); }),
+    VIOLATION("InfoAcrossTheEnd",
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kEnd - 8}); }),
+    VIOLATION("InfoToTheLastAddress", { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, kMax}); }),
+
+    // OPEN_REFERENCE
+    ERROR("ReferenceOfUnknownDevice", kInvalidArgument,
+          {
+            return Frame(s, INSTAR_OP_OPEN_REFERENCE, {kNoDeviceWord, s.guest.Put("a"), 1, 1});
+          }),
+    VIOLATION("ReferenceOfLongDeviceNumber",
+              {
+                return Frame(s, INSTAR_OP_OPEN_REFERENCE,
+                             {kLongDeviceWord, s.guest.Put("a"), 1, 1});
+              }),
+    VIOLATION("ReferenceNameAtNull", { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, 0, 1, 1}); }),
+    VIOLATION("ReferenceNameInPageTables",
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, FakeGuest::kBase, 8, 1}); }),
+    VIOLATION("ReferenceNameTooLong",
+              {
+                return Frame(s, INSTAR_OP_OPEN_REFERENCE,
+                             {0, s.guest.Allocate(8192), INSTAR_MAX_NAME + 1, 1});
+              }),
+    VIOLATION("ReferenceNameOfAllMemory",
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), kMax, 1}); }),
+    VIOLATION("ReferenceRoleZero",
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), 1, 0}); }),
+    VIOLATION("ReferenceRoleUnknown",
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), 1, 4}); }),
+    VIOLATION("ReferenceRoleOfMoreThan32Bits",
+              {
+                return Frame(s, INSTAR_OP_OPEN_REFERENCE,
+                             {0, s.guest.Put("a"), 1, (std::uint64_t{1} << 32) + 1});
+              }),
+    ERROR("ReferenceEmptyName", kDenied, { return s.guest.OpenReference(s.source, ""); }),
+    ERROR("ReferenceByATarget", kDenied, { return s.guest.OpenReference(s.target, "source"); }),
+
+    // RESIZE
+    ERROR("ResizeUnknownDevice", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_RESIZE, {kNoDeviceWord, 0, 0}); }),
+    VIOLATION("ResizeLongDeviceNumber",
+              { return Frame(s, INSTAR_OP_RESIZE, {kLongDeviceWord + 1, 0, 0}); }),
+    ERROR("ResizeASource", kDenied, { return s.guest.Resize(s.source, 0); }),
+    ERROR("ResizeBeyondTheLimit", kLimit, { return s.guest.Resize(s.target, kOutputLimit + 1); }),
+    ERROR("ResizeToNegative", kInvalidArgument, { return s.guest.Resize(s.target, kMax); }),
+    VIOLATION("ResizeUnknownPreallocation",
+              { return Frame(s, INSTAR_OP_RESIZE, {1, 4096, 3}); }),
+
+    // FLUSH
+    ERROR("FlushUnknownDevice", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_FLUSH, {kNoDeviceWord}); }),
+    VIOLATION("FlushLongDeviceNumber", { return Frame(s, INSTAR_OP_FLUSH, {kLongDeviceWord}); }),
+    ERROR("FlushASource", kDenied, { return s.guest.Flush(s.source); }),
+
+    // READ
+    VIOLATION("ReadListAtNull", { return Frame(s, INSTAR_OP_READ, {0, 1}); }),
+    VIOLATION("ReadListAcrossTheEnd",
+              { return Frame(s, INSTAR_OP_READ, {FakeGuest::kEnd - 31, 1}); }),
+    VIOLATION("ReadListInPageTables", { return Frame(s, INSTAR_OP_READ, {FakeGuest::kBase, 1}); }),
+    VIOLATION("ReadListTooLong",
+              {
+                return Frame(s, INSTAR_OP_READ, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1});
+              }),
+    VIOLATION("ReadListWhoseSizeOverflows",
+              {
+                return Frame(s, INSTAR_OP_READ,
+                             {FakeGuest::kWritableFrom, (std::uint64_t{1} << 59) + 1});
+              }),
+    ERROR("ReadUnknownDevice", kInvalidArgument,
+          { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.device = 0xFFFFFFFF; }); }),
+    VIOLATION("ReadToNull",
+              { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.data = nullptr; }); }),
+    VIOLATION("ReadToReadOnlyMemory",
+              {
+                return SendIo(s, INSTAR_OP_READ, [](instar_io& io) {
+                  io.data = reinterpret_cast<void*>(FakeGuest::kReadableFrom);
+                });
+              }),
+    VIOLATION("ReadAcrossTheStartOfWritableMemory",
+              {
+                return SendIo(s, INSTAR_OP_READ, [](instar_io& io) {
+                  io.data = reinterpret_cast<void*>(FakeGuest::kWritableFrom - 1);
+                });
+              }),
+    VIOLATION("ReadMoreThanMemory",
+              { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.length = kMax; }); }),
+    ERROR("ReadAtNegativeOffset", kInvalidArgument,
+          { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.offset = kMax; }); }),
+    ERROR("ReadWhoseEndOverflows", kInvalidArgument,
+          { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.offset = INT64_MAX - 100; }); }),
+    ERROR("ReadMoreThanOneCallMay", kLimit,
+          {
+            const instar_io io = FakeGuest::Entry(s.source, 0, s.guest.Allocate(1 << 20), 1 << 20);
+            return s.guest.Io(INSTAR_OP_READ, std::vector<instar_io>(1025, io));
+          }),
+
+    // WRITE
+    VIOLATION("WriteListAtNull", { return Frame(s, INSTAR_OP_WRITE, {0, 1}); }),
+    VIOLATION("WriteListTooLong",
+              {
+                return Frame(s, INSTAR_OP_WRITE, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1});
+              }),
+    ERROR("WriteUnknownDevice", kInvalidArgument,
+          { return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) { io.device = 9; }); }),
+    ERROR("WriteToASource", kDenied,
+          { return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) { io.device = 0; }); }),
+    VIOLATION("WriteFromNull",
+              { return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) { io.data = nullptr; }); }),
+    VIOLATION("WriteFromPageTables",
+              {
+                return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) {
+                  io.data = reinterpret_cast<void*>(FakeGuest::kBase);
+                });
+              }),
+    VIOLATION("WriteFromBeyondTheEnd",
+              {
+                return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) {
+                  io.data = reinterpret_cast<void*>(FakeGuest::kEnd);
+                });
+              }),
+    ERROR("WriteAtNegativeOffset", kInvalidArgument,
+          { return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) { io.offset = kMax - 512; }); }),
+    ERROR("WriteBeyondTheLimit", kLimit,
+          {
+            return SendIo(s, INSTAR_OP_WRITE,
+                          [](instar_io& io) { io.offset = kOutputLimit - 511; });
+          }),
+
+    // TRANSFER
+    VIOLATION("TransferListAtNull", { return Frame(s, INSTAR_OP_TRANSFER, {0, 1}); }),
+    VIOLATION("TransferListTooLong",
+              {
+                return Frame(s, INSTAR_OP_TRANSFER, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1});
+              }),
+    VIOLATION("TransferOfKindZero",
+              { return SendCopy(s, [](instar_transfer& t) { t.kind = 0; }); }),
+    VIOLATION("TransferOfUnknownKind",
+              { return SendCopy(s, [](instar_transfer& t) { t.kind = 5; }); }),
+    ERROR("TransferFromUnknownDevice", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.source = 5; }); }),
+    ERROR("TransferToUnknownDevice", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.target = 0xFFFFFFFF; }); }),
+    ERROR("TransferToASource", kDenied,
+          { return SendCopy(s, [](instar_transfer& t) { t.target = 0; }); }),
+    ERROR("ZeroOfASource", kDenied,
+          {
+            return SendCopy(s, [](instar_transfer& t) {
+              t.kind = INSTAR_TRANSFER_ZERO;
+              t.target = 0;
+            });
+          }),
+    ERROR("DiscardOfASource", kDenied,
+          {
+            return SendCopy(s, [](instar_transfer& t) {
+              t.kind = INSTAR_TRANSFER_DISCARD;
+              t.target = 0;
+            });
+          }),
+    ERROR("TransferFromNegativeOffset", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.source_offset = kMax; }); }),
+    ERROR("TransferToNegativeOffset", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.target_offset = kMax; }); }),
+    ERROR("TransferOfNegativeLength", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.length = kMax; }); }),
+    ERROR("TransferWhoseEndOverflows", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.target_offset = INT64_MAX - 4095; }); }),
+    ERROR("TransferBeyondTheLimit", kLimit,
+          { return SendCopy(s, [](instar_transfer& t) { t.length = kOutputLimit + 1; }); }),
+    ERROR("ZeroBeyondTheLimit", kLimit,
+          {
+            return SendCopy(s, [](instar_transfer& t) {
+              t.kind = INSTAR_TRANSFER_ZERO;
+              t.target_offset = kOutputLimit;
+            });
+          }),
+    ERROR("SparseWithoutUnit", kInvalidArgument,
+          { return SendCopy(s, [](instar_transfer& t) { t.kind = INSTAR_TRANSFER_COPY_SPARSE; }); }),
+    ERROR("SparseWithOddUnit", kInvalidArgument,
+          {
+            return SendCopy(s, [](instar_transfer& t) {
+              t.kind = INSTAR_TRANSFER_COPY_SPARSE;
+              t.zero_unit_bytes = 4097;
+            });
+          }),
+    ERROR("SparseWithSmallUnit", kInvalidArgument,
+          {
+            return SendCopy(s, [](instar_transfer& t) {
+              t.kind = INSTAR_TRANSFER_COPY_SPARSE;
+              t.zero_unit_bytes = 256;
+            });
+          }),
+    ERROR("SparseWithHugeUnit", kInvalidArgument,
+          {
+            return SendCopy(s, [](instar_transfer& t) {
+              t.kind = INSTAR_TRANSFER_COPY_SPARSE;
+              t.zero_unit_bytes = 1u << 31;
+            });
+          }),
+
+    // SCAN_ZERO
+    VIOLATION("ScanListAtNull",
+              { return Frame(s, INSTAR_OP_SCAN_ZERO, {0, 1, 512, s.guest.Allocate(8), 1}); }),
+    VIOLATION("ScanListTooLong",
+              {
+                return Frame(s, INSTAR_OP_SCAN_ZERO,
+                             {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1, 512,
+                              s.guest.Allocate(8), 1});
+              }),
+    VIOLATION("ScanBitmapAtNull",
+              {
+                const instar_range range = Range(s, 0, 512);
+                return Frame(s, INSTAR_OP_SCAN_ZERO,
+                             {s.guest.Put(std::span(&range, 1)), 1, 512, 0, 1});
+              }),
+    VIOLATION("ScanBitmapInReadOnlyMemory",
+              {
+                const instar_range range = Range(s, 0, 512);
+                return Frame(s, INSTAR_OP_SCAN_ZERO, {s.guest.Put(std::span(&range, 1)), 1, 512,
+                                                      FakeGuest::kReadableFrom, 1});
+              }),
+    VIOLATION("ScanBitmapWhoseSizeOverflows",
+              { return SendScan(s, Range(s, 0, 512), 512, (std::uint64_t{1} << 61) + 1); }),
+    VIOLATION("ScanBitmapLargerThanMemory",
+              { return SendScan(s, Range(s, 0, 512), 512, FakeGuest::kBytes / 8); }),
+    ERROR("ScanWithUnitZero", kInvalidArgument,
+          { return SendScan(s, Range(s, 0, 512), 0, 1); }),
+    ERROR("ScanWithHugeUnit", kInvalidArgument,
+          { return SendScan(s, Range(s, 0, 512), kMax, 1); }),
+    ERROR("ScanWithBitmapTooSmall", kInvalidArgument,
+          { return SendScan(s, Range(s, 0, 65 * 512), 512, 1); }),
+    ERROR("ScanUnknownDevice", kInvalidArgument,
+          {
+            instar_range range = Range(s, 0, 512);
+            range.device = 3;
+            return SendScan(s, range, 512, 1);
+          }),
+    ERROR("ScanWhoseEndOverflows", kInvalidArgument,
+          { return SendScan(s, Range(s, kMax - 100, 512), 512, 1); }),
+    ERROR("ScanMoreThanOneCallMay", kLimit,
+          { return SendScan(s, Range(s, 0, std::uint64_t{17} << 30), std::uint64_t{1} << 30, 1); }),
+
+    // NEXT_RUN
+    ERROR("RunOfUnknownDevice", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_NEXT_RUN, {kNoDeviceWord, 0, 1, s.guest.Allocate(16)}); }),
+    VIOLATION("RunOfLongDeviceNumber",
+              { return Frame(s, INSTAR_OP_NEXT_RUN, {kLongDeviceWord, 0, 1, s.guest.Allocate(16)}); }),
+    VIOLATION("RunToNull", { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, 0}); }),
+    VIOLATION("RunToReadOnlyMemory",
+              { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, FakeGuest::kReadableFrom}); }),
+    ERROR("RunOfNoLength", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 0, s.guest.Allocate(16)}); }),
+    ERROR("RunAtNegativeOffset", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_NEXT_RUN, {0, kMax, 1, s.guest.Allocate(16)}); }),
+
+    // COMPARE
+    VIOLATION("CompareWithNull",
+              {
+                const instar_range range = Range(s, 0, 512);
+                return Frame(s, INSTAR_OP_COMPARE, {s.guest.Put(std::span(&range, 1)), 0});
+              }),
+    VIOLATION("CompareOfNull",
+              {
+                const instar_range range = Range(s, 0, 512);
+                return Frame(s, INSTAR_OP_COMPARE, {0, s.guest.Put(std::span(&range, 1))});
+              }),
+    ERROR("CompareOfDifferentLengths", kInvalidArgument,
+          { return SendCompare(s, Range(s, 0, 512), Range(s, 0, 513)); }),
+    ERROR("CompareWhoseEndOverflows", kInvalidArgument,
+          { return SendCompare(s, Range(s, 0, kMax), Range(s, 0, kMax)); }),
+    ERROR("CompareMoreThanOneCallMay", kLimit,
+          {
+            return SendCompare(s, Range(s, 0, std::uint64_t{1} << 40),
+                               Range(s, 0, std::uint64_t{1} << 40));
+          }),
+    ERROR("CompareOfUnknownDevice", kInvalidArgument,
+          {
+            instar_range range = Range(s, 0, 512);
+            range.device = 1000;
+            return SendCompare(s, Range(s, 0, 512), range);
+          }),
+
+    // EMIT
+    VIOLATION("EmitFromNull", { return Frame(s, INSTAR_OP_EMIT, {0, 8}); }),
+    VIOLATION("EmitFromPageTables", { return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kBase, 8}); }),
+    VIOLATION("EmitTooLong",
+              {
+                return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kWritableFrom, INSTAR_MAX_EMIT + 1});
+              }),
+    VIOLATION("EmitOfAllMemory",
+              { return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kWritableFrom, kMax}); }),
+    VIOLATION("EmitOfNoRecords", { return Frame(s, INSTAR_OP_EMIT, {s.guest.Put("garbage!"), 8}); }),
+    VIOLATION("EmitOfHalfARecord", { return Frame(s, INSTAR_OP_EMIT, {s.guest.Put("1234"), 4}); }),
+};
+
+class ForgedRequest : public testing::TestWithParam<Forgery> {};
+
+TEST_P(ForgedRequest, IsRefusedAndChangesNothing) {
+  Scene scene;
+  ASSERT_EQ(scene.guest.Write(scene.target, 0, "target").result, 0);
+  const CallResult result = GetParam().send(scene);
+
+  ASSERT_LT(result.result, 0);
+  EXPECT_EQ(CodeOf(result), GetParam().code);
+  EXPECT_EQ(scene.broker.violation() != nullptr, GetParam().expect == Expect::kViolation)
+      << (scene.broker.violation() == nullptr ? "no violation" : scene.broker.violation());
+  EXPECT_EQ(ReadWholeFile(scene.directory / "source"), std::string(kSourceBytes, 's'));
+  EXPECT_EQ(ReadWholeFile(scene.directory / "target"), "target");
+  std::string text;
+  EXPECT_EQ(scene.guest.Read(scene.source, 0, 3, &text).result, 0);
+  EXPECT_EQ(text, "sss");
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryField, ForgedRequest, testing::ValuesIn(kForgeries),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(ForgedRequest, OneBadEntryOfAListIsFoundBeforeAnythingIsDone) {
+  Scene scene;
+  const instar_transfer good = GoodCopy(scene);
+  instar_transfer bad = good;
+  bad.kind = 99;
+  EXPECT_LT(scene.guest.Transfer({good, good, bad}).result, 0);
+  EXPECT_EQ(ReadWholeFile(scene.directory / "target"), "");
+}
+
+TEST(ForgedRequest, WritingTheSameBytesWithoutEndIsAViolation) {
+  Scene scene;
+  instar_transfer step = GoodCopy(scene);
+  step.length = 1 << 20;
+  for (int i = 0; i < 1100 && scene.broker.violation() == nullptr; ++i) {
+    scene.guest.Transfer({step});
+  }
+  ASSERT_NE(scene.broker.violation(), nullptr);
+  EXPECT_NE(std::string(scene.broker.violation()).find("endless requests"), std::string::npos);
+}
+
+TEST(ForgedRequest, ReadingMetadataIsNoProgress) {
+  Scene scene;
+  std::string text;
+  const std::uint64_t mark = scene.broker.progress_mark();
+  for (int i = 0; i < 10; ++i) scene.guest.Read(scene.source, 0, 1000, &text);
+  EXPECT_EQ(scene.broker.progress_mark(), mark);
+}
+
+TEST(ForgedRequest, ProgressThatIsRepeatedOrGoesBackIsNoProgress) {
+  Scene scene;
+  Frame(scene, INSTAR_OP_PROGRESS, {50, 100});
+  const std::uint64_t mark = scene.broker.progress_mark();
+  Frame(scene, INSTAR_OP_PROGRESS, {50, 100});
+  Frame(scene, INSTAR_OP_PROGRESS, {10, 100});
+  Frame(scene, INSTAR_OP_PROGRESS, {5, 0});
+  EXPECT_EQ(scene.broker.progress_mark(), mark);
+  Frame(scene, INSTAR_OP_PROGRESS, {kMax, 100});
+  EXPECT_EQ(scene.broker.progress_mark(), mark + 1);
+  Frame(scene, INSTAR_OP_PROGRESS, {kMax, kMax});
+  EXPECT_EQ(scene.broker.progress_mark(), mark + 1);
+}
+
+}  // namespace
+}  // namespace instar::vmm
