@@ -27,7 +27,8 @@ add_library(instar_hosted INTERFACE)
 target_link_libraries(instar_hosted INTERFACE instar_options)
 target_compile_options(instar_hosted INTERFACE -fstack-protector-strong -fPIC)
 if(INSTAR_SANITIZERS)
-  target_compile_options(instar_hosted INTERFACE -fsanitize=${INSTAR_SANITIZERS}
+  # Pure code has no RTTI, without which a check of an object's dynamic type cannot work.
+  target_compile_options(instar_hosted INTERFACE -fsanitize=${INSTAR_SANITIZERS} -fno-sanitize=vptr
                          -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(instar_hosted INTERFACE -fsanitize=${INSTAR_SANITIZERS})
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
