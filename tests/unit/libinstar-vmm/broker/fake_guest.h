@@ -102,9 +102,8 @@ class FakeGuest {
   CallResult ScanZero(const std::vector<instar_range>& list, std::uint64_t unit,
                       std::vector<std::uint64_t>* bitmap) {
     const std::uint64_t words = Allocate(bitmap->size() * 8);
-    const CallResult result =
-        Call(INSTAR_OP_SCAN_ZERO, {Put(std::span<const instar_range>(list)), list.size(), unit,
-                                   words, bitmap->size()});
+    const CallResult result = Call(INSTAR_OP_SCAN_ZERO, {Put(std::span<const instar_range>(list)),
+                                                         list.size(), unit, words, bitmap->size()});
     std::memcpy(bitmap->data(), At(words), bitmap->size() * 8);
     return result;
   }

@@ -1,0 +1,269 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "libinstar-vmm/broker/fake_guest.h"
+#include "libinstar-vmm/temporary_directory.h"
+
+namespace instar::vmm {
+namespace {
+
+namespace fs = std::filesystem;
+
+// images/top.img names others.
+class ReferenceGate : public testing::Test {
+ protected:
+  ReferenceGate() {
+    top_ = directory_.Write("images/top.img", "top");
+    directory_.Write("images/base.img", "base");
+    directory_.Write("images/sub/deep.img", "deep");
+    directory_.Write("outside/secret.img", "secret");
+  }
+
+  void Open(const ReferencePolicy& policy, bool force_share = false) {
+    id_ = broker_.OpenSource(top_, {.force_share = force_share}).value();
+    ASSERT_TRUE(broker_.AllowReferences(policy).ok());
+  }
+  // The content of what the reference opens, or "" after a refusal.
+  std::string Follow(std::string_view name, DeviceId parent = kNoDevice) {
+    result_ = guest_.OpenReference(parent == kNoDevice ? id_ : parent, name);
+    if (result_.result < 0) return "";
+    opened_ = DeviceId{static_cast<std::uint32_t>(result_.result)};
+    std::string text;
+    guest_.Read(opened_, 0, broker_.device(opened_).size_bytes, &text);
+    return text;
+  }
+
+  TemporaryDirectory directory_;
+  Broker broker_{{.max_devices = 6}};
+  FakeGuest guest_{broker_};
+  std::string top_;
+  DeviceId id_ = kNoDevice;
+  DeviceId opened_ = kNoDevice;
+  CallResult result_;
+};
+
+TEST_F(ReferenceGate, OpensAFileBesideTheImage) {
+  Open({});
+  EXPECT_EQ(Follow("base.img"), "base");
+}
+
+TEST_F(ReferenceGate, OpensAFileBelowTheImage) {
+  Open({});
+  EXPECT_EQ(Follow("sub/deep.img"), "deep");
+  EXPECT_EQ(Follow("./sub/../base.img"), "base");
+}
+
+TEST_F(ReferenceGate, OpensAnAbsoluteNameInTheImagesDirectory) {
+  Open({});
+  EXPECT_EQ(Follow(directory_ / "images/base.img"), "base");
+}
+
+TEST_F(ReferenceGate, RelativeNamesStartWhereTheImageThatNamesThemLies) {
+  directory_.Write("images/sub/base.img", "base of sub");
+  Open({});
+  ASSERT_EQ(Follow("sub/deep.img"), "deep");
+  const DeviceId deep = opened_;
+  EXPECT_EQ(Follow("base.img", deep), "base of sub");
+  EXPECT_EQ(Follow("../base.img", deep), "base");
+}
+
+TEST_F(ReferenceGate, JoinsPathsAsQemuDoes) {
+  Open({});
+  Follow("sub/deep.img");
+  EXPECT_EQ(broker_.device(opened_).path, directory_ / "images/sub/deep.img");
+  Follow("./base.img");
+  EXPECT_EQ(broker_.device(opened_).path, directory_ / "images/./base.img");
+}
+
+TEST_F(ReferenceGate, WithoutAllowReferencesNothingOpens) {
+  id_ = broker_.OpenSource(top_, {}).value();
+  EXPECT_EQ(Follow("base.img"), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+}
+
+TEST_F(ReferenceGate, NoReferencesClosesTheGate) {
+  Open({.allow = false});
+  EXPECT_EQ(Follow("base.img"), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+  EXPECT_TRUE(broker_.jail_needs().read_directories.empty());
+}
+
+TEST_F(ReferenceGate, AllowPathAddsADirectory) {
+  Open({.allow_paths = {directory_ / "outside"}});
+  EXPECT_EQ(Follow(directory_ / "outside/secret.img"), "secret");
+  EXPECT_EQ(Follow("../outside/secret.img"), "secret");
+}
+
+TEST_F(ReferenceGate, AllowPathWorksUnderAnyNameOfTheDirectory) {
+  fs::create_directory_symlink(directory_ / "outside", directory_ / "alias");
+  Open({.allow_paths = {directory_ / "alias"}});
+  EXPECT_EQ(Follow(directory_ / "alias/secret.img"), "secret");
+  EXPECT_EQ(Follow(directory_ / "outside/secret.img"), "secret");
+}
+
+TEST_F(ReferenceGate, TheImageDirectoryCanBeExcluded) {
+  Open({.image_directory = false, .allow_paths = {directory_ / "outside"}});
+  EXPECT_EQ(Follow("base.img"), "");
+  EXPECT_EQ(Follow("../outside/secret.img"), "secret");
+}
+
+TEST_F(ReferenceGate, AMissingAllowPathIsToldToTheUser) {
+  broker_.OpenSource(top_, {}).value();
+  const absl::Status status = broker_.AllowReferences({.allow_paths = {directory_ / "nowhere"}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ReferenceGate, AnotherImagesDirectoryIsNotAllowed) {
+  const std::string other = directory_.Write("other/second.img", "second");
+  const DeviceId second = broker_.OpenSource(other, {}).value();
+  Open({});
+  EXPECT_EQ(Follow("../images/base.img", second), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+}
+
+class RefusedReference : public ReferenceGate, public testing::WithParamInterface<const char*> {};
+
+// %s stands for the test's directory.
+TEST_P(RefusedReference, IsDeniedWhetherOrNotItExists) {
+  Open({});
+  std::string name = GetParam();
+  if (const auto at = name.find("%s"); at != std::string::npos) {
+    name.replace(at, 2, directory_.path().string());
+  }
+  EXPECT_EQ(Follow(name), "");
+  const std::int64_t existing = result_.result;
+  const std::string line = broker_.host_failure();
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+
+  fs::remove_all(directory_ / "outside");
+  EXPECT_EQ(Follow(name), "");
+  EXPECT_EQ(result_.result, existing);
+  EXPECT_EQ(broker_.host_failure(), line);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Names, RefusedReference,
+    testing::Values("/etc/passwd", "../outside/secret.img", "sub/../../outside/secret.img",
+                    "%s/outside/secret.img", "%s/images/../outside/secret.img",
+                    "%s/images/sub/../../outside/secret.img", "%s/images", "/", "..",
+                    "%s/imagesx/base.img", "../imagesx/base.img", "file:base.img",
+                    "nbd:unix:/tmp/x", "json:{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}",
+                    "a:b", "http://host/base.img", "fat:rw:sub", "host_device:/dev/null"));
+
+TEST_F(ReferenceGate, RefusesEmptyLongAndNulNames) {
+  Open({});
+  for (const std::string& name :
+       {std::string(), std::string("base.img\0", 9), std::string("\0", 1)}) {
+    EXPECT_EQ(Follow(name), "");
+    EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+  }
+  EXPECT_EQ(Follow(std::string(4096, 'x')), "");
+  EXPECT_LT(result_.result, 0);
+  EXPECT_EQ(broker_.violation(), nullptr);
+}
+
+TEST_F(ReferenceGate, ASymbolicLinkOutOfTheDirectoryIsDeniedWhetherOrNotItLeadsAnywhere) {
+  fs::create_symlink("../outside/secret.img", directory_ / "images/relative");
+  fs::create_symlink(directory_ / "outside/secret.img", directory_ / "images/absolute");
+  fs::create_symlink("../outside/nothing", directory_ / "images/dangling");
+  fs::create_directory_symlink("..", directory_ / "images/up");
+  fs::create_symlink("/proc/self/exe", directory_ / "images/magic");
+  Open({});
+  for (const char* name : {"relative", "absolute", "dangling", "up/outside/secret.img", "magic"}) {
+    EXPECT_EQ(Follow(name), "") << name;
+    EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+    EXPECT_NE(broker_.host_failure().find("'" + std::string(name) + "'"), std::string::npos);
+    EXPECT_EQ(broker_.host_failure().find(directory_ / "outside"), std::string::npos);
+  }
+}
+
+TEST_F(ReferenceGate, ASymbolicLinkWithinTheDirectoryIsFollowed) {
+  fs::create_symlink("sub/deep.img", directory_ / "images/link");
+  Open({});
+  EXPECT_EQ(Follow("link"), "deep");
+}
+
+TEST_F(ReferenceGate, OnlyRegularFilesAreOpened) {
+  ASSERT_EQ(mkfifo((directory_ / "images/fifo").c_str(), 0600), 0);
+  Open({});
+  for (const char* name : {"fifo", "sub", "."}) {
+    EXPECT_EQ(Follow(name), "") << name;
+    EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+  }
+}
+
+TEST_F(ReferenceGate, AMissingFileInsideIsNotFoundAndNamedAsTheImageDoes) {
+  Open({});
+  EXPECT_EQ(Follow("sub/../missing.img"), "");
+  EXPECT_EQ(result_.result, ErrorResult(ErrorCode::kNotFound, ENOENT));
+  EXPECT_EQ(broker_.host_failure(), "Could not open '" + top_ +
+                                        "': Could not open backing file: Could not open "
+                                        "'sub/../missing.img': No such file or directory");
+}
+
+TEST_F(ReferenceGate, AnImageCannotNameItself) {
+  Open({});
+  EXPECT_EQ(Follow("top.img"), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+}
+
+TEST_F(ReferenceGate, AnImageCannotNameAnAncestorUnderAnyName) {
+  fs::create_hard_link(top_, directory_ / "images/hard");
+  fs::create_symlink("top.img", directory_ / "images/soft");
+  Open({});
+  ASSERT_EQ(Follow("base.img"), "base");
+  const DeviceId base = opened_;
+  for (const char* name : {"top.img", "hard", "soft", "base.img"}) {
+    EXPECT_EQ(Follow(name, base), "") << name;
+    EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+  }
+}
+
+TEST_F(ReferenceGate, TheTargetCannotBeNamed) {
+  Open({});
+  ASSERT_TRUE(broker_.OpenTarget(directory_ / "images/target.img", {}).ok());
+  EXPECT_EQ(Follow("target.img"), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+  broker_.Discard();
+}
+
+TEST_F(ReferenceGate, TheNumberOfFilesIsBounded) {
+  Open({});
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Follow("base.img"), "base");
+  EXPECT_EQ(Follow("base.img"), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kLimit);
+}
+
+TEST_F(ReferenceGate, NamesInMessagesAreEscaped) {
+  Open({});
+  Follow("evil\x1b[2J\nname");
+  const std::string line = broker_.host_failure();
+  EXPECT_NE(line.find("evil\\x1b[2J\\x0aname"), std::string::npos) << line;
+}
+
+TEST_F(ReferenceGate, ReferencesAreReadOnly) {
+  Open({});
+  Follow("base.img");
+  EXPECT_EQ(CodeOf(guest_.Write(opened_, 0, "x")), ErrorCode::kDenied);
+}
+
+TEST_F(ReferenceGate, ImagesGivenByARelativePathWorkTheSame) {
+  const fs::path before = fs::current_path();
+  fs::current_path(directory_.path() / "images");
+  top_ = "top.img";
+  Open({});
+  EXPECT_EQ(Follow("base.img"), "base");
+  EXPECT_EQ(broker_.device(opened_).path, "base.img");
+  EXPECT_EQ(Follow(directory_ / "images/sub/deep.img"), "deep");
+  EXPECT_EQ(Follow("../outside/secret.img"), "");
+  fs::current_path(before);
+}
+
+}  // namespace
+}  // namespace instar::vmm
