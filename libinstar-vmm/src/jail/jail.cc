@@ -1,5 +1,7 @@
 #include "jail/jail.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -16,6 +18,9 @@ absl::Status EnterJail(const JailNeeds& needs) {
   }
   if (absl::Status status = CloseAllBut(keep); !status.ok()) return status;
   clearenv();
+  // One heap for all threads: a thread's own is given back to the system in a way that opens files
+  // of /proc, which the filter does not allow.
+  mallopt(M_ARENA_MAX, 1);
   // A reference takes up to two descriptors, and a third while it is looked at.
   constexpr std::uint64_t kSpare = 64;
   const auto highest = static_cast<std::uint64_t>(*std::ranges::max_element(keep));

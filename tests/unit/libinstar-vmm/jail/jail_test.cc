@@ -1,0 +1,497 @@
+// Each test puts a child process into the jail and looks at what it can still do.
+#include "jail/jail.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/openat2.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libinstar-vmm/temporary_directory.h"
+
+// The sanitizers' own system calls are not on the list.
+#if defined(__SANITIZE_ADDRESS__)
+#define INSTAR_SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "the sanitizer needs more system calls"
+#else
+#define INSTAR_SKIP_UNDER_SANITIZERS() static_cast<void>(0)
+#endif
+
+namespace instar::vmm {
+namespace {
+
+constexpr int kCouldNotEnter = 101;
+constexpr int kFailed = 102;
+
+// What the jailed child has.
+struct Inside {
+  int file = -1;       // open for reading and writing
+  int directory = -1;  // O_PATH, may be read
+  int target = -1;     // O_PATH, files may be removed
+  int elsewhere = -1;  // O_PATH, kept open but not allowed
+};
+
+class Prison {
+ public:
+  Prison() {
+    directory_.Write("read/file", "content");
+    directory_.Write("target/created", "x");
+    directory_.Write("elsewhere/file", "secret");
+    directory_.Write("file", "0123456789");
+  }
+
+  // The wait status of a child that runs `work` in the jail and exits 0 if it returns true.
+  int Run(const std::function<bool(const Inside&)>& work, JailNeeds needs = {}, bool seal = true,
+          bool with_directories = true) {
+    const pid_t child = fork();
+    if (child == 0) {
+      Inside inside;
+      inside.file = open((directory_ / "file").c_str(), O_RDWR);
+      inside.elsewhere = open((directory_ / "elsewhere").c_str(), O_PATH);
+      needs.keep_fds.push_back(inside.file);
+      needs.keep_fds.push_back(inside.elsewhere);
+      if (with_directories) {
+        inside.directory = open((directory_ / "read").c_str(), O_PATH);
+        inside.target = open((directory_ / "target").c_str(), O_PATH);
+        needs.read_directories.push_back(inside.directory);
+        needs.unlink_directories.push_back(inside.target);
+      }
+      needs.max_open_files = 8;
+      if (!EnterJail(needs).ok()) _exit(kCouldNotEnter);
+      if (seal && !SealJail(needs).ok()) _exit(kCouldNotEnter);
+      _exit(work(inside) ? 0 : kFailed);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return status;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+bool Survived(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+bool KilledByFilter(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS; }
+
+long OpenAt2(int directory, const char* path, std::uint64_t flags) {
+  open_how how{};
+  how.flags = flags;
+  return syscall(SYS_openat2, directory, path, &how, sizeof(how));
+}
+
+struct Deed {
+  const char* name;
+  std::function<bool(const Inside&)> work;
+};
+void PrintTo(const Deed& deed, std::ostream* out) { *out << deed.name; }
+const auto kDeedName = [](const auto& test) { return std::string(test.param.name); };
+
+class AllowedDeed : public testing::TestWithParam<Deed> {};
+
+TEST_P(AllowedDeed, WorksInTheJail) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const int status = Prison().Run(GetParam().work, {.isolation = Isolation::kKvm});
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+char buffer[16];
+
+const std::vector<Deed> kAllowed = {
+    {"Pread", [](const Inside& in) { return pread(in.file, buffer, 10, 0) == 10; }},
+    {"Pwrite", [](const Inside& in) { return pwrite(in.file, "x", 1, 3) == 1; }},
+    {"Preadv",
+     [](const Inside& in) {
+       iovec v{buffer, 4};
+       return preadv(in.file, &v, 1, 2) == 4;
+     }},
+    {"Pwritev",
+     [](const Inside& in) {
+       iovec v{buffer, 4};
+       return pwritev(in.file, &v, 1, 2) == 4;
+     }},
+    {"ReadAndWrite",
+     [](const Inside& in) { return read(in.file, buffer, 2) == 2 && write(in.file, "a", 1) == 1; }},
+    {"WriteToStandardError", [](const Inside&) { return write(2, "", 0) == 0; }},
+    {"Seek",
+     [](const Inside& in) {
+       return lseek(in.file, 0, SEEK_DATA) == 0 && lseek(in.file, 0, SEEK_HOLE) == 10;
+     }},
+    {"Truncate", [](const Inside& in) { return ftruncate(in.file, 5) == 0; }},
+    {"PunchHole",
+     [](const Inside& in) {
+       return fallocate(in.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0 ||
+              errno == EOPNOTSUPP;
+     }},
+    {"Flush", [](const Inside& in) { return fdatasync(in.file) == 0 && fsync(in.file) == 0; }},
+    {"StatOfADescriptor",
+     [](const Inside& in) {
+       struct stat s {};
+       return fstat(in.file, &s) == 0;
+     }},
+    {"OfdLock",
+     [](const Inside& in) {
+       struct flock lock {};
+       lock.l_type = F_RDLCK;
+       lock.l_start = 100;
+       lock.l_len = 1;
+       return fcntl(in.file, F_OFD_SETLK, &lock) == 0;
+     }},
+    {"Close", [](const Inside& in) { return close(in.file) == 0; }},
+    {"AllocateMemory",
+     [](const Inside&) {
+       for (const std::size_t size :
+            {std::size_t{100}, std::size_t{1} << 20, std::size_t{64} << 20}) {
+         auto* memory = static_cast<char*>(malloc(size));
+         if (memory == nullptr) return false;
+         memory[size - 1] = 1;
+         free(memory);
+       }
+       return true;
+     }},
+    {"OpenAllowedFile",
+     [](const Inside& in) { return OpenAt2(in.directory, "file", O_RDONLY | O_CLOEXEC) >= 0; }},
+    {"RemoveATarget", [](const Inside& in) { return unlinkat(in.target, "created", 0) == 0; }},
+    {"Clocks",
+     [](const Inside&) {
+       timespec t{};
+       return syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t) == 0;
+     }},
+    {"Sleep",
+     [](const Inside&) {
+       const timespec t{.tv_sec = 0, .tv_nsec = 1000};
+       return nanosleep(&t, nullptr) == 0 && clock_nanosleep(CLOCK_MONOTONIC, 0, &t, nullptr) == 0;
+     }},
+    {"SignalAThreadOfItsOwn",
+     [](const Inside&) {
+       signal(SIGUSR1, SIG_IGN);
+       return pthread_kill(pthread_self(), SIGUSR1) == 0;
+     }},
+    {"AskATerminal",
+     [](const Inside& in) { return ioctl(in.file, 0x5401, buffer) == -1 && errno == ENOTTY; }},
+    {"PrintThroughTheCLibrary",
+     [](const Inside&) { return printf("%s", "") == 0 && fflush(stdout) == 0; }},
+    {"KvmRequests",
+     [](const Inside& in) {
+       return ioctl(in.file, KVM_RUN, 0) == -1 && ioctl(in.file, KVM_GET_REGS, buffer) == -1 &&
+              ioctl(in.file, KVM_GET_SREGS, buffer) == -1;
+     }},
+};
+INSTANTIATE_TEST_SUITE_P(Deeds, AllowedDeed, testing::ValuesIn(kAllowed), kDeedName);
+
+class ForbiddenDeed : public testing::TestWithParam<Deed> {};
+
+TEST_P(ForbiddenDeed, KillsTheProcess) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const int status = Prison().Run(GetParam().work, {.isolation = Isolation::kKvm});
+  EXPECT_TRUE(KilledByFilter(status)) << std::hex << status;
+}
+
+const std::vector<Deed> kForbidden = {
+    {"Open", [](const Inside&) { return syscall(SYS_open, "/etc/passwd", O_RDONLY) >= 0; }},
+    {"OpenAt", [](const Inside& in) { return openat(in.directory, "file", O_RDONLY) >= 0; }},
+    {"OpenByHandle",
+     [](const Inside& in) { return syscall(SYS_open_by_handle_at, in.file, buffer, 0) >= 0; }},
+    {"StatOfAPath",
+     [](const Inside&) {
+       struct stat s {};
+       return fstatat(AT_FDCWD, "/etc/passwd", &s, 0) == 0;
+     }},
+    {"Access", [](const Inside&) { return access("/etc/passwd", F_OK) == 0; }},
+    {"ReadLink", [](const Inside&) { return readlink("/proc/self/exe", buffer, 16) > 0; }},
+    {"Unlink", [](const Inside&) { return syscall(SYS_unlink, "/nonexistent") == 0; }},
+    {"RemoveElsewhere", [](const Inside& in) { return unlinkat(in.elsewhere, "file", 0) == 0; }},
+    {"RemoveFromTheWorkingDirectory",
+     [](const Inside&) { return unlinkat(AT_FDCWD, "x", 0) == 0; }},
+    {"RemoveADirectory",
+     [](const Inside& in) { return unlinkat(in.target, "x", AT_REMOVEDIR) == 0; }},
+    {"Rename", [](const Inside& in) { return renameat(in.target, "a", in.target, "b") == 0; }},
+    {"ChangeMode", [](const Inside& in) { return fchmod(in.file, 0777) == 0; }},
+    {"ChangeOwner", [](const Inside& in) { return fchown(in.file, 0, 0) == 0; }},
+    {"Socket", [](const Inside&) { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0; }},
+    {"Fork", [](const Inside&) { return fork() >= 0; }},
+    {"Execute",
+     [](const Inside&) {
+       char* none[] = {nullptr};
+       return execve("/bin/true", none, none) == 0;
+     }},
+    {"Trace", [](const Inside&) { return ptrace(PTRACE_TRACEME, 0, 0, 0) == 0; }},
+    {"KillAnotherProcess", [](const Inside&) { return kill(1, 0) == 0; }},
+    {"SignalAThreadOfAnotherProcess",
+     [](const Inside&) { return syscall(SYS_tgkill, 1, 1, 0) == 0; }},
+    {"MapExecutableMemory",
+     [](const Inside&) {
+       return mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+              MAP_FAILED;
+     }},
+    {"MakeMemoryExecutable",
+     [](const Inside&) {
+       void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       return mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0;
+     }},
+    {"DuplicateADescriptor", [](const Inside& in) { return dup(in.file) >= 0; }},
+    {"ReceiveOwnershipSignals", [](const Inside& in) { return fcntl(in.file, F_SETOWN, 1) == 0; }},
+    {"PushTerminalInput", [](const Inside&) { return ioctl(0, 0x5412 /* TIOCSTI */, "x") == 0; }},
+    {"MakeAVirtualMachine", [](const Inside& in) { return ioctl(in.file, KVM_CREATE_VM, 0) >= 0; }},
+    {"ChangeVcpuSegments",
+     [](const Inside& in) { return ioctl(in.file, KVM_SET_SREGS, buffer) == 0; }},
+    {"ProcessControl", [](const Inside&) { return prctl(PR_SET_DUMPABLE, 1) == 0; }},
+    {"RaiseALimit",
+     [](const Inside&) {
+       rlimit limit{};
+       return getrlimit(RLIMIT_NOFILE, &limit) == 0;
+     }},
+    {"WaitForAChild", [](const Inside&) { return waitpid(-1, nullptr, WNOHANG) >= 0; }},
+    {"IoUring", [](const Inside&) { return syscall(SYS_io_uring_setup, 1, buffer) >= 0; }},
+    {"MountAFileSystem", [](const Inside&) { return syscall(SYS_mount, "", "/", "", 0, "") == 0; }},
+    {"LoadBpf", [](const Inside&) { return syscall(SYS_bpf, 0, buffer, 16) == 0; }},
+};
+INSTANTIATE_TEST_SUITE_P(Deeds, ForbiddenDeed, testing::ValuesIn(kForbidden), kDeedName);
+
+TEST(Seccomp, WithoutDirectoriesNothingOpensAndNothingIsRemoved) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const auto open_one = [](const Inside& in) {
+    return OpenAt2(in.elsewhere, "file", O_RDONLY) < 0;
+  };
+  const auto remove_one = [](const Inside& in) { return unlinkat(in.elsewhere, "file", 0) < 0; };
+  EXPECT_TRUE(KilledByFilter(Prison().Run(open_one, {}, true, false)));
+  EXPECT_TRUE(KilledByFilter(Prison().Run(remove_one, {}, true, false)));
+}
+
+TEST(Seccomp, KvmRequestsAreForTheKvmExecutorOnly) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const auto run = [](const Inside& in) { return ioctl(in.file, KVM_RUN, 0) == -1; };
+  EXPECT_TRUE(KilledByFilter(Prison().Run(run, {.isolation = Isolation::kProcess})));
+}
+
+TEST(Seccomp, TheProcessExecutorMayKillItsChildAndNobodyElse) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const pid_t guest = fork();
+  if (guest == 0) {
+    pause();
+    _exit(0);
+  }
+  const auto kill_guest = [guest](const Inside&) { return kill(guest, SIGKILL) == 0; };
+  const auto kill_other = [](const Inside&) { return kill(1, SIGKILL) == 0; };
+  const auto stop_guest = [guest](const Inside&) { return kill(guest, SIGSTOP) == 0; };
+  const JailNeeds needs = {.isolation = Isolation::kProcess, .child_pid = guest};
+  EXPECT_TRUE(KilledByFilter(Prison().Run(kill_other, needs)));
+  EXPECT_TRUE(KilledByFilter(Prison().Run(stop_guest, needs)));
+  EXPECT_TRUE(Survived(Prison().Run(kill_guest, needs)));
+  int status = 0;
+  ASSERT_EQ(waitpid(guest, &status, 0), guest);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(Seccomp, HoldsForThreadsMadeBefore) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const auto work = [](const Inside&) { return true; };
+  static std::atomic<bool> sealed{false};
+  const pid_t child = fork();
+  if (child == 0) {
+    JailNeeds needs;
+    if (!EnterJail(needs).ok()) _exit(kCouldNotEnter);
+    std::thread thread([] {
+      while (!sealed) sched_yield();
+      syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+    });
+    if (!SealJail(needs).ok()) _exit(kCouldNotEnter);
+    sealed = true;
+    thread.join();
+    _exit(work({}) ? 0 : kFailed);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(KilledByFilter(status)) << std::hex << status;
+}
+
+TEST(Seccomp, ThreadsCanAllocateAndWait) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const pid_t child = fork();
+  if (child == 0) {
+    JailNeeds needs;
+    if (!EnterJail(needs).ok()) _exit(kCouldNotEnter);
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool go = false;
+    std::atomic<int> done{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return go; });
+        lock.unlock();
+        std::vector<std::string> many(1000, std::string(1000, 'x'));
+        done += many.size() == 1000 ? 1 : 0;
+      });
+    }
+    if (!SealJail(needs).ok()) _exit(kCouldNotEnter);
+    {
+      const std::lock_guard lock(mutex);
+      go = true;
+    }
+    changed.notify_all();
+    for (auto& thread : threads) thread.join();
+    _exit(done == 3 ? 0 : kFailed);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+TEST(Jail, ProcStatusShowsIt) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  int ready[2];
+  int go[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(go), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    JailNeeds needs;
+    needs.keep_fds = {ready[1], go[0]};
+    if (!EnterJail(needs).ok() || !SealJail(needs).ok()) _exit(kCouldNotEnter);
+    char c = 'r';
+    if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1) _exit(kFailed);
+    _exit(0);
+  }
+  char c = 0;
+  ASSERT_EQ(read(ready[0], &c, 1), 1);
+  const std::string status = ReadWholeFile("/proc/" + std::to_string(child) + "/status");
+  ASSERT_EQ(write(go[1], &c, 1), 1);
+  int exit_status = 0;
+  waitpid(child, &exit_status, 0);
+  for (const int fd : {ready[0], ready[1], go[0], go[1]}) close(fd);
+  EXPECT_TRUE(Survived(exit_status));
+  EXPECT_NE(status.find("\nSeccomp:\t2\n"), std::string::npos) << status;
+  EXPECT_NE(status.find("\nNoNewPrivs:\t1\n"), std::string::npos) << status;
+  for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) {
+    EXPECT_NE(status.find(std::string("\n") + set + ":\t0000000000000000\n"), std::string::npos)
+        << status;
+  }
+  if (geteuid() == 0) {
+    EXPECT_NE(status.find("\nCapBnd:\t0000000000000000\n"), std::string::npos) << status;
+  }
+}
+
+TEST(Jail, ClosesStrayDescriptorsAndKeepsTheNeeded) {
+  const int stray = open("/dev/null", O_RDONLY);
+  const int far = fcntl(stray, F_DUPFD, 500);
+  const int status = Prison().Run(
+      [&](const Inside& in) {
+        return fcntl(stray, F_GETFD) == -1 && fcntl(far, F_GETFD) == -1 &&
+               fcntl(in.file, F_GETFD) >= 0 && fcntl(in.directory, F_GETFD) >= 0 &&
+               fcntl(2, F_GETFD) >= 0;
+      },
+      {}, /*seal=*/false);
+  close(stray);
+  close(far);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+TEST(Jail, ClearsTheEnvironment) {
+  setenv("INSTAR_JAIL_TEST", "secret", 1);
+  const int status = Prison().Run(
+      [](const Inside&) {
+        return getenv("INSTAR_JAIL_TEST") == nullptr && getenv("PATH") == nullptr;
+      },
+      {}, /*seal=*/false);
+  unsetenv("INSTAR_JAIL_TEST");
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+TEST(Jail, SetsLimits) {
+  const int status = Prison().Run(
+      [](const Inside& in) {
+        rlimit core{};
+        rlimit file{};
+        return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 &&
+               getrlimit(RLIMIT_FSIZE, &file) == 0 && file.rlim_max == 8192 &&
+               prctl(PR_GET_DUMPABLE) == 0 &&
+               // Too long a file is an error, not the end of the process.
+               pwrite(in.file, "x", 1, 8192) == -1 && errno == EFBIG;
+      },
+      {.max_file_bytes = 8192}, /*seal=*/false);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+// Landlock alone, without the filter, so that calls fail and do not kill.
+class Landlock : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (LandlockVersion() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+  }
+};
+
+TEST_F(Landlock, DeniesEveryPathOutside) {
+  const int status = Prison().Run(
+      [](const Inside& in) {
+        return open("/etc/passwd", O_RDONLY) == -1 && errno == EACCES &&
+               openat(in.elsewhere, "file", O_RDONLY) == -1 && errno == EACCES &&
+               open("/", O_RDONLY) == -1 && errno == EACCES;
+      },
+      {}, /*seal=*/false);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+TEST_F(Landlock, AllowsReadingAndNothingElseBeneathAReadDirectory) {
+  const int status = Prison().Run(
+      [](const Inside& in) {
+        return openat(in.directory, "file", O_RDONLY) >= 0 &&
+               openat(in.directory, "file", O_RDWR) == -1 && errno == EACCES &&
+               openat(in.directory, "new", O_WRONLY | O_CREAT, 0600) == -1 && errno == EACCES &&
+               openat(in.directory, ".", O_RDONLY | O_DIRECTORY) == -1 && errno == EACCES &&
+               unlinkat(in.directory, "file", 0) == -1 && errno == EACCES;
+      },
+      {}, /*seal=*/false);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+TEST_F(Landlock, AllowsRemovingAndNothingElseBeneathATargetDirectory) {
+  const int status = Prison().Run(
+      [](const Inside& in) {
+        return openat(in.target, "created", O_RDONLY) == -1 && errno == EACCES &&
+               openat(in.target, "new", O_WRONLY | O_CREAT, 0600) == -1 && errno == EACCES &&
+               unlinkat(in.target, "created", 0) == 0 && unlinkat(in.elsewhere, "file", 0) == -1 &&
+               errno == EACCES;
+      },
+      {}, /*seal=*/false);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+TEST_F(Landlock, DeniesTcp) {
+  if (LandlockVersion() < 4) GTEST_SKIP() << "this kernel's Landlock knows no network";
+  const int status = Prison().Run(
+      [](const Inside&) {
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (fd < 0) return errno == EACCES || errno == EAFNOSUPPORT;
+        sockaddr address{};
+        address.sa_family = AF_INET;
+        return bind(fd, &address, sizeof(address)) == -1 && errno == EACCES;
+      },
+      {}, /*seal=*/false);
+  EXPECT_TRUE(Survived(status)) << std::hex << status;
+}
+
+}  // namespace
+}  // namespace instar::vmm
