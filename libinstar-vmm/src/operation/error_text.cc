@@ -40,6 +40,15 @@ void AppendPrintable(std::string& text, char c) {
   }
 }
 
+// The text that an Error made by MakeTextError holds in its numbers.
+void AppendText(std::string& text, const std::array<std::uint64_t, 3>& numbers) {
+  for (std::size_t i = 0; i < 8 * numbers.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(numbers[i / 8] >> (8 * (i % 8)));
+    if (byte == 0) return;
+    AppendPrintable(text, static_cast<char>(byte));
+  }
+}
+
 }  // namespace
 
 std::string RenderGuestMessage(std::string_view message,
@@ -59,6 +68,11 @@ std::string RenderGuestMessage(std::string_view message,
         i += 3;
         continue;
       }
+    }
+    if (rest.starts_with("{t}")) {
+      AppendText(text, numbers);
+      i += 2;
+      continue;
     }
     AppendPrintable(text, message[i]);
   }

@@ -98,11 +98,12 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   auto isolation = ResolveIsolation(sandbox.isolation);
   if (!isolation.ok()) return isolation.status();
   const unsigned workers = WorkerCount(sandbox, options.workers);
-  const ExecutorOptions executor_options = {.heap_bytes = sandbox.guest_memory_bytes,
-                                            .workers = workers,
-                                            .stall_timeout = sandbox.stall_timeout,
-                                            .time_limit = sandbox.time_limit,
-                                            .request = options.request};
+  const ExecutorOptions executor_options = {
+      .heap_bytes = std::min(sandbox.guest_memory_bytes, options.max_heap_bytes),
+      .workers = workers,
+      .stall_timeout = sandbox.stall_timeout,
+      .time_limit = sandbox.time_limit,
+      .request = options.request};
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();
   absl::Status prepared = (*executor)->Prepare(executor_options);

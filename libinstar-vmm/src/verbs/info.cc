@@ -15,6 +15,9 @@
 namespace instar::vmm {
 namespace {
 
+// Enough for the largest tables of snapshots and bitmaps that the formats allow to be listed.
+constexpr std::uint64_t kHeapBytes = 64 << 20;
+
 constexpr std::uint64_t kUnknownDevice = ~std::uint64_t{0};
 
 // Adds what only the host knows to what the guest told of one image.
@@ -59,7 +62,11 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
                 request);
   const auto isolation = RunOperation(
       broker, options.sandbox,
-      {.image_name = "info", .verb = "info", .request = request.bytes(), .workers = 1});
+      {.image_name = "info",
+       .verb = "info",
+       .request = request.bytes(),
+       .workers = 1,
+       .max_heap_bytes = kHeapBytes});
   if (!isolation.ok()) return isolation.status();
 
   auto reports = broker.TakeReports();
