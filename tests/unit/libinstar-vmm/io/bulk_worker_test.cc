@@ -1,0 +1,225 @@
+#include "io/bulk_worker.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "libinstar-vmm/temporary_directory.h"
+
+namespace instar::vmm {
+namespace {
+
+// A source and a target file, moved by one worker.
+class BulkWorkerTest : public testing::Test {
+ protected:
+  ~BulkWorkerTest() override {
+    close(source_.io.fd);
+    close(target_.io.fd);
+  }
+
+  void SetSource(const std::string& content) {
+    const std::string path = directory_.Write("source", content);
+    source_ = {.io = {.fd = open(path.c_str(), O_RDWR)},
+               .key = 0,
+               .stable = true,
+               .reached = &source_reached_};
+    target_ = {
+        .io = {.fd = open((directory_ / "target").c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600)},
+        .key = 1,
+        .stable = false,
+        .reached = &target_reached_};
+    ledger_.AddReadable(content.size());
+  }
+  void CopyAll(std::uint64_t length, std::uint64_t zero_unit) {
+    const IoResult result = worker_.Copy({.source = source_,
+                                          .target = target_,
+                                          .source_offset = 0,
+                                          .target_offset = 0,
+                                          .length = length,
+                                          .zero_unit = zero_unit});
+    EXPECT_TRUE(result.ok()) << result.os_errno;
+  }
+  std::string Target() { return ReadWholeFile(directory_ / "target"); }
+  std::uint64_t TargetStorage() {
+    struct stat status {};
+    fstat(target_.io.fd, &status);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+  std::vector<std::uint64_t> Scan(std::uint64_t offset, std::uint64_t length, std::uint64_t unit,
+                                  std::size_t words) {
+    std::vector<std::uint64_t> bitmap(words);
+    worker_.BeginScan();
+    {
+      BitWriter bits(std::as_writable_bytes(std::span(bitmap)));
+      EXPECT_TRUE(worker_.Scan(source_, offset, length, unit, bits).ok());
+    }
+    return bitmap;
+  }
+
+  TemporaryDirectory directory_;
+  WorkLedger ledger_{0};
+  BulkWorker worker_{ledger_};
+  std::atomic<std::uint64_t> source_reached_{0};
+  std::atomic<std::uint64_t> target_reached_{0};
+  BulkFile source_;
+  BulkFile target_;
+};
+
+// Data and zeros in runs of random length.
+std::string Mixed(std::size_t size, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string content;
+  while (content.size() < size) {
+    const std::size_t run = random() % 40'000 + 1;
+    content += random() % 2 == 0 ? std::string(run, '\0')
+                                 : std::string(run, static_cast<char>(random() % 255 + 1));
+  }
+  content.resize(size);
+  return content;
+}
+
+TEST_F(BulkWorkerTest, SparseCopiesOfEveryUnitGiveTheSameBytes) {
+  const std::string content = Mixed(3'000'001, 1);
+  for (const std::uint64_t unit : {512, 4096, 65536, 1 << 20, 2 << 20}) {
+    SetSource(content);
+    ASSERT_EQ(ftruncate(target_.io.fd, static_cast<off_t>(content.size())), 0);
+    CopyAll(content.size(), unit);
+    EXPECT_EQ(Target(), content) << unit;
+  }
+}
+
+TEST_F(BulkWorkerTest, ASparseCopyTakesNoStorageForZerosOfAUnit) {
+  std::string content(1 << 20, 'x');
+  content.replace(1 << 18, 1 << 18, 1 << 18, '\0');
+  SetSource(content);
+  CopyAll(content.size(), 4096);
+  EXPECT_EQ(Target(), content);
+  EXPECT_LE(TargetStorage(), content.size() - (1 << 18) + 65536);
+}
+
+TEST_F(BulkWorkerTest, APlainCopyWritesZerosAndHoles) {
+  SetSource("x");
+  ASSERT_EQ(ftruncate(source_.io.fd, 1 << 20), 0);
+  CopyAll(1 << 20, 0);
+  EXPECT_GE(TargetStorage(), 1u << 20);
+}
+
+TEST_F(BulkWorkerTest, ASparseCopyOfAHugeHoleReadsNothing) {
+  SetSource("x");
+  ASSERT_EQ(ftruncate(source_.io.fd, off_t{1} << 40), 0);
+  CopyAll(std::uint64_t{1} << 40, 4096);
+  EXPECT_EQ(Target(), "x" + std::string(4095, '\0'));
+}
+
+TEST_F(BulkWorkerTest, ASparseCopyStopsAtTheEndOfTheSource) {
+  SetSource("abc");
+  CopyAll(std::uint64_t{1} << 50, 512);
+  EXPECT_EQ(Target().substr(0, 3), "abc");
+}
+
+TEST_F(BulkWorkerTest, ScanOfAnyUnitAgreesWithALookAtTheBytes) {
+  const std::string content = Mixed(2'000'123, 7);
+  SetSource(content);
+  for (const std::uint64_t unit : {512u, 4096u, 5000u, 65536u, 1u << 20}) {
+    for (const std::uint64_t offset : {0u, 777u}) {
+      const std::uint64_t length = content.size() - offset + 10'000;  // beyond the end as well
+      const std::uint64_t units = (length + unit - 1) / unit;
+      const auto bitmap = Scan(offset, length, unit, units / 64 + 1);
+      for (std::uint64_t i = 0; i < units; ++i) {
+        const std::uint64_t from = std::min<std::uint64_t>(offset + i * unit, content.size());
+        const std::uint64_t to = std::min<std::uint64_t>(from + unit, content.size());
+        const bool zero = content.find_first_not_of('\0', from) >= to;
+        ASSERT_EQ((bitmap[i / 64] >> (i % 64) & 1) != 0, zero) << unit << " " << i;
+      }
+    }
+  }
+}
+
+TEST_F(BulkWorkerTest, ScanOfAHugeHoleReadsNothing) {
+  SetSource("");
+  ASSERT_EQ(ftruncate(source_.io.fd, off_t{1} << 40), 0);
+  const auto bitmap = Scan(0, std::uint64_t{1} << 40, std::uint64_t{1} << 36, 1);
+  EXPECT_EQ(bitmap[0], 0xFFFFu);
+  EXPECT_EQ(ledger_.mark(), 0u);
+}
+
+TEST_F(BulkWorkerTest, CopiesAfterScansOfManyPiecesGiveTheSameBytes) {
+  const std::string content = Mixed(9'000'000, 3);
+  SetSource(content);
+  std::mt19937 random(5);
+  for (int round = 0; round < 40; ++round) {
+    const std::uint64_t at = random() % content.size();
+    const std::uint64_t length =
+        std::min<std::uint64_t>(random() % 6'000'000 + 1, content.size() - at);
+    Scan(at, length, 4096, 4096);
+    const std::uint64_t from = at > 5000 && round % 2 == 0 ? at - 5000 : at;
+    ASSERT_TRUE(worker_
+                    .Copy({.source = source_,
+                           .target = target_,
+                           .source_offset = from,
+                           .target_offset = from,
+                           .length = at + length - from,
+                           .zero_unit = round % 3 == 0 ? 0u : 4096u})
+                    .ok());
+    const std::string copied = Target().substr(from, at + length - from);
+    std::string expected = content.substr(from, copied.size());
+    ASSERT_TRUE(copied == expected) << round;
+  }
+}
+
+TEST_F(BulkWorkerTest, CompareAgreesWithEqualBytesAndFindsOneChange) {
+  const std::string content = Mixed(1'500'000, 11);
+  SetSource(content);
+  CopyAll(content.size(), 0);
+  std::optional<std::uint64_t> difference;
+  ASSERT_TRUE(worker_.Compare(source_, 0, target_, 0, content.size(), difference).ok());
+  EXPECT_EQ(difference, std::nullopt);
+  const char changed = static_cast<char>(content[1'234'567] ^ 1);
+  ASSERT_EQ(pwrite(target_.io.fd, &changed, 1, 1'234'567), 1);
+  ASSERT_TRUE(worker_.Compare(source_, 7, target_, 7, content.size(), difference).ok());
+  EXPECT_EQ(difference, 1'234'560u);
+}
+
+TEST_F(BulkWorkerTest, AWriteThatFailsNamesTheTargetAndTheOffset) {
+  SetSource(std::string(8192, 'x'));
+  close(target_.io.fd);
+  target_.io.fd = open((directory_ / "target").c_str(), O_RDONLY);
+  const IoResult result =
+      worker_.Copy({.source = source_, .target = target_, .target_offset = 4096, .length = 8192});
+  EXPECT_EQ(result.os_errno, EBADF);
+  EXPECT_EQ(result.offset, 4096u);
+  EXPECT_TRUE(result.on_target);
+}
+
+TEST_F(BulkWorkerTest, AReadThatFailsNamesTheSource) {
+  SetSource("x");
+  close(source_.io.fd);
+  source_.io.fd = open(directory_.path().c_str(), O_RDONLY);
+  const IoResult result =
+      worker_.Copy({.source = source_, .target = target_, .source_offset = 512, .length = 512});
+  EXPECT_EQ(result.os_errno, EISDIR);
+  EXPECT_FALSE(result.on_target);
+}
+
+TEST_F(BulkWorkerTest, MovingBeyondTheBudgetStops) {
+  SetSource(std::string(1 << 20, 'x'));
+  IoResult result;
+  int rounds = 0;
+  while (result.ok() && rounds < 2000) {
+    result = worker_.Copy({.source = source_, .target = target_, .length = 1 << 20});
+    ++rounds;
+  }
+  EXPECT_TRUE(result.over_budget);
+  // 1 GiB and twice the megabyte that the target holds.
+  EXPECT_NEAR(rounds, 1027, 2);
+}
+
+}  // namespace
+}  // namespace instar::vmm

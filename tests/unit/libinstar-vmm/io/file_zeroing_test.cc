@@ -1,0 +1,95 @@
+#include "io/file_zeroing.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "io/file_runs.h"
+#include "libinstar-vmm/temporary_directory.h"
+
+namespace instar::vmm {
+namespace {
+
+class FileZeroing : public testing::Test {
+ protected:
+  FileZeroing()
+      : file_{.fd = open(directory_.Write("f", std::string(100'000, 'x')).c_str(), O_RDWR)} {}
+  ~FileZeroing() override { close(file_.fd); }
+  std::string Content() { return ReadWholeFile(directory_ / "f"); }
+  std::uint64_t Storage() {
+    struct stat status {};
+    fstat(file_.fd, &status);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+
+  TemporaryDirectory directory_;
+  IoFile file_;
+};
+
+TEST_F(FileZeroing, InTheMiddleChangesNothingElse) {
+  ASSERT_TRUE(ZeroRange(file_, 5'000, 50'001).ok());
+  EXPECT_EQ(Content(),
+            std::string(5'000, 'x') + std::string(50'001, '\0') + std::string(44'999, 'x'));
+  EXPECT_LT(Storage(), 70'000u);
+}
+
+TEST_F(FileZeroing, AcrossTheEndExtendsTheFile) {
+  ASSERT_TRUE(ZeroRange(file_, 99'000, 10'000).ok());
+  EXPECT_EQ(Content(), std::string(99'000, 'x') + std::string(10'000, '\0'));
+}
+
+TEST_F(FileZeroing, FarBeyondTheEndTakesNoStorageToSpeakOf) {
+  ASSERT_TRUE(ZeroRange(file_, 1 << 20, std::uint64_t{1} << 40).ok());
+  struct stat status {};
+  fstat(file_.fd, &status);
+  EXPECT_EQ(status.st_size, (off_t{1} << 20) + (off_t{1} << 40));
+  EXPECT_LT(Storage(), 200'000u);
+}
+
+TEST_F(FileZeroing, WritingZerosTakesStorage) {
+  ASSERT_EQ(ftruncate(file_.fd, 0), 0);
+  ASSERT_TRUE(WriteZeros(file_, 100, 1 << 20).ok());
+  EXPECT_EQ(Content(), std::string(100 + (1 << 20), '\0'));
+  EXPECT_GE(Storage(), 1u << 20);
+}
+
+TEST_F(FileZeroing, ReservingTakesStorageAndReadsZeros) {
+  ASSERT_TRUE(ReserveRange(file_, 100'000, 1 << 20).ok());
+  EXPECT_EQ(Content(), std::string(100'000, 'x') + std::string(1 << 20, '\0'));
+  EXPECT_GE(Storage(), 1u << 20);
+}
+
+TEST_F(FileZeroing, FailureIsTold) {
+  const IoFile closed{.fd = -1};
+  EXPECT_EQ(ZeroRange(closed, 0, 10).os_errno, EBADF);
+  EXPECT_EQ(ReserveRange(closed, 0, 10).os_errno, EBADF);
+  EXPECT_EQ(WriteZeros(closed, 0, 10).os_errno, EBADF);
+  DiscardRange(closed, 0, 10);
+}
+
+TEST_F(FileZeroing, AFileThatCannotTellItsHolesIsData) {
+  int pipe_fds[2];
+  ASSERT_EQ(pipe(pipe_fds), 0);
+  const RunOfFile run = FindRun(pipe_fds[0], 0, 77);
+  EXPECT_FALSE(run.hole);
+  EXPECT_EQ(run.length, 77u);
+  close(pipe_fds[0]);
+  close(pipe_fds[1]);
+}
+
+TEST_F(FileZeroing, RunMemorySeeksAgainOnlyBeyondARun) {
+  ASSERT_EQ(ftruncate(file_.fd, 10 << 20), 0);
+  RunMemory memory;
+  EXPECT_FALSE(memory.Find(0, file_.fd, 0, 4096).hole);
+  EXPECT_TRUE(memory.Find(0, file_.fd, 5 << 20, 4096).hole);
+  // Were it asked again, it would say data.
+  ASSERT_EQ(pwrite(file_.fd, "x", 1, 6 << 20), 1);
+  EXPECT_TRUE(memory.Find(0, file_.fd, 6 << 20, 4096).hole);
+  EXPECT_FALSE(memory.Find(1, file_.fd, 6 << 20, 4096).hole);
+}
+
+}  // namespace
+}  // namespace instar::vmm

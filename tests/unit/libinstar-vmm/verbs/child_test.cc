@@ -1,0 +1,95 @@
+#include "verbs/child.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <stdexcept>
+#include <utility>
+
+namespace instar::vmm {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+std::vector<std::byte> Bytes(std::size_t count) { return std::vector<std::byte>(count, std::byte{7}); }
+
+TEST(Child, TheResultComesBack) {
+  const auto result = RunInChild([](const ProgressCallback&) -> ChildResult { return Bytes(3); }, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(*result, Bytes(3));
+}
+
+TEST(Child, AResultLargerThanThePipeComesBack) {
+  const auto result =
+      RunInChild([](const ProgressCallback&) -> ChildResult { return Bytes(1 << 20); }, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->size(), 1u << 20);
+}
+
+TEST(Child, RunsInAnotherProcess) {
+  const pid_t parent = getpid();
+  const auto result = RunInChild(
+      [parent](const ProgressCallback&) -> ChildResult { return Bytes(getpid() == parent ? 1 : 2); },
+      {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->size(), 2u);
+}
+
+TEST(Child, AFailureKeepsItsCodeAndText) {
+  const auto result = RunInChild(
+      [](const ProgressCallback&) -> ChildResult { return absl::DataLossError("disk: broken"); }, {});
+  EXPECT_EQ(result.status(), absl::DataLossError("disk: broken"));
+}
+
+TEST(Child, ProgressIsHandedOnInOrder) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
+  const auto result = RunInChild(
+      [](const ProgressCallback& progress) -> ChildResult {
+        progress(1, 10);
+        progress(10, 10);
+        return Bytes(0);
+      },
+      [&seen](std::uint64_t done, std::uint64_t total) { seen.emplace_back(done, total); });
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(seen, ElementsAre(Pair(1, 10), Pair(10, 10)));
+}
+
+TEST(Child, AKilledChildIsAnErrorThatNamesTheSignal) {
+  const auto result = RunInChild(
+      [](const ProgressCallback&) -> ChildResult {
+        raise(SIGKILL);
+        return Bytes(1);
+      },
+      {});
+  EXPECT_TRUE(absl::IsAborted(result.status()));
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("signal 9"));
+}
+
+TEST(Child, AChildThatExitsSilentlyIsAnError) {
+  const auto result = RunInChild([](const ProgressCallback&) -> ChildResult { _exit(0); }, {});
+  EXPECT_TRUE(absl::IsAborted(result.status()));
+}
+
+TEST(Child, NonsenseOnThePipeIsAnError) {
+  const auto result = RunInChild(
+      [](const ProgressCallback&) -> ChildResult {
+        const char nonsense[] = "hello, world, this is not a field";
+        if (write(STDOUT_FILENO, nonsense, sizeof(nonsense)) < 0) _exit(1);
+        _exit(0);
+      },
+      {});
+  EXPECT_TRUE(absl::IsAborted(result.status()));
+}
+
+TEST(Child, AnExceptionIsAFailure) {
+  const auto result = RunInChild(
+      [](const ProgressCallback&) -> ChildResult { throw std::runtime_error("oops"); }, {});
+  EXPECT_EQ(result.status(), absl::InternalError("oops"));
+}
+
+}  // namespace
+}  // namespace instar::vmm
