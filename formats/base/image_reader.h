@@ -13,10 +13,8 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "formats/base/block_device.h"
-#include "formats/base/dirty_bitmap.h"
 #include "formats/base/error.h"
 #include "formats/base/ids.h"
 #include "formats/base/report_sink.h"
@@ -93,22 +91,6 @@ class ImageReader {
   // with the input.
   virtual Status Decompress(const Extent& extent, std::span<const std::byte> compressed,
                             std::span<std::byte> out) const = 0;
-
-  // Whether the format has persistent dirty bitmaps.
-  [[nodiscard]] virtual bool has_bitmaps() const { return false; }
-
-  // The image's bitmaps in stored order, appended to `bitmaps`; the names live as long as the
-  // reader. One thread at a time.
-  virtual Status ListBitmaps(std::vector<DirtyBitmap>& bitmaps) const {
-    (void)bitmaps;
-    return {};
-  }
-
-  // The bits of the bitmap that ListBitmaps told at `index`, which must be consistent. Reads tables
-  // in pieces. The result must not outlive the reader.
-  virtual Result<std::unique_ptr<BitmapBits>> OpenBitmap(std::size_t index) const {
-    return Unsupported("the image has no bitmap {0}", index);
-  }
 
   // Tells the image's own properties, in the order and with the keys of qemu-img's JSON: see
   // report_sink.h.

@@ -13,7 +13,6 @@
 #include <span>
 
 #include "formats/base/block_device.h"
-#include "formats/base/dirty_bitmap.h"
 #include "formats/base/error.h"
 #include "formats/base/ids.h"
 
@@ -62,16 +61,6 @@ class ImageWriter {
   // given at creation) at a time.
   virtual Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
                                        std::span<std::byte> out) = 0;
-
-  // Whether AddBitmap can succeed with this format and its options.
-  [[nodiscard]] virtual bool supports_bitmaps() const { return false; }
-
-  // Stores a bitmap with the image: after everything is placed, before Finish. Reads `bits` in
-  // pieces.
-  virtual Status AddBitmap(const DirtyBitmap& bitmap, const BitmapBits& bits) {
-    (void)bitmap, (void)bits;
-    return Unsupported("the format has no bitmaps");
-  }
 
   // Copies the dirty bitmaps of the qcow2 image on `source`, whose disk must be as long as this one.
   // After the last Place*, before Finish. Bitmaps that were not stored completely are an error, or

@@ -1,9 +1,9 @@
 // Merging the layers of a chain.
 //
 // Each layer is asked only for what every layer above leaves open, and what a layer does not reach
-// (it is shorter than its overlay) reads as zeros, whatever stands below it. The extent a layer gave
-// last is kept: an overlay that cuts a long backing extent into pieces does not have it looked up
-// again for each piece, and the look ahead that coalescing needs is not lost.
+// (it is shorter than its overlay) reads as zeros, whatever stands below it. The extent a layer
+// gave last is kept: an overlay that cuts a long backing extent into pieces does not have it looked
+// up again for each piece, and the look ahead that coalescing needs is not lost.
 #include <algorithm>
 #include <utility>
 
@@ -65,8 +65,7 @@ Result<Extent> ChainCursor::NextOfLayer(std::size_t depth, std::uint64_t offset,
   if (offset < known.offset || offset - known.offset >= known.extent.length_bytes) {
     // The runs of a raw file cost a system call each but nothing by length: ask for all of it.
     const bool raw = layer.reader->format() == FormatId::kRaw;
-    const std::uint64_t ask =
-        raw ? layer.reader->virtual_size_bytes() - offset : max_length;
+    const std::uint64_t ask = raw ? layer.reader->virtual_size_bytes() - offset : max_length;
     known.extent.length_bytes = 0;
     const auto extent = cursors_[depth].cursor->Next(offset, ask);
     if (!extent) return std::unexpected(extent.error().On(layer.device->id()));
@@ -86,8 +85,8 @@ Result<ChainExtent> ChainCursor::NextMerged(std::uint64_t offset, std::uint64_t 
   for (std::size_t depth = 0; depth < depths; ++depth) {
     const std::uint64_t size = chain_->layers()[depth].reader->virtual_size_bytes();
     if (offset >= size) break;
-    INSTAR_ASSIGN_OR_RETURN(
-        const Extent extent, NextOfLayer(depth, offset, std::min(length, size - offset)));
+    INSTAR_ASSIGN_OR_RETURN(const Extent extent,
+                            NextOfLayer(depth, offset, std::min(length, size - offset)));
     if (extent.kind != ExtentKind::kUnallocated) {
       return ChainExtent{
           .extent = extent, .depth = static_cast<std::uint32_t>(depth), .allocated = true};
@@ -106,8 +105,8 @@ Result<ChainExtent> ChainCursor::Next(std::uint64_t offset, std::uint64_t max_le
   if (cursors_.size() == 1 && chain_->top().format() == FormatId::kRaw) return merged;
   if (merged.extent.kind == ExtentKind::kCompressed) return merged;
   while (merged.extent.length_bytes < max_length) {
-    const auto next = NextMerged(offset + merged.extent.length_bytes,
-                                 max_length - merged.extent.length_bytes);
+    const auto next =
+        NextMerged(offset + merged.extent.length_bytes, max_length - merged.extent.length_bytes);
     // What stands beyond is told when it is asked for; so is its error.
     if (!next || !Continues(merged, *next)) break;
     merged.extent.length_bytes += next->extent.length_bytes;

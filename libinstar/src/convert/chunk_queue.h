@@ -1,10 +1,10 @@
 // Handing the disk out to the workers, and keeping their allocations in order.
 //
 // The disk is cut into chunks. A worker claims the next one that holds anything; while it holds the
-// claim lock it looks, with a cursor of its own, at the extent the chunk starts with, so that a hole
-// of any size is stepped over at once. Each claim carries a ticket. Where data goes in the target is
-// decided in the order of the tickets, so the result does not depend on how many workers there are
-// or which is faster; moving the bytes is not ordered.
+// claim lock it looks, with a cursor of its own, at the extent the chunk starts with, so that a
+// hole of any size is stepped over at once. Each claim carries a ticket. Where data goes in the
+// target is decided in the order of the tickets, so the result does not depend on how many workers
+// there are or which is faster; moving the bytes is not ordered.
 //
 // Waiting is a spin: workers are virtual processors of a guest that has no scheduler, and what is
 // waited for takes microseconds.

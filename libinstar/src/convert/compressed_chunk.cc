@@ -42,9 +42,9 @@ Status Worker::CompressUnits(const Claim& claim) {
     const auto content = chunk_.span().subspan(i * unit, unit);
     if (job_.run_bytes != 0 && IsZero(content)) continue;
     zero_map_.Mark(claim.offset + i * unit, 1, ZeroMap::Unit::kData);
-    INSTAR_ASSIGN_OR_RETURN(packed_bytes_[i],
-                            job_.target.writer().Compress(number_, content,
-                                                          packed_.span().subspan(used, unit)));
+    INSTAR_ASSIGN_OR_RETURN(
+        packed_bytes_[i],
+        job_.target.writer().Compress(number_, content, packed_.span().subspan(used, unit)));
     used += packed_bytes_[i];
   }
   return {};

@@ -43,8 +43,7 @@ bool ContentLoader::Gather(const Piece& piece, std::size_t index) {
     const std::uint64_t end = last.offset + last.out.size();
     if (last.device == piece.device && piece.file_offset >= last.offset &&
         piece.file_offset <= end) {
-      const std::uint64_t more =
-          std::max(end, piece.file_offset + piece.compressed_bytes) - end;
+      const std::uint64_t more = std::max(end, piece.file_offset + piece.compressed_bytes) - end;
       if (more > compressed_.size() - used_) return false;
       const std::size_t start = used_ - last.out.size();
       used_ += more;
@@ -107,8 +106,7 @@ Status ContentLoader::InflateBatch(std::span<Piece> pieces, std::uint64_t chunk_
     const auto compressed =
         compressed_.span().subspan(pending.buffer_offset, piece.compressed_bytes);
     if (!read) {  // one of the reads failed: find which
-      const ReadRequest one{
-          .device = piece.device, .offset = piece.file_offset, .out = compressed};
+      const ReadRequest one{.device = piece.device, .offset = piece.file_offset, .out = compressed};
       if (!host_.Read({&one, 1})) {
         salvage_->Lost(piece.offset, piece.length_bytes);
         piece.kind = Piece::Kind::kZero;

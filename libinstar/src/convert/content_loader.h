@@ -49,8 +49,8 @@ class ContentLoader {
   };
   Status InflateBatch(std::span<Piece> pieces, std::uint64_t chunk_offset,
                       std::span<std::byte> memory);
-  Status InflateOne(Piece& piece, std::span<const std::byte> compressed,
-                    std::uint64_t chunk_offset, std::span<std::byte> memory);
+  Status InflateOne(Piece& piece, std::span<const std::byte> compressed, std::uint64_t chunk_offset,
+                    std::span<std::byte> memory);
   bool Gather(const Piece& piece, std::size_t index);
   void StartBatch();
 

@@ -5,7 +5,6 @@
 #include <memory>
 #include <vector>
 
-#include "convert/bitmaps.h"
 #include "convert/chunk_queue.h"
 #include "convert/progress.h"
 #include "convert/salvage.h"
@@ -37,6 +36,9 @@ Status CheckRequest(const ConvertRequest& request) {
   }
   if (request.sources.size() > 1 && request.bitmaps) {
     return InvalidArgument("bitmaps can be copied from a single source only");
+  }
+  if (request.bitmaps && request.keep_target) {
+    return Unsupported("--bitmaps into an existing image is not supported");
   }
   if (request.skip_broken_bitmaps && !request.bitmaps) {
     return InvalidArgument("--skip-broken-bitmaps needs --bitmaps");
@@ -93,6 +95,26 @@ Status RunWorkers(const Job& job, unsigned count) {
   return job.queue.status();
 }
 
+// What can be told of --bitmaps before the target is touched.
+Status CheckBitmaps(const SourceDisk& disk, const ConvertRequest& request) {
+  if (disk.chain(0).top().format() != FormatId::kQcow2) {
+    Error error = Unsupported("--bitmaps: images of the source's format have no bitmaps").error();
+    return std::unexpected(error.On(request.sources.front()));
+  }
+  if (request.target_format != FormatId::kQcow2) {
+    Error error = Unsupported("--bitmaps: images of the target's format have no bitmaps").error();
+    return std::unexpected(error.On(request.target));
+  }
+  return {};
+}
+
+Status CopyBitmaps(const SourceDisk& disk, const Target& target, const ConvertRequest& request) {
+  const HostDevice& source = *disk.chain(0).layers().front().device;
+  const Status copied = target.writer().CopyBitmaps(source, request.skip_broken_bitmaps);
+  if (!copied) return std::unexpected(copied.error().On(source.id()));
+  return {};
+}
+
 Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_TRY(CheckRequest(request));
   const bool inherit = !request.backing_name.empty();
@@ -106,20 +128,16 @@ Status Run(Host& host, const ConvertRequest& request) {
   }
   const unsigned count = Workers(host, request, size);
   INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));
-  BitmapCopy bitmaps(host, disk->chain(0).top(), target->writer());
-  if (request.bitmaps) {
-    INSTAR_TRY(bitmaps.Check(request.sources.front(), request.target, request.skip_broken_bitmaps));
-  }
+  if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, request));
 
   INSTAR_TRY(target->Begin());
   const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
   // Only a flat file has its places without being asked, so only there may the order be dropped.
   INSTAR_ASSIGN_OR_RETURN(
-      const auto queue,
-      ChunkQueue::Create(*disk, *target,
-                         {.chunk_bytes = chunk_bytes,
-                          .ordered = !(request.out_of_order && target->is_flat()),
-                          .salvage = request.salvage}));
+      const auto queue, ChunkQueue::Create(*disk, *target,
+                                           {.chunk_bytes = chunk_bytes,
+                                            .ordered = !(request.out_of_order && target->is_flat()),
+                                            .salvage = request.salvage}));
   ProgressMeter progress(host, size);
   SalvageCount lost;
   std::vector<std::byte> zeros(request.sparse_bytes == 0 ? kZeroBytes : 0);
@@ -135,18 +153,15 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .compress = request.compress,
                 .inherit = inherit};
   INSTAR_TRY(RunWorkers(job, count));
-  if (request.bitmaps) INSTAR_TRY(bitmaps.Copy());
+  if (request.bitmaps) INSTAR_TRY(CopyBitmaps(*disk, *target, request));
   INSTAR_TRY(target->Finish());
   INSTAR_TRY(lost.Report(host));
-  INSTAR_TRY(bitmaps.ReportSkipped());
   return progress.Finish();
 }
 
 }  // namespace
 }  // namespace convert
 
-Status RunConvert(Host& host, const ConvertRequest& request) {
-  return convert::Run(host, request);
-}
+Status RunConvert(Host& host, const ConvertRequest& request) { return convert::Run(host, request); }
 
 }  // namespace instar

@@ -120,8 +120,8 @@ void Worker::MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId 
     return;
   }
   for (std::uint64_t at = 0; at < part.length_bytes;) {
-    const std::uint64_t length = std::min(
-        part.length_bytes - at, job_.run_bytes - (part.offset + at) % job_.run_bytes);
+    const std::uint64_t length =
+        std::min(part.length_bytes - at, job_.run_bytes - (part.offset + at) % job_.run_bytes);
     const auto block = content.subspan(at, length);
     if (!IsZero(block)) transfers_.AddWrite(device, file_offset + at, block);
     at += length;

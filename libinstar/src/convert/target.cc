@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "formats/create.h"
-#include "formats/raw/writer.h"
 #include "formats/registry.h"
 #include "instar/chain.h"
 
@@ -49,11 +48,10 @@ Status Target::OpenBacking(Host& host, const ConvertRequest& request) {
   if (format == FormatId::kUnknown) {
     return Unsupported("the backing file format given is not known");
   }
-  INSTAR_ASSIGN_OR_RETURN(const auto chain,
-                          Chain::Open(host, {.image = request.backing,
-                                             .format = format,
-                                             .max_depth = request.max_chain_depth,
-                                             .references = References::kNone}));
+  INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, {.image = request.backing,
+                                                               .format = format,
+                                                               .max_depth = request.max_chain_depth,
+                                                               .references = References::kNone}));
   backing_bytes_ = chain->virtual_size_bytes();
   return {};
 }
@@ -70,16 +68,7 @@ Result<std::unique_ptr<ImageWriter>> Target::MakeWriter(const ConvertRequest& re
                               .data_file = data_file_.get(),
                               .compress = request.compress,
                               .workers = workers};
-  if (!request.keep_target) return CreateImage(options);
-  if (!flat_) {
-    return Unsupported("-n into an existing image is not supported for formats other than raw");
-  }
-  if (device_->size_bytes() < size_bytes) {
-    return InvalidArgument("the existing target has {0} bytes, fewer than the source's {1}",
-                           device_->size_bytes(), size_bytes);
-  }
-  INSTAR_ASSIGN_OR_RETURN(auto writer, raw::Writer::Overwrite(options));
-  return writer;
+  return request.keep_target ? OverwriteImage(options) : CreateImage(options);
 }
 
 Status Target::Begin() { return On(writer_->Begin(), id()); }
@@ -89,9 +78,9 @@ Status Target::Finish() { return On(writer_->Finish(), id()); }
 ZeroPolicy Target::ZerosAt(std::uint64_t offset) const {
   if (!sparse_) return ZeroPolicy::kAsData;
   if (backing_bytes_ && offset < *backing_bytes_) return ZeroPolicy::kExplicit;
-  // The end of the backing file is the one reason why a writer may say "false" and be wrong.
-  if (backing_bytes_ && !flat_) return ZeroPolicy::kLeaveOut;
   if (assume_zero_) return ZeroPolicy::kLeaveOut;
+  // A writer of a fresh image says "false" of all of a disk with a backing file, which may end.
+  if (backing_bytes_ && !keep_) return ZeroPolicy::kLeaveOut;
   return writer_->unplaced_reads_zero() ? ZeroPolicy::kLeaveOut : ZeroPolicy::kExplicit;
 }
 

@@ -39,7 +39,7 @@ class Target {
 
   // Whether zeros inside what was placed need not be written.
   [[nodiscard]] bool placed_reads_zero() const {
-    return sparse_ && (assume_zero_ || writer_->placed_reads_zero());
+    return sparse_ && ((assume_zero_ && flat_) || writer_->placed_reads_zero());
   }
 
   // What to do about zeros at virtual `offset`.

@@ -7,8 +7,8 @@ namespace instar::convert {
 void TransferList::AddStep(const TransferStep& step) {
   if (!steps_.empty()) {
     TransferStep& last = steps_.back();
-    const bool has_source = step.kind == TransferStep::Kind::kCopy ||
-                            step.kind == TransferStep::Kind::kCopySparse;
+    const bool has_source =
+        step.kind == TransferStep::Kind::kCopy || step.kind == TransferStep::Kind::kCopySparse;
     const bool source_follows =
         !has_source || (last.source == step.source &&
                         last.source_offset + last.length_bytes == step.source_offset);

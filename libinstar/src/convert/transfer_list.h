@@ -15,8 +15,7 @@ namespace instar::convert {
 class TransferList {
  public:
   // `zeros` are zero bytes that AddZeroBytes may write from; at least one if it is called.
-  explicit TransferList(std::span<const std::byte> zeros, std::size_t expected)
-      : zeros_(zeros) {
+  explicit TransferList(std::span<const std::byte> zeros, std::size_t expected) : zeros_(zeros) {
     steps_.reserve(expected);
     writes_.reserve(expected);
   }

@@ -20,12 +20,11 @@ Worker::Worker(const Job& job, unsigned number, ChunkMap map)
 }
 
 Result<std::unique_ptr<Worker>> Worker::Create(const Job& job, unsigned number) {
-  INSTAR_ASSIGN_OR_RETURN(
-      ChunkMap map, ChunkMap::Create(job.host, job.disk,
-                                     {.chunk_bytes = job.chunk_bytes,
-                                      .unit_bytes = job.target.unit_bytes(),
-                                      .inherit = job.inherit,
-                                      .salvage = job.salvage}));
+  INSTAR_ASSIGN_OR_RETURN(ChunkMap map, ChunkMap::Create(job.host, job.disk,
+                                                         {.chunk_bytes = job.chunk_bytes,
+                                                          .unit_bytes = job.target.unit_bytes(),
+                                                          .inherit = job.inherit,
+                                                          .salvage = job.salvage}));
   return std::unique_ptr<Worker>(new Worker(job, number, std::move(map)));
 }
 

@@ -31,8 +31,8 @@ struct Job {
   Target& target;
   ChunkQueue& queue;
   ProgressMeter& progress;
-  SalvageCount* salvage = nullptr;       // set: --salvage
-  std::span<const std::byte> zeros{};    // for -S 0
+  SalvageCount* salvage = nullptr;     // set: --salvage
+  std::span<const std::byte> zeros{};  // for -S 0
   std::uint64_t chunk_bytes = kChunkBytes;
   std::uint64_t run_bytes = 0;  // shortest run of zeros that counts: a power of two, or 0 for none
   bool compress = false;
@@ -73,8 +73,8 @@ class Worker {
   ZeroMap zero_map_;
   ContentLoader loader_;
   TransferList transfers_;
-  ByteBuffer chunk_;    // content that passes through memory, at its place in the chunk
-  ByteBuffer packed_;   // compressed units, one after another
+  ByteBuffer chunk_;   // content that passes through memory, at its place in the chunk
+  ByteBuffer packed_;  // compressed units, one after another
   std::vector<std::size_t> packed_bytes_;  // per unit; 0: it is stored plain
 };
 

@@ -85,8 +85,7 @@ Status ZeroMap::ScanByHost(std::span<Piece> pieces) {
 void ZeroMap::ScanMemory(Piece& piece, std::span<const std::byte> memory) {
   std::uint64_t offset = piece.offset;
   while (offset < piece.end()) {
-    const std::uint64_t length =
-        std::min(piece.end() - offset, run_bytes_ - offset % run_bytes_);
+    const std::uint64_t length = std::min(piece.end() - offset, run_bytes_ - offset % run_bytes_);
     const bool zero = IsZero(memory.subspan(offset - offset_, length));
     if (zero) piece.has_zero_runs = true;
     Mark(offset, length, zero ? Unit::kZero : Unit::kData);

@@ -34,9 +34,7 @@ std::unique_ptr<Chain> Open(FakeHost& host, ChainOptions options = {.image = kTo
 TEST(Chain, OverlayHidesWhatItHoldsAndShowsTheRestOfItsBackingFile) {
   FakeHost host;
   host.AddReference("base", kBase);
-  ImageBuilder(host, kBase, 4 * kCluster)
-      .Data(0, Pattern(1, 4 * kCluster))
-      .Finish();
+  ImageBuilder(host, kBase, 4 * kCluster).Data(0, Pattern(1, 4 * kCluster)).Finish();
   ImageBuilder(host, kTop, 4 * kCluster, "", "base", "qcow2")
       .Data(kCluster, Pattern(2, kCluster))
       .Zero(2 * kCluster, kCluster)
