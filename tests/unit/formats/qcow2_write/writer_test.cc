@@ -1,5 +1,5 @@
 // Promises of the qcow2 writer that need no second opinion.
-#include "formats/qcow2/writer.h"
+#include "formats/create.h"
 
 #include <gtest/gtest.h>
 
