@@ -7,8 +7,10 @@
 #define FORMATS_BASE_ERROR_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <string_view>
 
 #include "formats/base/ids.h"
 
@@ -27,8 +29,8 @@ enum class ErrorCode : std::uint32_t {
 };
 
 // One failure. `message` has static storage. In it "{0}", "{1}" and "{2}" stand for numbers[i] in
-// decimal,
-// "{0x}" and so on for the same in hexadecimal with 0x in front.
+// decimal, "{0x}" and so on for the same in hexadecimal with 0x in front, and "{t}" for the text
+// that the numbers hold instead (MakeTextError).
 struct Error {
   ErrorCode code = ErrorCode::kCorrupt;
   const char* message = "";
@@ -57,6 +59,18 @@ template <typename... Numbers>
   return std::unexpected(
       Error{.code = code, .message = message, .numbers = {static_cast<std::uint64_t>(numbers)...}});
 }
+
+// An error that quotes the image: up to 24 bytes of `text`, up to its first NUL, stand in the
+// numbers (lowest byte of the first one first). Untrusted: whoever renders it escapes it.
+[[nodiscard]] constexpr std::unexpected<Error> MakeTextError(ErrorCode code, const char* message,
+                                                             std::string_view text) {
+  Error error{.code = code, .message = message};
+  for (std::size_t i = 0; i < text.size() && i < 24 && text[i] != 0; ++i) {
+    error.numbers[i / 8] |= std::uint64_t{static_cast<unsigned char>(text[i])} << (8 * (i % 8));
+  }
+  return std::unexpected(error);
+}
+
 template <typename... Numbers>
 [[nodiscard]] constexpr std::unexpected<Error> Corrupt(const char* message, Numbers... numbers) {
   return MakeError(ErrorCode::kCorrupt, message, numbers...);

@@ -93,24 +93,59 @@ Status CheckBitmaps(const BitmapsExtension& bitmaps, const Header& header) {
 
 }  // namespace
 
+ExtensionWalk::ExtensionWalk(ReadWindow& file, const Header& header)
+    : file_(&file),
+      at_(header.header_bytes),
+      end_(header.backing_file_offset != 0
+               ? std::min(header.backing_file_offset, header.cluster_bytes())
+               : header.cluster_bytes()) {}
+
+Result<std::optional<ExtensionRecord>> ExtensionWalk::Next() {
+  if (at_ >= end_) return std::nullopt;
+  INSTAR_ASSIGN_OR_RETURN(const auto bytes, file_->View(at_, ExtensionHeader::kEncodedBytes));
+  const ExtensionHeader head = ExtensionHeader::DecodeFrom(bytes);
+  const std::uint64_t data_offset = at_ + ExtensionHeader::kEncodedBytes;
+  if (data_offset > end_ || head.data_bytes > end_ - data_offset) {
+    return Corrupt("header extension {0x} of {1} bytes does not fit before {2x}", head.type,
+                   head.data_bytes, end_);
+  }
+  if (head.type == kExtensionEnd) {
+    at_ = end_;
+    return std::nullopt;
+  }
+  at_ = data_offset + (std::uint64_t{head.data_bytes} + 7) / 8 * 8;
+  return ExtensionRecord{
+      .type = head.type, .data_bytes = head.data_bytes, .data_offset = data_offset};
+}
+
+std::vector<char> IncompatibleFeatureName(ReadWindow& file, const Header& header, unsigned bit) {
+  ExtensionWalk walk(file, header);
+  while (true) {
+    const auto extension = walk.Next();
+    if (!extension || !*extension) return {};
+    if ((*extension)->type != kExtensionFeatureNames) continue;
+    const std::uint32_t entries = (*extension)->data_bytes / FeatureName::kEncodedBytes;
+    for (std::uint32_t i = 0; i < entries; ++i) {
+      const auto bytes = file.View((*extension)->data_offset + i * FeatureName::kEncodedBytes,
+                                   FeatureName::kEncodedBytes);
+      if (!bytes) return {};
+      const auto feature = FeatureName::DecodeFrom(*bytes);
+      if (feature && feature->kind == FeatureName::Kind::kIncompatible && feature->bit == bit) {
+        return {feature->name.begin(), feature->name.end()};
+      }
+    }
+  }
+}
+
 Result<HeaderExtensions> HeaderExtensions::ReadFrom(ReadWindow& file, const Header& header) {
   HeaderExtensions found;
-  const std::uint64_t end =
-      header.backing_file_offset != 0 ? header.backing_file_offset : header.cluster_bytes();
-  std::uint64_t at = header.header_bytes;
-  while (at < end) {
-    INSTAR_ASSIGN_OR_RETURN(const auto head, file.View(at, ExtensionHeader::kEncodedBytes));
-    const ExtensionHeader extension = ExtensionHeader::DecodeFrom(head);
-    at += ExtensionHeader::kEncodedBytes;
-    if (at > end || extension.data_bytes > end - at) {
-      return Corrupt("header extension {0x} of {1} bytes does not fit before {2x}", extension.type,
-                     extension.data_bytes, end);
-    }
-    if (extension.type == kExtensionEnd) break;
-    const std::uint64_t data_at = at;
-    const std::uint32_t data_bytes = extension.data_bytes;
-    at += (std::uint64_t{data_bytes} + 7) / 8 * 8;
-    switch (extension.type) {
+  ExtensionWalk walk(file, header);
+  while (true) {
+    INSTAR_ASSIGN_OR_RETURN(const auto extension, walk.Next());
+    if (!extension) return found;
+    const std::uint32_t data_bytes = extension->data_bytes;
+    const std::uint64_t data_at = extension->data_offset;
+    switch (extension->type) {
       case kExtensionBackingFormat: {
         if (data_bytes > kMaxBackingFormatBytes) {
           return Corrupt("the backing format name of {0} bytes is too long", data_bytes);
@@ -158,7 +193,6 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(ReadWindow& file, const Head
         break;
     }
   }
-  return found;
 }
 
 }  // namespace instar::qcow2

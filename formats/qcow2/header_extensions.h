@@ -85,6 +85,31 @@ void AppendExtension(std::vector<std::byte>& out, std::uint32_t type,
                      std::span<const std::byte> data);
 void AppendExtension(std::vector<std::byte>& out, std::uint32_t type, std::string_view data);
 
+// One extension of an image: where its data stands in the file.
+struct ExtensionRecord {
+  std::uint32_t type = kExtensionEnd;
+  std::uint32_t data_bytes = 0;
+  std::uint64_t data_offset = 0;
+};
+
+// Goes through the extensions of an image, whatever they are.
+class ExtensionWalk {
+ public:
+  ExtensionWalk(ReadWindow& file, const Header& header);
+
+  // The next extension, or nothing at the end. kCorrupt where one does not fit, kIo.
+  Result<std::optional<ExtensionRecord>> Next();
+
+ private:
+  ReadWindow* file_;
+  std::uint64_t at_;
+  std::uint64_t end_;
+};
+
+// The name the image gives to its incompatible feature `bit`; empty where it gives none. At most
+// FeatureName::kMaxNameBytes.
+std::vector<char> IncompatibleFeatureName(ReadWindow& file, const Header& header, unsigned bit);
+
 // The extensions of an image that a reader acts on. Unknown ones are skipped.
 struct HeaderExtensions {
   std::vector<char> backing_format;

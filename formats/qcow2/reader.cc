@@ -1,6 +1,7 @@
 #include "formats/qcow2/reader.h"
 
 #include <array>
+#include <bit>
 
 #include "formats/base/checked.h"
 #include "formats/base/read_window.h"
@@ -163,6 +164,15 @@ Result<std::unique_ptr<ImageReader>> Open(const BlockDevice& device) {
   ReadWindow file(device, 4096);
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, file.View(0, Header::kFullBytes));
   INSTAR_ASSIGN_OR_RETURN(const Header header, Header::DecodeFrom(bytes));
+  if (const std::uint64_t unknown = header.incompatible_features & ~kIncompatKnown; unknown != 0) {
+    const std::vector<char> name =
+        IncompatibleFeatureName(file, header, static_cast<unsigned>(std::countr_zero(unknown)));
+    if (!name.empty()) {
+      return MakeTextError(ErrorCode::kUnsupported,
+                           "the image uses the feature '{t}', which this version does not know",
+                           {name.data(), name.size()});
+    }
+  }
   INSTAR_TRY(header.Validate());
   INSTAR_ASSIGN_OR_RETURN(HeaderExtensions extensions, HeaderExtensions::ReadFrom(file, header));
   std::vector<char> backing_name;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "formats/qcow2/header_extensions.h"
 #include "formats/qcow2/snapshot_table.h"
 #include "formats/registry.h"
 #include "support/qcow2_image.h"
@@ -142,6 +143,42 @@ TEST(Qcow2Reader, EncryptedImagesOpenButCannotBeRead) {
   ASSERT_FALSE(cursor);
   EXPECT_EQ(cursor.error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(cursor.error().device, image.file.id());
+}
+
+// What an error quotes from the image.
+std::string Quoted(const Error& error) {
+  std::string text;
+  for (std::size_t i = 0; i < 24; ++i) {
+    const char c = static_cast<char>(error.numbers[i / 8] >> (8 * (i % 8)) & 0xFF);
+    if (c != 0) text += c;
+  }
+  return text;
+}
+
+TEST(Qcow2Reader, AnUnknownFeatureIsCalledWhatTheImageCallsIt) {
+  Qcow2Image image;
+  image.header.incompatible_features = std::uint64_t{1} << 40;
+  std::vector<std::byte> names(2 * FeatureName::kEncodedBytes);
+  FeatureName{.kind = FeatureName::Kind::kCompatible, .bit = 40, .name = "another"}.EncodeTo(names);
+  FeatureName{.bit = 40, .name = "time travel\x1B"}.EncodeTo(
+      std::span(names).subspan(FeatureName::kEncodedBytes));
+  AppendExtension(image.extensions, kExtensionFeatureNames, names);
+  image.Store();
+  const auto reader = OpenReader(image.file);
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(std::string(reader.error().message).find("'{t}'"), std::string::npos);
+  EXPECT_EQ(Quoted(reader.error()), "time travel\x1B");
+}
+
+TEST(Qcow2Reader, AnUnknownFeatureWithoutANameIsToldByItsNumber) {
+  Qcow2Image image;
+  image.header.incompatible_features = std::uint64_t{1} << 40;
+  image.Store();
+  const auto reader = OpenReader(image.file);
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(reader.error().numbers[0], 40U);
 }
 
 TEST(Qcow2Reader, ErrorsNameTheDevice) {
