@@ -92,18 +92,22 @@ ZSTD_ldm_blockCompress:
 ZSTD_ldm_fillHashTable:
     .globl ZSTD_ldm_generateSequences
 ZSTD_ldm_generateSequences:
-    .globl ZSTD_ldm_getMaxNbSeq
-ZSTD_ldm_getMaxNbSeq:
-    .globl ZSTD_ldm_getTableSize
-ZSTD_ldm_getTableSize:
     .globl ZSTD_ldm_skipRawSeqStoreBytes
 ZSTD_ldm_skipRawSeqStoreBytes:
-    .globl ZSTD_ldm_skipSequences
-ZSTD_ldm_skipSequences:
     .globl ZSTD_row_update
 ZSTD_row_update:
     .globl ZSTD_updateTree
 ZSTD_updateTree:
     ud2
+
+/* These are called for every frame, long-distance matching or not: no sequences, no table, nothing to skip. */
+    .globl ZSTD_ldm_getMaxNbSeq
+ZSTD_ldm_getMaxNbSeq:
+    .globl ZSTD_ldm_getTableSize
+ZSTD_ldm_getTableSize:
+    .globl ZSTD_ldm_skipSequences
+ZSTD_ldm_skipSequences:
+    xorl %eax, %eax
+    ret
 
     .section .note.GNU-stack, "", @progbits
