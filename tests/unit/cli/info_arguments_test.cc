@@ -1,0 +1,77 @@
+#include "cli/info_arguments.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/arguments_test.h"
+
+namespace instar::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+OrStop<InfoCommand> Read(const std::string& line) { return ReadInfoArguments(Words(line), {}); }
+
+TEST(InfoArguments, BothSpellingsOfEachOptionAreTaken) {
+  for (const char* line : {"-f qcow2 -U --output json --backing-chain disk",
+                           "--format=qcow2 --force-share --output=json --backing-chain disk",
+                           "disk --backing -Ufqcow2 --out json"}) {
+    const auto command = Read(line);
+    ASSERT_TRUE(command) << line << ": " << command.error().text;
+    EXPECT_EQ(command->options.path, "disk");
+    EXPECT_EQ(command->options.format, "qcow2");
+    EXPECT_TRUE(command->options.backing_chain);
+    EXPECT_TRUE(command->options.force_share);
+    EXPECT_TRUE(command->json);
+  }
+}
+
+TEST(InfoArguments, DefaultsAreHumanAndProbing) {
+  const auto command = Read("disk");
+  ASSERT_TRUE(command);
+  EXPECT_FALSE(command->json);
+  EXPECT_EQ(command->options.format, "");
+  EXPECT_FALSE(command->options.backing_chain);
+  EXPECT_FALSE(command->options.force_share);
+}
+
+TEST(InfoArguments, MistakesAreToldAsByQemuImg) {
+  struct Case {
+    const char* line;
+    Stop::Kind kind;
+    const char* text;
+  };
+  const Case kCases[] = {
+      {"", Stop::Kind::kUsage, "Expecting one image file name"},
+      {"a b", Stop::Kind::kUsage, "Expecting one image file name"},
+      {"--output=xml a", Stop::Kind::kError, "--output must be used with human or json as argument."},
+      {"--output=xml a b", Stop::Kind::kUsage, "Expecting one image file name"},
+      {"--output", Stop::Kind::kUsage, "missing argument for option '--output'"},
+      {"-f", Stop::Kind::kUsage, "missing argument for option '-f'"},
+      {"-Z a", Stop::Kind::kUsage, "unrecognized option '-Z'"},
+      {"--o json a", Stop::Kind::kUsage, "unrecognized option '--o'"},
+      {"--image-opts a", Stop::Kind::kError,
+       "--image-opts is not available in this version; name a file instead"},
+      {"--workers=99 a", Stop::Kind::kError,
+       "Invalid number of workers. Allowed number of workers is between 1 and 16"},
+  };
+  for (const Case& c : kCases) {
+    const auto command = Read(c.line);
+    ASSERT_FALSE(command) << c.line;
+    EXPECT_EQ(command.error().kind, c.kind) << c.line;
+    EXPECT_EQ(command.error().text, c.text);
+  }
+}
+
+TEST(InfoArguments, HelpNamesEveryOption) {
+  const auto command = Read("--help");
+  ASSERT_FALSE(command);
+  EXPECT_EQ(command.error().kind, Stop::Kind::kAnswer);
+  for (const char* option : {"-f, --format FORMAT", "--output FORM", "--backing-chain",
+                             "-U, --force-share", "--isolation KIND", "--allow-path DIR"}) {
+    EXPECT_THAT(command.error().text, HasSubstr(option));
+  }
+}
+
+}  // namespace
+}  // namespace instar::cli

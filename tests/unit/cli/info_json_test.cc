@@ -1,0 +1,106 @@
+#include "cli/info_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/sample_image.h"
+
+namespace instar::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr QemuVersion kOld{7, 2};
+constexpr QemuVersion kNew{8, 0};
+
+TEST(InfoJson, MembersComeInTheOrderOfQemuImg) {
+  const vmm::ImageInfo image = SampleImage();
+  EXPECT_EQ(InfoJson({&image, 1}, false, kOld),
+            "{\n"
+            "    \"backing-filename-format\": \"qcow2\",\n"
+            "    \"snapshots\": [\n"
+            "        {\n"
+            "            \"icount\": 7,\n"
+            "            \"vm-clock-nsec\": 45000000,\n"
+            "            \"name\": \"before \\u001B[2J\",\n"
+            "            \"date-sec\": 1700000000,\n"
+            "            \"date-nsec\": 5,\n"
+            "            \"vm-clock-sec\": 3723,\n"
+            "            \"id\": \"1\",\n"
+            "            \"vm-state-size\": 3145728\n"
+            "        }\n"
+            "    ],\n"
+            "    \"virtual-size\": 10485760,\n"
+            "    \"filename\": \"dir/top.qcow2\",\n"
+            "    \"cluster-size\": 65536,\n"
+            "    \"format\": \"qcow2\",\n"
+            "    \"actual-size\": 225280,\n"
+            "    \"format-specific\": {\n"
+            "        \"type\": \"qcow2\",\n"
+            "        \"data\": {\n"
+            "            \"compat\": \"1.1\",\n"
+            "            \"compression-type\": \"zlib\",\n"
+            "            \"bitmaps\": [\n"
+            "                {\n"
+            "                    \"flags\": [\n"
+            "                        \"auto\"\n"
+            "                    ],\n"
+            "                    \"name\": \"b0\",\n"
+            "                    \"granularity\": 65536\n"
+            "                }\n"
+            "            ],\n"
+            "            \"corrupt\": false\n"
+            "        }\n"
+            "    },\n"
+            "    \"full-backing-filename\": \"dir/base.qcow2\",\n"
+            "    \"encrypted\": true,\n"
+            "    \"backing-filename\": \"base.qcow2\",\n"
+            "    \"dirty-flag\": true\n"
+            "}\n");
+}
+
+TEST(InfoJson, Version80AddedTheChildren) {
+  const vmm::ImageInfo image = SampleRawImage();
+  EXPECT_EQ(InfoJson({&image, 1}, false, kNew),
+            "{\n"
+            "    \"children\": [\n"
+            "        {\n"
+            "            \"name\": \"file\",\n"
+            "            \"info\": {\n"
+            "                \"children\": [\n"
+            "                ],\n"
+            "                \"virtual-size\": 1024,\n"
+            "                \"filename\": \"r.raw\",\n"
+            "                \"format\": \"file\",\n"
+            "                \"actual-size\": 4096,\n"
+            "                \"format-specific\": {\n"
+            "                    \"type\": \"file\",\n"
+            "                    \"data\": {\n"
+            "                    }\n"
+            "                },\n"
+            "                \"dirty-flag\": false\n"
+            "            }\n"
+            "        }\n"
+            "    ],\n"
+            "    \"virtual-size\": 1024,\n"
+            "    \"filename\": \"r.raw\",\n"
+            "    \"format\": \"raw\",\n"
+            "    \"actual-size\": 4096,\n"
+            "    \"dirty-flag\": false\n"
+            "}\n");
+}
+
+TEST(InfoJson, AChainIsAnArrayEvenOfOne) {
+  const vmm::ImageInfo image = SampleRawImage();
+  EXPECT_THAT(InfoJson({&image, 1}, true, kOld), StartsWith("[\n    {\n        \"virtual-size\""));
+}
+
+TEST(InfoJson, TheNumberOfTheDeviceIsNotShown) {
+  const vmm::ImageInfo image = SampleImage();
+  EXPECT_THAT(InfoJson({&image, 1}, false, kOld), Not(HasSubstr("device")));
+}
+
+}  // namespace
+}  // namespace instar::cli

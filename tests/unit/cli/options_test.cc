@@ -1,0 +1,126 @@
+#include "cli/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace instar::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+enum Id : int { kProgress = 1, kQuiet, kFormat, kOutput, kObject, kZero, kBacking };
+
+constexpr OptionRow kRows[] = {
+    {kProgress, "progress,p", nullptr, "show progress"},
+    {kQuiet, "quiet,q", nullptr, "be quiet"},
+    {kFormat, "target-format,O", "FORMAT", "format\nof the target"},
+    {kOutput, "output", "FORM", "form"},
+    {kObject, "object", "DEFINITION", ""},
+    {kZero, "target-is-zero", nullptr, "zero"},
+    {kBacking, ",B", "FILE", ""},
+};
+
+Arguments Read(std::vector<std::string> arguments, Operands operands = Operands::kMixed) {
+  const std::array tables = {std::span<const OptionRow>(kRows)};
+  return ReadArguments(tables, arguments, operands);
+}
+
+// "id=value" of each option, and the operands, in one line.
+std::string Summary(const Arguments& arguments) {
+  std::string text;
+  for (const GivenOption& option : arguments.options) {
+    text += std::to_string(option.id) + "=" + option.value + " ";
+  }
+  text += "|";
+  for (const std::string& operand : arguments.operands) text += " " + operand;
+  if (!arguments.fault.empty()) text += " !" + arguments.fault;
+  return text;
+}
+
+struct CommandLine {
+  std::vector<std::string> arguments;
+  std::string summary;
+};
+
+TEST(Options, CommandLinesAreCutAsGetoptLongCutsThem) {
+  const CommandLine kLines[] = {
+      {{}, "|"},
+      {{"-p", "-q"}, "1= 2= |"},
+      {{"-pq"}, "1= 2= |"},
+      {{"-O", "qcow2", "a"}, "3=qcow2 | a"},
+      {{"-Oqcow2", "a"}, "3=qcow2 | a"},
+      {{"-O=qcow2"}, "3==qcow2 |"},
+      {{"-pOqcow2"}, "1= 3=qcow2 |"},
+      {{"-pO", "qcow2"}, "1= 3=qcow2 |"},
+      {{"-O", "-p"}, "3=-p |"},
+      {{"-O", ""}, "3= |"},
+      {{"--target-format", "raw"}, "3=raw |"},
+      {{"--target-format=raw"}, "3=raw |"},
+      {{"--target-format="}, "3= |"},
+      {{"--target-f=raw"}, "3=raw |"},
+      {{"--target-i"}, "6= |"},
+      {{"a", "-p", "b", "--quiet"}, "1= 2= | a b"},
+      {{"-p", "--", "-q", "--x"}, "1= | -q --x"},
+      {{"-", "-p"}, "1= | -"},
+      {{"-B", "x"}, "7=x |"},
+      {{"-Bx", ""}, "7=x | "},
+  };
+  for (const CommandLine& line : kLines) {
+    EXPECT_EQ(Summary(Read(line.arguments)), line.summary) << testing::PrintToString(line.arguments);
+  }
+}
+
+TEST(Options, TheFirstMistakeEndsTheReading) {
+  const CommandLine kLines[] = {
+      {{"-Z"}, "| !unrecognized option '-Z'"},
+      {{"-pZq"}, "1= | !unrecognized option '-Z'"},
+      {{"--nope"}, "| !unrecognized option '--nope'"},
+      {{"--target"}, "| !unrecognized option '--target'"},
+      {{"--o=json"}, "| !unrecognized option '--o=json'"},
+      {{"--progress=3"}, "| !unrecognized option '--progress=3'"},
+      {{"--output"}, "| !missing argument for option '--output'"},
+      {{"--out"}, "| !missing argument for option '--out'"},
+      {{"-q", "-O"}, "2= | !missing argument for option '-O'"},
+      {{"-p", "-Z", "-q", "a"}, "1= | !unrecognized option '-Z'"},
+  };
+  for (const CommandLine& line : kLines) {
+    EXPECT_EQ(Summary(Read(line.arguments)), line.summary) << testing::PrintToString(line.arguments);
+  }
+}
+
+TEST(Options, AnExactLongNameIsNotAmbiguousWithALongerOne) {
+  constexpr OptionRow kBitmaps[] = {{1, "bitmaps", nullptr, "x"}, {2, "bitmaps-only", nullptr, "y"}};
+  const std::array tables = {std::span<const OptionRow>(kBitmaps)};
+  const std::vector<std::string> arguments = {"--bitmaps"};
+  EXPECT_EQ(Summary(ReadArguments(tables, arguments, Operands::kMixed)), "1= |");
+}
+
+TEST(Options, SpellingIsKeptForMessages) {
+  const Arguments arguments = Read({"--target-f=raw", "-Oraw"});
+  ASSERT_EQ(arguments.options.size(), 2u);
+  EXPECT_EQ(arguments.options[0].spelling, "--target-f");
+  EXPECT_EQ(arguments.options[1].spelling, "-O");
+}
+
+TEST(Options, TheFirstOperandMayEndTheOptions) {
+  const Arguments arguments = Read({"-p", "info", "-q", "--nope"}, Operands::kEndOptions);
+  EXPECT_EQ(Summary(arguments), "1= |");
+  EXPECT_EQ(arguments.first_operand, 1u);
+  EXPECT_EQ(Read({"-p", "--", "info"}, Operands::kEndOptions).first_operand, 2u);
+  EXPECT_EQ(Read({"-p"}, Operands::kEndOptions).first_operand, 1u);
+}
+
+TEST(Options, HelpListsLetterThenNamesThenValueAndLeavesOutWhatHasNoText) {
+  EXPECT_EQ(DescribeOptions(kRows),
+            "  -p, --progress\n      show progress\n"
+            "  -q, --quiet\n      be quiet\n"
+            "  -O, --target-format FORMAT\n      format\n      of the target\n"
+            "  --output FORM\n      form\n"
+            "  --target-is-zero\n      zero\n");
+}
+
+}  // namespace
+}  // namespace instar::cli

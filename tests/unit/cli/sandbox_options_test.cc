@@ -1,0 +1,128 @@
+#include "cli/sandbox_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace instar::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Applies the options in `arguments`; the first error, or empty.
+std::string Apply(std::vector<std::string> arguments, SandboxSettings& settings) {
+  const std::array tables = {SandboxOptionRows()};
+  const Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
+  EXPECT_EQ(given.fault, "");
+  for (const GivenOption& option : given.options) {
+    const auto error = ApplySandboxOption(option, settings);
+    EXPECT_TRUE(error.has_value());
+    if (error && !error->empty()) return *error;
+  }
+  return {};
+}
+
+TEST(SandboxOptions, EachSetsItsField) {
+  SandboxSettings settings;
+  EXPECT_EQ(Apply({"--isolation=process", "--allow-path=/a", "--allow-path", "/b", "--max-memory=64M",
+                   "--max-virtual-size=1T", "--max-output-size=10G", "--max-chain-depth=5",
+                   "--timeout=60", "--stall-timeout=5", "--workers=2", "--qemu-version=7.2"},
+                  settings),
+            "");
+  const vmm::SandboxOptions& sandbox = settings.sandbox;
+  EXPECT_EQ(sandbox.isolation, vmm::Isolation::kProcess);
+  EXPECT_THAT(sandbox.references.allow_paths, ElementsAre("/a", "/b"));
+  EXPECT_TRUE(sandbox.references.allow);
+  EXPECT_EQ(sandbox.guest_memory_bytes, 64u << 20);
+  EXPECT_EQ(sandbox.max_virtual_bytes, 1ull << 40);
+  EXPECT_EQ(sandbox.max_output_bytes, 10ull << 30);
+  EXPECT_EQ(sandbox.max_chain_depth, 5u);
+  EXPECT_EQ(sandbox.time_limit, std::chrono::seconds(60));
+  EXPECT_EQ(sandbox.stall_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(sandbox.workers, 2u);
+  EXPECT_EQ(settings.qemu_version, (QemuVersion{7, 2}));
+}
+
+TEST(SandboxOptions, NoReferencesForbidsAll) {
+  SandboxSettings settings;
+  EXPECT_EQ(Apply({"--no-references"}, settings), "");
+  EXPECT_FALSE(settings.sandbox.references.allow);
+}
+
+TEST(SandboxOptions, ValuesOutOfRangeAreRefused) {
+  for (const char* argument :
+       {"--isolation=vm", "--allow-path=", "--max-memory=1M", "--max-memory=5G", "--max-memory=x",
+        "--max-virtual-size=big", "--max-chain-depth=0", "--max-chain-depth=1025", "--timeout=0",
+        "--timeout=1.5", "--stall-timeout=-1", "--workers=0", "--workers=17", "--qemu-version=7"}) {
+    SandboxSettings settings;
+    EXPECT_NE(Apply({argument}, settings), "") << argument;
+  }
+}
+
+class SandboxDefaults : public testing::Test {
+ protected:
+  void SetUp() override {
+    home_ = testing::TempDir() + "instar-home";
+    std::filesystem::create_directories(home_ + "/instar");
+    setenv("XDG_CONFIG_HOME", home_.c_str(), 1);
+    for (const char* name : {"INSTAR_ALLOW_PATH", "INSTAR_ISOLATION", "INSTAR_QEMU_VERSION"}) {
+      unsetenv(name);
+    }
+  }
+  void TearDown() override {
+    SetUp();
+    unsetenv("XDG_CONFIG_HOME");
+    std::filesystem::remove_all(home_);
+  }
+  void Configure(const std::string& text) { std::ofstream(home_ + "/instar/config.toml") << text; }
+
+  std::string home_;
+};
+
+TEST_F(SandboxDefaults, ComeFromTheUsersFile) {
+  Configure("allow_paths = ['/srv']\nisolation = 'process'\n");
+  SandboxSettings settings;
+  EXPECT_EQ(LoadDefaults(settings), "");
+  EXPECT_THAT(settings.sandbox.references.allow_paths, ElementsAre("/srv"));
+  EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kProcess);
+}
+
+TEST_F(SandboxDefaults, TheEnvironmentOverrulesFilesAndAddsDirectories) {
+  Configure("allow_paths = ['/srv']\nisolation = 'process'\n");
+  setenv("INSTAR_ISOLATION", "kvm", 1);
+  setenv("INSTAR_ALLOW_PATH", "/a::/b", 1);
+  setenv("INSTAR_QEMU_VERSION", "8.2.1", 1);
+  SandboxSettings settings;
+  EXPECT_EQ(LoadDefaults(settings), "");
+  EXPECT_THAT(settings.sandbox.references.allow_paths, ElementsAre("/srv", "/a", "/b"));
+  EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kKvm);
+  EXPECT_EQ(settings.qemu_version, (QemuVersion{8, 2}));
+}
+
+TEST_F(SandboxDefaults, CannotGiveUpTheProtection) {
+  setenv("INSTAR_ISOLATION", "none", 1);
+  SandboxSettings settings;
+  EXPECT_THAT(LoadDefaults(settings), HasSubstr("only be chosen on the command line"));
+  unsetenv("INSTAR_ISOLATION");
+  Configure("isolation = 'none'");
+  EXPECT_THAT(LoadDefaults(settings), HasSubstr("only be chosen on the command line"));
+  EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kAuto);
+}
+
+TEST_F(SandboxDefaults, MistakesAreReported) {
+  SandboxSettings settings;
+  setenv("INSTAR_QEMU_VERSION", "new", 1);
+  EXPECT_THAT(LoadDefaults(settings), HasSubstr("INSTAR_QEMU_VERSION"));
+  unsetenv("INSTAR_QEMU_VERSION");
+  Configure("isolation = 'strong'");
+  EXPECT_THAT(LoadDefaults(settings), HasSubstr("unknown isolation 'strong'"));
+}
+
+}  // namespace
+}  // namespace instar::cli
