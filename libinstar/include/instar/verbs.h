@@ -15,7 +15,10 @@ namespace instar {
 // What only the host knows (file name, actual size) the host adds.
 Status RunInfo(Host& host, const InfoRequest& request);
 
-// Writes the virtual disk of the sources to the target.
+// Writes the virtual disk of the sources to the target. The target is touched only after every
+// source has opened and every option is checked. Its content does not depend on the number of
+// workers. With `salvage`, if anything could not be read, one report: an object "salvage" with
+// "unreadable-ranges", "unreadable-bytes" and "first-offset".
 Status RunConvert(Host& host, const ConvertRequest& request);
 
 }  // namespace instar
