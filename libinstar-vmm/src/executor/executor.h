@@ -17,6 +17,7 @@
 #include "executor/call_handler.h"
 #include "executor/guest_image.h"
 #include "instar/vmm/sandbox.h"
+#include "jail/jail.h"
 
 namespace instar::vmm {
 
@@ -54,8 +55,8 @@ class Executor {
   virtual ~Executor() = default;
   [[nodiscard]] virtual Isolation isolation() const = 0;
   virtual absl::Status Prepare(const ExecutorOptions& options) = 0;
-  // Adds the descriptors the run needs, which the jail must not close.
-  virtual void AddDescriptors(std::vector<int>& descriptors) const { (void)descriptors; }
+  // Adds what the run needs inside the jail: descriptors it must not close, the process it may end.
+  virtual void AddJailNeeds(JailNeeds& needs) const { (void)needs; }
   virtual absl::Status StartThreads() = 0;
   virtual Outcome Run(CallHandler& handler) = 0;
 };

@@ -69,9 +69,9 @@ class KvmExecutor final : public VcpuExecutor {
 
   [[nodiscard]] Isolation isolation() const override { return Isolation::kKvm; }
   absl::Status Prepare(const ExecutorOptions& options) override;
-  void AddDescriptors(std::vector<int>& descriptors) const override {
-    descriptors.push_back(vm_);
-    for (const Vcpu& vcpu : vcpus_) descriptors.push_back(vcpu.fd);
+  void AddJailNeeds(JailNeeds& needs) const override {
+    needs.keep_fds.push_back(vm_);
+    for (const Vcpu& vcpu : vcpus_) needs.keep_fds.push_back(vcpu.fd);
   }
 
  private:

@@ -36,6 +36,7 @@ class ProcessExecutor final : public VcpuExecutor {
 
   [[nodiscard]] Isolation isolation() const override { return Isolation::kProcess; }
   absl::Status Prepare(const ExecutorOptions& options) override;
+  void AddJailNeeds(JailNeeds& needs) const override { needs.child_pid = child_; }
 
  private:
   absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) override;

@@ -120,7 +120,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   needs.isolation = *isolation;
   const bool jailed = sandbox.jail != Jail::kNone;
   if (jailed) {
-    (*executor)->AddDescriptors(needs.keep_fds);
+    (*executor)->AddJailNeeds(needs);
     if (absl::Status status = EnterJail(needs); !status.ok()) return status;
   }
   if (absl::Status status = (*executor)->StartThreads(); !status.ok()) return status;
