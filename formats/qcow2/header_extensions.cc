@@ -124,7 +124,8 @@ std::vector<char> IncompatibleFeatureName(ReadWindow& file, const Header& header
     const auto extension = walk.Next();
     if (!extension || !*extension) return {};
     if ((*extension)->type != kExtensionFeatureNames) continue;
-    const std::uint32_t entries = (*extension)->data_bytes / FeatureName::kEncodedBytes;
+    const std::uint32_t entries =
+        (*extension)->data_bytes / std::uint32_t{FeatureName::kEncodedBytes};
     for (std::uint32_t i = 0; i < entries; ++i) {
       const auto bytes = file.View((*extension)->data_offset + i * FeatureName::kEncodedBytes,
                                    FeatureName::kEncodedBytes);
