@@ -255,7 +255,7 @@ class Reader {
     if (AsksForHelp(command_.options.target_options)) {
       return CreateOptionHelp(command_.options.target_format);
     }
-    if (files.size() < 2) return UsageError("Must specify image file name");
+    if (files.size() < 2) return Refusal("Must specify image file name");
     vmm::ConvertOptions& options = command_.options;
     options.target = std::move(files.back());
     files.pop_back();

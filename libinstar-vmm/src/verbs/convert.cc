@@ -57,15 +57,23 @@ absl::Status OpenBacking(Broker& broker, const ConvertOptions& options, const Ta
   return absl::OkStatus();
 }
 
+// `status` with the words in front that qemu-img has for a target it cannot make.
+absl::Status CannotWrite(const ConvertOptions& options, const absl::Status& status) {
+  if (options.keep_target) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(PrintableText(options.target), ": error while converting ",
+                                   options.target_format, ": ", status.message()));
+}
+
 absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const TargetPlan& plan,
                          Devices& devices) {
   const TargetOptions how{.keep = options.keep_target, .cache = options.target_cache};
   const auto target = broker.OpenTarget(options.target, how);
-  if (!target.ok()) return target.status();
+  if (!target.ok()) return CannotWrite(options, target.status());
   devices.target = *target;
   if (plan.data_file.empty()) return absl::OkStatus();
   const auto data_file = broker.OpenTarget(CombinePath(options.target, plan.data_file), how);
-  if (!data_file.ok()) return data_file.status();
+  if (!data_file.ok()) return CannotWrite(options, data_file.status());
   devices.data_file = *data_file;
   return absl::OkStatus();
 }
