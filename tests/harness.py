@@ -125,8 +125,10 @@ def poll_until(condition, seconds=20, interval=0.005):
 
 
 def clean_environment(extra=None):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("INSTAR_")}
+    """This environment without what configures Instar, the user's configuration file included."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("INSTAR_", "XDG_"))}
     env["LC_ALL"] = "C"
+    env["HOME"] = "/nonexistent"
     env.update(extra or {})
     return env
 
@@ -313,6 +315,7 @@ class Verdict:
     name: str
     status: str  # passed, failed, skipped
     detail: str = ""
+    seconds: float = 0
 
 
 class Tally:
@@ -344,6 +347,10 @@ class Tally:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             print(f"SKIPPED {names[0]}{more}: {reason}")
 
+    def print_slowest(self, count):
+        for verdict in sorted(self.verdicts, key=lambda v: -v.seconds)[:count]:
+            print(f"{verdict.seconds:7.1f} s  {verdict.name}")
+
     def summary(self):
         return (f"{self.count('passed')} passed, {self.count('failed')} failed, "
                 f"{self.count('skipped')} skipped")
@@ -372,12 +379,12 @@ class Divergences:
         return [entry["case"] for entry in self.entries if entry["case"] not in self.seen]
 
 
-def run_groups(groups, tools, tally, select_case=None, divergences=None):
+def run_groups(groups, tools, tally, select_case=None, divergences=None, every_suite=False):
     """Runs all groups, tools.jobs at a time."""
     divergences = divergences or Divergences([])
     with concurrent.futures.ThreadPoolExecutor(max_workers=tools.jobs) as pool:
         list(pool.map(lambda g: _run_group(g, tools, tally, select_case, divergences), groups))
-    if select_case is None:
+    if every_suite and select_case is None:
         for pattern in divergences.unused():
             tally.add(Verdict(f"divergences/{pattern}", "failed",
                               "registered, but no case has this name"))
@@ -398,10 +405,11 @@ def _run_group(group, tools, tally, select_case, divergences):
             if status != "passed":
                 problem = (status, "set-up: " + detail)
         for name, function in cases:
+            began = time.monotonic()
             status, detail = problem or _attempt(lambda: function(context))
             if not problem:
                 status, detail = divergences.judge(name, status, detail)
-            tally.add(Verdict(name, status, detail))
+            tally.add(Verdict(name, status, detail, time.monotonic() - began))
     finally:
         remove_tree(folder)
 

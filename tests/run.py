@@ -95,6 +95,8 @@ def arguments():
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("--workdir", help="where scratch files go (default: the system's)")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for every case")
+    parser.add_argument("--slowest", type=int, default=0, metavar="N",
+                        help="print the N Python cases that took longest")
     parser.add_argument("--list", action="store_true", help="print the names of the Python cases")
     return parser.parse_args()
 
@@ -120,14 +122,14 @@ def main():
         tools = harness.Tools(options.instar or options.build / "bin/instar", options.workdir,
                               options.jobs)
         if os.access(tools.instar, os.X_OK):
-            registry = []
-            if "conformance" in suites:
-                with open(TESTS / "conformance/divergences.toml", "rb") as file:
-                    registry = tomllib.load(file).get("divergence", [])
-            harness.run_groups(groups, tools, tally, select_case, harness.Divergences(registry))
+            with open(TESTS / "conformance/divergences.toml", "rb") as file:
+                registry = tomllib.load(file)["divergence"]
+            harness.run_groups(groups, tools, tally, select_case, harness.Divergences(registry),
+                               every_suite=not options.only)
         else:
             tally.add(harness.Verdict("instar", "failed", f"{tools.instar} is no program"))
     tally.print_skips()
+    tally.print_slowest(options.slowest)
     failed = [v.name for v in tally.verdicts if v.status == "failed"]
     if failed:
         print("Failed:\n  " + "\n  ".join(failed))

@@ -223,15 +223,22 @@ def policy(t, options, reference, code):
 
 
 def nested_reference(t):
-    """What a base names counts from the base's own directory, not from that of the overlay."""
+    """What a base names counts from the base's own directory, and may not lead out either."""
     images = furnish(t)
     (images / "sub").mkdir()
-    (images / "sub/base.qcow2").write_bytes(
-        Qcow2(size=1 << 20).back(b"../secret.raw", b"raw").build())
-    (images / "secret.raw").write_bytes(b"secret")
     (images / "x.qcow2").write_bytes(
         Qcow2(size=1 << 20).back(b"sub/base.qcow2", b"qcow2").build())
-    t.refused(t.instar("convert", "-O", "raw", "x.qcow2", "out", cwd=images))
+    for name, code in ((b"bottom.raw", 0), (f"../../outside/{SECRET}.raw".encode(), 1),
+                       (f"../outside/{SECRET}.raw".encode(), 1)):
+        (images / "sub/bottom.raw").write_bytes(b"bottom" * 1000)
+        (images / "sub/base.qcow2").write_bytes(Qcow2(size=1 << 20).back(name, b"raw").build())
+        outcome = t.instar("convert", "-O", "raw", "x.qcow2", "out", cwd=images)
+        if code:
+            t.refused(outcome)
+        else:
+            t.succeeded(outcome)
+            t.check((images / "out").read_bytes()[:6] == b"bottom", "another file was read")
+            (images / "out").unlink()
 
 
 # -- formats of references ------------------------------------------------------------------------

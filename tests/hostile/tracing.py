@@ -88,8 +88,11 @@ class Sandboxed:
             self.new_privileges_denied.add(call.tid)
         elif installs_filter(call):
             everyone = "TSYNC" in call.arguments
-            self.jailed |= {tid for tid, group in self.group.items()
-                            if tid == call.tid or everyone and group == self.group[call.tid]}
+            reached = {tid for tid, group in self.group.items()
+                       if tid == call.tid or everyone and group == self.group[call.tid]}
+            self.jailed |= reached
+            if call.tid in self.new_privileges_denied:  # the kernel synchronizes this, too
+                self.new_privileges_denied |= reached
 
 
 def installs_filter(call):

@@ -42,8 +42,8 @@ class Running:
         return self.process.returncode
 
 
-def slow_convert(t, source, target, *options):
-    return Running([t.tools.instar, "convert", "-r", "200k", *options, "-O", "raw", source, target],
+def slow_convert(t, source, target, *options, form="raw"):
+    return Running([t.tools.instar, "convert", "-r", "200k", *options, "-O", form, source, target],
                    t.dir)
 
 
@@ -68,8 +68,7 @@ def interrupted(t, which, options):
 
 def interrupted_writing_qcow2(t):
     before = tree(t.dir)
-    with Running([t.tools.instar, "convert", "-r", "200k", "-O", "qcow2", "-o",
-                  "data_file=out.data", "x.qcow2", "out"], t.dir) as running:
+    with slow_convert(t, "x.qcow2", "out", "-o", "data_file=out.data", form="qcow2") as running:
         t.check(running.wait_for_data(t.dir / "out.data"), "the run ended too early")
         os.kill(running.process.pid, signal.SIGTERM)
         t.check(running.finish() not in (None, 0), "should fail")
@@ -82,12 +81,12 @@ def closed_terminal(t):
 
 
 def progress_once(t):
-    """SIGUSR1 prints the progress, once, and the run goes on."""
+    """SIGUSR1 prints the progress on stderr, once, and the run goes on."""
     with slow_convert(t, "x.qcow2", "out") as running:
         t.check(running.wait_for_data(t.dir / "out"), "the run ended too early")
         os.kill(running.process.pid, signal.SIGUSR1)
-        line = poll_until(lambda: os.read(running.process.stdout.fileno(), 200)
-                          if readable(running.process.stdout) else None)
+        complaint = running.process.stderr
+        line = poll_until(lambda: os.read(complaint.fileno(), 200) if readable(complaint) else None)
         t.check(running.alive, "SIGUSR1 ended the run")
         t.check(line and re.fullmatch(rb"\s*\(\d+\.\d\d/100%\)\s*", line), f"printed {line!r}")
 
