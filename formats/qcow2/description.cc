@@ -100,7 +100,8 @@ std::string_view UpToNul(std::string_view text) { return text.substr(0, text.fin
 
 Status Describe(const BlockDevice& device, const Header& header, const HeaderExtensions& extensions,
                 ReportSink& sink) {
-  if (header.snapshot_count != 0) {
+  // The format has no snapshots of data files; what such an image claims of any is not told.
+  if (header.snapshot_count != 0 && !header.has_data_file()) {
     sink.BeginArray("snapshots");
     SnapshotDescriber describer(sink);
     INSTAR_TRY(VisitSnapshots(device, header, describer));

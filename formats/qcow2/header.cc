@@ -139,6 +139,9 @@ Status Header::Validate() const {
     return Corrupt("extended L2 entries need clusters of 16 KiB or more, not of {0} bytes",
                    cluster_bytes());
   }
+  if (!has_data_file() && (autoclear_features & kAutoclearDataFileRaw) != 0) {
+    return Corrupt("the image says that its data file is raw, but has no data file");
+  }
   if (refcount_order > kMaxRefcountOrder) {
     return Corrupt("refcount width 2^{0} bits exceeds 64 bits", refcount_order);
   }

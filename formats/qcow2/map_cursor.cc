@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint64_t kPieceBytes = 64 << 10;
 
+// Pieces of L2 tables one extent is followed through. An image of a few MiB can make a run endless
+// (every L1 entry naming one and the same table); whoever walks it must get to report progress.
+constexpr unsigned kMaxPiecesPerExtent = 64;
+
 // What decides how a standard entry reads.
 constexpr std::uint64_t kStandardMask = kOffsetMask | kCompressed | kReadsZero;
 
@@ -232,7 +236,8 @@ Result<Extent> Cursor::Next(std::uint64_t offset, std::uint64_t max_length) {
   }
   const std::uint64_t wanted = std::min(max_length, source_.virtual_size_bytes - offset);
   Extent extent;
-  while (extent.length_bytes < wanted) {
+  unsigned pieces = 0;
+  while (extent.length_bytes < wanted && pieces < kMaxPiecesPerExtent) {
     const std::uint64_t at = offset + extent.length_bytes;
     const auto entries = Find(at);
     // What was found so far is good; who asks for the rest gets the error.
@@ -245,6 +250,7 @@ Result<Extent> Cursor::Next(std::uint64_t offset, std::uint64_t max_length) {
       extent.length_bytes += entries->unallocated_bytes;
       continue;
     }
+    ++pieces;
     const auto more = source_.header.extended_l2() ? ExtendExtended(extent, at, entries->bytes)
                                                    : ExtendStandard(extent, at, entries->bytes);
     if (!more) return std::unexpected(more.error().On(source_.tables->id()));

@@ -88,6 +88,11 @@ class Reader final : public ImageReader {
   }
 
   Status SelectSnapshot(std::string_view id_or_name) override {
+    if (header_.has_data_file()) {
+      return std::unexpected(Error{.code = ErrorCode::kUnsupported,
+                                   .message = "an image with a data file has no internal snapshots"}
+                                 .On(device_.id()));
+    }
     SnapshotFinder finder(id_or_name);
     if (const Status visited = VisitSnapshots(device_, header_, finder); !visited) {
       return std::unexpected(visited.error().On(device_.id()));

@@ -150,7 +150,8 @@ TEST(Qcow2HeaderValidation, ADirtyOrCorruptImageCanBeRead) {
 
 TEST(Qcow2HeaderValidation, UnknownCompatibleAndAutoclearFeaturesAreIgnored) {
   Header header = Valid();
-  header.compatible_features = header.autoclear_features = ~std::uint64_t{0};
+  header.compatible_features = ~std::uint64_t{0};
+  header.autoclear_features = ~kAutoclearDataFileRaw;
   EXPECT_TRUE(header.Validate());
 }
 
@@ -193,6 +194,8 @@ const BadField kBadFields[] = {
        h.incompatible_features = kIncompatExtendedL2;
        h.cluster_bits = 13;
      },
+     ErrorCode::kCorrupt},
+    {"ARawDataFileThatIsNotThere", [](Header& h) { h.autoclear_features = kAutoclearDataFileRaw; },
      ErrorCode::kCorrupt},
     {"RefcountOrder7", [](Header& h) { h.refcount_order = 7; }, ErrorCode::kCorrupt},
     {"UnknownEncryption", [](Header& h) { h.crypt_method = 3; }, ErrorCode::kUnsupported},

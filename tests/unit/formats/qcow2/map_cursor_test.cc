@@ -176,6 +176,20 @@ TEST_F(Qcow2Map, ASparseDiskOf64TiBCostsLittle) {
   EXPECT_EQ(image.file.reads, 16U);
 }
 
+// 32 TiB of zeros in a file of 1 MiB: all L1 entries name the same table.
+TEST_F(Qcow2Map, AnEndlessRunIsCutIntoExtentsOfBoundedWork) {
+  Qcow2Image image(16, 1ULL << 45);
+  image.header.l1_entries = 1 << 16;
+  image.header.l1_table_offset = image.At(8);
+  image.StoreHeader();
+  for (std::uint64_t i = 0; i < 1 << 16; ++i) image.file.PutBe64(image.At(8) + i * 8, image.At(3));
+  for (std::uint64_t i = 0; i < 8192; ++i) image.SetEntry(i, kReadsZero);
+  const auto extent = Next(image);
+  ASSERT_TRUE(extent);
+  EXPECT_EQ(extent->kind, ExtentKind::kZero);
+  EXPECT_EQ(extent->length_bytes, 64 * 8192 * 65536ULL);
+}
+
 TEST_F(Qcow2Map, WhatTheL1TableDoesNotReachIsUnallocated) {
   Qcow2Image image(9, 1 << 16);
   for (std::uint64_t i = 0; i < 128; ++i) image.SetEntry(i, 0x1000);

@@ -238,6 +238,14 @@ TEST(Qcow2Snapshot, OneThatDoesNotExistIsNotFound) {
   }
 }
 
+TEST(Qcow2Snapshot, AnImageWithADataFileHasNone) {
+  Qcow2Image image;
+  image.UseDataFile("d");
+  SetSnapshots(image, {{"1", "one", image.At(9)}});
+  image.Store();
+  EXPECT_EQ(Open(image)->SelectSnapshot("1").error().code, ErrorCode::kUnsupported);
+}
+
 TEST(Qcow2Snapshot, AMisplacedOrHugeL1TableIsRefused) {
   Qcow2Image image;
   SetSnapshots(image, {{"1", "one", image.At(9) + 512}});
