@@ -42,7 +42,7 @@ class ChunkQueue {
     bool salvage = false;                     // a map that cannot be read is left to the worker
   };
 
-  // `disk` and `target` must outlive the queue; the target has begun.
+  // `disk` and `target` must outlive the queue. The target begins before the first Next.
   static Result<std::unique_ptr<ChunkQueue>> Create(const SourceDisk& disk, const Target& target,
                                                     const Options& options);
 

@@ -130,7 +130,6 @@ Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));
   if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, request));
 
-  INSTAR_TRY(target->Begin());
   const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
   // Only a flat file has its places without being asked, so only there may the order be dropped.
   INSTAR_ASSIGN_OR_RETURN(
@@ -138,6 +137,9 @@ Status Run(Host& host, const ConvertRequest& request) {
                                            {.chunk_bytes = chunk_bytes,
                                             .ordered = !(request.out_of_order && target->is_flat()),
                                             .salvage = request.salvage}));
+  // The queue has opened a cursor on every layer: from here on sources fail only where they are
+  // read.
+  INSTAR_TRY(target->Begin());
   ProgressMeter progress(host, size);
   SalvageCount lost;
   std::vector<std::byte> zeros(request.sparse_bytes == 0 ? kZeroBytes : 0);

@@ -45,7 +45,7 @@ Status Target::OpenBacking(Host& host, const ConvertRequest& request) {
   backing_bytes_ = kNowhere;
   if (request.backing == kNoDevice) return {};
   const FormatId format = FormatFromName(request.backing_format);
-  if (format == FormatId::kUnknown) {
+  if (format == FormatId::kUnknown && !request.backing_format.empty()) {
     return Unsupported("the backing file format given is not known");
   }
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, {.image = request.backing,

@@ -13,6 +13,7 @@ using ::testing::IsEmpty;
 constexpr DeviceId kSource{1};
 constexpr DeviceId kSource2{2};
 constexpr DeviceId kBase{3};
+constexpr DeviceId kDataFile{4};
 constexpr DeviceId kTarget{9};
 constexpr std::uint64_t kCluster = 65536;
 constexpr std::uint64_t kMiB = 1 << 20;
@@ -414,6 +415,38 @@ TEST(Convert, SourceErrorsLeaveTheTargetUntouched) {
   request.source_format = FormatId::kQcow2;
   EXPECT_EQ(ErrorOf(host, request).device, kSource);
   EXPECT_FALSE(target.touched);
+}
+
+TEST(Convert, AnEncryptedSourceLeavesTheTargetUntouched) {
+  FakeHost host;
+  ImageBuilder(host, kSource, kMiB).Finish();
+  const std::array<std::byte, 4> aes = {{{}, {}, {}, std::byte{1}}};
+  host.At(kSource).file.Write(32, aes);
+  FakeHost::Device& target = host.AddTarget(kTarget);
+  EXPECT_EQ(ErrorOf(host, To(FormatId::kRaw)).code, ErrorCode::kUnsupported);
+  EXPECT_FALSE(target.touched);
+}
+
+TEST(Convert, DataGoesToAndComesFromAnExternalDataFile) {
+  FakeHost host;
+  const Bytes disk = MakeMixedQcow2(host, kSource);
+  host.AddTarget(kTarget);
+  host.AddTarget(kDataFile);
+  ConvertRequest request = To(FormatId::kQcow2);
+  request.target_options = "data_file=data,data_file_raw=on";
+  request.target_data_file = kDataFile;
+  request.workers = 3;
+  ExpectConverts(host, request);
+  EXPECT_EQ(FileOf(host, kDataFile), disk);
+
+  host.AddReference("data", kDataFile);
+  EXPECT_EQ(ReadDisk(host, kTarget, FormatId::kQcow2), disk);
+  host.AddTarget(DeviceId{20});
+  request = To(FormatId::kRaw);
+  request.sources = {kTarget};
+  request.target = DeviceId{20};
+  ExpectConverts(host, request);
+  EXPECT_EQ(FileOf(host, DeviceId{20}), disk);
 }
 
 TEST(Convert, WrongTargetOptionsLeaveTheTargetUntouched) {

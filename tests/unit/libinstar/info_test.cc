@@ -70,6 +70,22 @@ TEST(Info, AChainThatCannotBeOpenedReportsNothing) {
   EXPECT_THAT(host.emitted(), IsEmpty());
 }
 
+TEST(Info, WithTheChainNoDataFileIsOpened) {
+  FakeHost host;
+  host.AddTarget(DeviceId{4});
+  MakeRaw(host, kBase, 1 << 20, {});
+  host.AddTarget(kTop);
+  ASSERT_TRUE(RunConvert(host, {.sources = {kBase},
+                                .target = kTop,
+                                .target_format = FormatId::kQcow2,
+                                .target_options = "data_file=data",
+                                .target_data_file = DeviceId{4}})
+                  .has_value());
+  ASSERT_TRUE(RunInfo(host, {.image = kTop, .backing_chain = true}).has_value());
+  EXPECT_THAT(host.opened(), IsEmpty());
+  EXPECT_THAT(ReportText(host), HasSubstr("data-file: 'data'"));
+}
+
 TEST(Info, AStatedFormatIsFinal) {
   FakeHost host;
   ImageBuilder(host, kTop, 1 << 20).Finish();
