@@ -68,10 +68,12 @@ struct Way {
 class ConvertEveryWay : public ::testing::TestWithParam<Way> {};
 
 TEST_P(ConvertEveryWay, TheTargetShowsTheSourceWhateverTheNumberOfWorkers) {
+  FakeHost maker;
+  const Bytes disk = MakeMixedQcow2(maker, kSource);
   std::optional<SparseFile> first;
   for (const unsigned workers : {1u, 2u, 4u}) {
     FakeHost host;
-    const Bytes disk = MakeMixedQcow2(host, kSource);
+    host.Add(kSource).file = maker.At(kSource).file;
     host.AddTarget(kTarget).file.Write(0, Noise(7, 12 * kMiB));  // truncated by the conversion
     ConvertRequest request = To(GetParam().format);
     request.target_options = GetParam().options;
@@ -555,10 +557,12 @@ INSTANTIATE_TEST_SUITE_P(
 class ConvertFaults : public ::testing::TestWithParam<FakeHost::Call> {};
 
 TEST_P(ConvertFaults, EveryFailedCallIsTheErrorOfTheConversion) {
+  FakeHost maker;
+  MakeMixedQcow2(maker, kSource);
   for (const bool compress : {false, true}) {
     for (unsigned nth = 1; nth < 200; ++nth) {
       FakeHost host;
-      MakeMixedQcow2(host, kSource);
+      host.Add(kSource).file = maker.At(kSource).file;
       host.AddTarget(kTarget);
       const unsigned before = host.calls(GetParam());
       host.Fail(GetParam(), before + nth, {.code = ErrorCode::kNoSpace, .message = "injected"});
