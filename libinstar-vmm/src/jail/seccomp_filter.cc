@@ -151,8 +151,6 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
     if (needs.child_pid > 0) {
       filter.Allow(SCMP_SYS(kill), {EqualsInt(0, static_cast<std::uint32_t>(needs.child_pid)),
                                     EqualsInt(1, SIGKILL)});
-    } else {
-      filter.Allow(SCMP_SYS(kill), {EqualsInt(1, SIGKILL)});
     }
   }
   if (!needs.read_directories.empty()) filter.Allow(SCMP_SYS(openat2));

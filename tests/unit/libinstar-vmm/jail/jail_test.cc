@@ -298,6 +298,7 @@ TEST(Seccomp, TheProcessExecutorMayKillItsChildAndNobodyElse) {
   const JailNeeds needs = {.isolation = Isolation::kProcess, .child_pid = guest};
   EXPECT_TRUE(KilledByFilter(Prison().Run(kill_other, needs)));
   EXPECT_TRUE(KilledByFilter(Prison().Run(stop_guest, needs)));
+  EXPECT_TRUE(KilledByFilter(Prison().Run(kill_guest, {.isolation = Isolation::kProcess})));
   EXPECT_TRUE(Survived(Prison().Run(kill_guest, needs)));
   int status = 0;
   ASSERT_EQ(waitpid(guest, &status, 0), guest);
