@@ -1,11 +1,9 @@
 #include "formats/qcow2/decompressor.h"
 
-
 #include <libdeflate.h>
 #include <zstd.h>
 
 #include "formats/base/endian.h"
-
 #include "formats/qcow2/layout.h"
 
 namespace instar::qcow2 {
@@ -33,8 +31,8 @@ Status InflateDeflate(libdeflate_decompressor* context, std::span<const std::byt
 Status InflateZstd(ZSTD_DCtx* context, std::span<const std::byte> compressed,
                    std::span<std::byte> out) {
   while (!out.empty()) {
-    // Zstandard's magic number (RFC 8878, 3.1.1). Frames of its drafts, which the library would decode
-    // too, have others; nothing ever wrote those into qcow2.
+    // Zstandard's magic number (RFC 8878, 3.1.1). Frames of its drafts, which the library would
+    // decode too, have others; nothing ever wrote those into qcow2.
     if (compressed.size() < 4 || LoadLe32(compressed, 0) != 0xFD2FB528) {
       return Corrupt("a compressed cluster is damaged");
     }
