@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 56;
 constexpr std::uint64_t kBlockOffsetMask = ~std::uint64_t{511};
+// An image may end before its last clusters do, but new ones must not go to the end of the world.
+constexpr std::uint64_t kMaxBytesBeyondFile = 64ULL << 20;
 // refcount_table_offset (8 bytes) and refcount_table_clusters (4) stand together in the header.
 constexpr std::uint64_t kHeaderTableField = 48;
 constexpr std::size_t kTablePieceBytes = 64 * 1024;
@@ -51,7 +53,12 @@ Status RefcountStore::Load() {
       table_[(at + i) / kTableEntryBytes] = entry;
     }
   }
-  return FindEnd();
+  INSTAR_TRY(FindEnd());
+  if (next_ << cluster_bits_ > device_->size_bytes() + kMaxBytesBeyondFile) {
+    return Corrupt("the refcounts reach {0x}, far beyond the end of the file ({1x}); repair first",
+                   next_ << cluster_bits_, device_->size_bytes());
+  }
+  return {};
 }
 
 Status RefcountStore::FindEnd() {

@@ -1,11 +1,10 @@
 // Promises of the qcow2 writer that need no second opinion.
-#include "formats/create.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
+#include "formats/create.h"
 #include "formats/qcow2_write/disk_writer.h"
 #include "formats/registry.h"
 #include "support/memory_device.h"
