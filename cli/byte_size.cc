@@ -86,7 +86,8 @@ std::string HumanByteSize(std::uint64_t bytes) {
   int exponent = 0;
   std::frexp(static_cast<double>(bytes) / (1000.0 / 1024.0), &exponent);
   const int unit = exponent <= 0 ? 0 : (exponent - 1) / 10;
-  const double value = static_cast<double>(bytes) / static_cast<double>(std::uint64_t{1} << (unit * 10));
+  const double value =
+      static_cast<double>(bytes) / static_cast<double>(std::uint64_t{1} << (unit * 10));
   char text[32];
   std::snprintf(text, sizeof(text), "%0.3g %s", value, kUnits[unit]);
   return text;

@@ -10,9 +10,9 @@
 namespace instar::cli {
 
 // A size of the command line: a decimal number, with a fraction if a suffix k, M, G, T, P or E
-// (powers of 1024, either case) follows, or a hexadecimal one after "0x". The suffix "b" is ignored.
-// At most 2^63-1. The error says what is wrong in the way qemu-img does; `what` is how it calls the
-// value ("rate limit").
+// (powers of 1024, either case) follows, or a hexadecimal one after "0x". The suffix "b" is
+// ignored. At most 2^63-1. The error says what is wrong in the way qemu-img does; `what` is how it
+// calls the value ("rate limit").
 [[nodiscard]] std::expected<std::uint64_t, std::string> ParseByteSize(std::string_view text,
                                                                       std::string_view what);
 

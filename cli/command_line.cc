@@ -55,7 +55,8 @@ std::string HelpText(QemuVersion imitated) {
   text += "\nOptions that every verb takes as well:\n";
   text += DescribeOptions(SandboxOptionRows());
   text +=
-      "\nDefaults of these come from /etc/instar/config.toml, ~/.config/instar/config.toml and the\n"
+      "\nDefaults of these come from /etc/instar/config.toml, ~/.config/instar/config.toml and "
+      "the\n"
       "environment (INSTAR_ISOLATION, INSTAR_ALLOW_PATH, INSTAR_QEMU_VERSION).\n"
       "\nSupported formats: raw qcow2\n";
   return text;

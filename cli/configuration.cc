@@ -57,8 +57,7 @@ std::expected<Configuration, std::string> ReadConfiguration(const std::string& p
   std::string text(kLargestFile + 1, '\0');
   std::size_t size = 0;
   ssize_t count = 0;
-  while (size < text.size() &&
-         (count = read(file, text.data() + size, text.size() - size)) != 0) {
+  while (size < text.size() && (count = read(file, text.data() + size, text.size() - size)) != 0) {
     if (count < 0 && errno != EINTR) break;
     if (count > 0) size += static_cast<std::size_t>(count);
   }

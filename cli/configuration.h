@@ -18,8 +18,8 @@ struct Configuration {
 // The configuration in `text`. The error is one line without the name of the file.
 [[nodiscard]] std::expected<Configuration, std::string> ParseConfiguration(std::string_view text);
 
-// The configuration in the file `path`, an empty one if there is no such file. The error is one line
-// that names the file.
+// The configuration in the file `path`, an empty one if there is no such file. The error is one
+// line that names the file.
 [[nodiscard]] std::expected<Configuration, std::string> ReadConfiguration(const std::string& path);
 
 }  // namespace instar::cli

@@ -217,8 +217,7 @@ class Reader {
         const auto count = ParseNumber(option.value, "number of coroutines", 1, 16);
         if (!count) return Refusal(count.error());
         const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-        command_.settings.sandbox.workers =
-            std::min(static_cast<unsigned>(*count), processors);
+        command_.settings.sandbox.workers = std::min(static_cast<unsigned>(*count), processors);
         return {};
       }
       case kOutOfOrder:

@@ -31,8 +31,7 @@ std::unexpected<Stop> CreateOptionHelp(std::string_view format) {
   }
   const auto options = OptionsOf(id);
   if (options.empty()) {
-    return Refusal("Writing format '" + std::string(format) +
-                   "' is not available in this version");
+    return Refusal("Writing format '" + std::string(format) + "' is not available in this version");
   }
   std::string text = "Supported " + std::string(format) + " options:\n";
   for (const OptionSpec& option : options) {

@@ -23,8 +23,8 @@ std::string SizeWithBytes(std::uint64_t bytes) {
   return HumanByteSize(bytes) + " (" + std::to_string(bytes) + " bytes)";
 }
 
-// The members of a report as lines "key: value", one level further in for what is inside them; words
-// of keys are separated by spaces.
+// The members of a report as lines "key: value", one level further in for what is inside them;
+// words of keys are separated by spaces.
 class TreePrinter {
  public:
   explicit TreePrinter(std::string& out) : out_(out) {}

@@ -20,9 +20,12 @@ using Object = ReportValue::Object;
 // qemu-img prints members in an order of its own, the same in every release: programs that look at
 // the text instead of parsing it have come to depend on it.
 constexpr std::array<std::string_view, 13> kImageOrder = {
-    "children",        "backing-filename-format", "snapshots",     "virtual-size",
-    "filename",        "cluster-size",            "format",        "actual-size",
-    "format-specific", "full-backing-filename",   "encrypted",     "backing-filename",
+    "children",        "backing-filename-format",
+    "snapshots",       "virtual-size",
+    "filename",        "cluster-size",
+    "format",          "actual-size",
+    "format-specific", "full-backing-filename",
+    "encrypted",       "backing-filename",
     "dirty-flag",
 };
 constexpr std::array<std::string_view, 8> kSnapshotOrder = {
@@ -57,8 +60,7 @@ ReportValue FileChild(const vmm::ImageInfo& image) {
        ReportValue(MakeObject({{"type", Text("file")}, {"data", ReportValue(Object{})}}))},
       {"dirty-flag", ReportValue(false)},
   });
-  return ReportValue(
-      MakeObject({{"name", Text("file")}, {"info", ReportValue(std::move(info))}}));
+  return ReportValue(MakeObject({{"name", Text("file")}, {"info", ReportValue(std::move(info))}}));
 }
 
 void ArrangeSnapshots(ReportValue& snapshots) {

@@ -9,7 +9,8 @@ namespace {
 
 void OnInterruption(int signal) {
   vmm::Broker::DiscardFromSignalHandler();
-  // The handler is reset (SA_RESETHAND) and the signal blocked until it returns; then this one acts.
+  // The handler is reset (SA_RESETHAND) and the signal blocked until it returns; then this one
+  // acts.
   std::raise(signal);
 }
 

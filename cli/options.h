@@ -1,11 +1,11 @@
 // Options of the command line: what a verb takes, declared in tables, and how a list of arguments
 // is read against them.
 //
-// Boost.Program_options keeps the names and matches them; how arguments are cut into options follows
-// getopt_long, because scripts written for qemu-img rely on it: short options may be bundled ("-pq")
-// and carry their value attached or as the next argument, whatever that looks like; long names may
-// be shortened while they stay unambiguous; options and other arguments may be mixed; "--" ends the
-// options.
+// Boost.Program_options keeps the names and matches them; how arguments are cut into options
+// follows getopt_long, because scripts written for qemu-img rely on it: short options may be
+// bundled ("-pq") and carry their value attached or as the next argument, whatever that looks like;
+// long names may be shortened while they stay unambiguous; options and other arguments may be
+// mixed; "--" ends the options.
 #ifndef CLI_OPTIONS_H_
 #define CLI_OPTIONS_H_
 

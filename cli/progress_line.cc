@@ -1,8 +1,9 @@
 #include "cli/progress_line.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
-#include <unistd.h>
 
 #include "cli/program.h"
 

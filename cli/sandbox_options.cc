@@ -45,7 +45,8 @@ constexpr OptionRow kRows[] = {
     {kMaxVirtualSize, "max-virtual-size", "SIZE",
      "refuse to convert larger virtual disks (default 1P)"},
     {kMaxOutputSize, "max-output-size", "SIZE", "let no file written grow larger"},
-    {kMaxChainDepth, "max-chain-depth", "N", "images a backing chain may have, 1 to 1024 (default 64)"},
+    {kMaxChainDepth, "max-chain-depth", "N",
+     "images a backing chain may have, 1 to 1024 (default 64)"},
     {kTimeout, "timeout", "SECONDS", "end the whole operation after so long"},
     {kStallTimeout, "stall-timeout", "SECONDS",
      "end it when it makes no progress for so long (default 30)"},
@@ -193,7 +194,8 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
 }
 
 std::string LoadDefaults(SandboxSettings& settings) {
-  for (const std::string& path : {std::string("/etc/instar/config.toml"), UserConfigurationPath()}) {
+  for (const std::string& path :
+       {std::string("/etc/instar/config.toml"), UserConfigurationPath()}) {
     if (std::string error = ApplyConfiguration(path, settings); !error.empty()) return error;
   }
   if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {

@@ -28,7 +28,8 @@ std::string LocalDate(std::uint64_t seconds) {
 
 std::string Clock(std::uint64_t seconds, std::uint64_t nanoseconds, bool wide) {
   char text[80];
-  std::snprintf(text, sizeof(text), wide ? "%04llu:%02llu:%02llu.%03llu" : "%02llu:%02llu:%02llu.%03llu",
+  std::snprintf(text, sizeof(text),
+                wide ? "%04llu:%02llu:%02llu.%03llu" : "%02llu:%02llu:%02llu.%03llu",
                 static_cast<unsigned long long>(seconds / 3600),
                 static_cast<unsigned long long>(seconds / 60 % 60),
                 static_cast<unsigned long long>(seconds % 60),
@@ -51,8 +52,8 @@ struct Column {
 std::string Line(const Column (&columns)[6], const std::string (&cells)[6]) {
   std::string line;
   for (int i = 0; i < 6; ++i) {
-    const auto width = static_cast<std::size_t>(columns[i].width < 0 ? -columns[i].width
-                                                                     : columns[i].width);
+    const auto width =
+        static_cast<std::size_t>(columns[i].width < 0 ? -columns[i].width : columns[i].width);
     const std::string padding(cells[i].size() < width ? width - cells[i].size() : 0, ' ');
     line.append(static_cast<std::size_t>(columns[i].gap), ' ');
     line += columns[i].width < 0 ? cells[i] + padding : padding + cells[i];
@@ -71,13 +72,13 @@ std::string SnapshotTable(const vmm::ReportValue::Array& snapshots, QemuVersion 
   table += wide ? Line(kWide, {"ID", "TAG", "VM_SIZE", "DATE", "VM_CLOCK", "ICOUNT"})
                 : Line(kNarrowHeading, {"ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT"});
   for (const vmm::ReportValue& snapshot : snapshots) {
-    table += Line(wide ? kWide : kNarrowRow,
-                  {TerminalText(snapshot.StringAt("id")), TerminalText(snapshot.StringAt("name")),
-                   HumanByteSize(snapshot.UnsignedAt("vm-state-size")),
-                   LocalDate(snapshot.UnsignedAt("date-sec")),
-                   Clock(snapshot.UnsignedAt("vm-clock-sec"), snapshot.UnsignedAt("vm-clock-nsec"),
-                         wide),
-                   Icount(snapshot, wide)});
+    table += Line(
+        wide ? kWide : kNarrowRow,
+        {TerminalText(snapshot.StringAt("id")), TerminalText(snapshot.StringAt("name")),
+         HumanByteSize(snapshot.UnsignedAt("vm-state-size")),
+         LocalDate(snapshot.UnsignedAt("date-sec")),
+         Clock(snapshot.UnsignedAt("vm-clock-sec"), snapshot.UnsignedAt("vm-clock-nsec"), wide),
+         Icount(snapshot, wide)});
   }
   return table;
 }

@@ -10,11 +10,11 @@ namespace {
 // Characters that show nothing themselves but change how others are shown, or look like nothing.
 bool IsInvisible(std::uint32_t code) {
   return code == 0xAD || code == 0x61C || code == 0x180E ||  //
-         (code >= 0x200B && code <= 0x200F) ||                // zero width, direction marks
-         (code >= 0x2028 && code <= 0x202E) ||                // separators, embeddings, overrides
-         (code >= 0x2060 && code <= 0x206F) ||                // invisible operators, isolates
+         (code >= 0x200B && code <= 0x200F) ||               // zero width, direction marks
+         (code >= 0x2028 && code <= 0x202E) ||               // separators, embeddings, overrides
+         (code >= 0x2060 && code <= 0x206F) ||               // invisible operators, isolates
          code == 0xFEFF || (code >= 0xFFF9 && code <= 0xFFFB) ||
-         (code >= 0xE0000 && code <= 0xE007F);                // tags
+         (code >= 0xE0000 && code <= 0xE007F);  // tags
 }
 
 bool IsHarmless(std::uint32_t code) {

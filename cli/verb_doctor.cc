@@ -67,7 +67,8 @@ std::string FindingsText(std::span<const vmm::DoctorFinding> findings, std::stri
   for (const vmm::DoctorFinding& finding : findings) {
     std::string name = finding.name;
     name.resize(width, ' ');
-    text += name + (finding.available ? "  yes  " : "  no   ") + TerminalText(finding.detail) + '\n';
+    text +=
+        name + (finding.available ? "  yes  " : "  no   ") + TerminalText(finding.detail) + '\n';
   }
   text += "isolation used: ";
   text += isolation;
@@ -99,12 +100,13 @@ int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) 
   const vmm::Isolation wanted = settings.sandbox.isolation;
   const bool kvm = wanted != vmm::Isolation::kProcess && Available(findings, "kvm");
   const bool process = wanted != vmm::Isolation::kKvm && Available(findings, "process");
-  const std::string_view isolation = wanted == vmm::Isolation::kInline ? "none (images are parsed unprotected)"
-                                     : kvm                             ? "kvm"
-                                     : process ? "process"
-                                               : "not to be had: images cannot be parsed safely here";
-  const int failure = PrintOutput(*json ? FindingsJson(findings, isolation)
-                                        : FindingsText(findings, isolation));
+  const std::string_view isolation =
+      wanted == vmm::Isolation::kInline ? "none (images are parsed unprotected)"
+      : kvm                             ? "kvm"
+      : process                         ? "process"
+                                        : "not to be had: images cannot be parsed safely here";
+  const int failure =
+      PrintOutput(*json ? FindingsJson(findings, isolation) : FindingsText(findings, isolation));
   return failure == 0 && !kvm && !process ? 1 : failure;
 }
 

@@ -1,6 +1,6 @@
 // Looks at disk images that somebody uploaded and says whether they may be used as they are: a
-// service's check at the door, in one page. Each image is parsed in a sandbox of its own; whatever it
-// holds can at worst make this program say something wrong about that image.
+// service's check at the door, in one page. Each image is parsed in a sandbox of its own; whatever
+// it holds can at worst make this program say something wrong about that image.
 //
 // usage: sandboxed-info IMAGE...
 #include <chrono>

@@ -80,14 +80,13 @@ ChildResult Guarded(const std::function<ChildResult(const ProgressCallback&)>& b
   // The jail keeps 0, 1 and 2 and closes all other descriptors.
   if (pipe_to_parent != STDOUT_FILENO) dup2(pipe_to_parent, STDOUT_FILENO);
   std::mutex sending;
-  const ChildResult result =
-      Guarded(body, [&sending](std::uint64_t done, std::uint64_t total) {
-        std::array<std::byte, 16> payload{};
-        StoreLe64(payload, 0, done);
-        StoreLe64(payload, 8, total);
-        const std::lock_guard lock(sending);
-        Send(STDOUT_FILENO, ChildTag::kProgress, payload);
-      });
+  const ChildResult result = Guarded(body, [&sending](std::uint64_t done, std::uint64_t total) {
+    std::array<std::byte, 16> payload{};
+    StoreLe64(payload, 0, done);
+    StoreLe64(payload, 8, total);
+    const std::lock_guard lock(sending);
+    Send(STDOUT_FILENO, ChildTag::kProgress, payload);
+  });
   if (result.ok()) {
     Send(STDOUT_FILENO, ChildTag::kResult, *result);
   } else {

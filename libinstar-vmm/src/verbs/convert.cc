@@ -130,12 +130,11 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                 request);
   // Each guest image carries one compressor; the inline executor has both in one.
   const bool zstd = plan.zstd && options.sandbox.isolation != Isolation::kInline;
-  const auto isolation =
-      RunOperation(broker, options.sandbox,
-                   {.image_name = zstd ? "convert_zstd" : "convert",
-                    .verb = "convert",
-                    .request = request.bytes(),
-                    .workers = workers});
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.image_name = zstd ? "convert_zstd" : "convert",
+                                       .verb = "convert",
+                                       .request = request.bytes(),
+                                       .workers = workers});
   if (!isolation.ok()) return isolation.status();
   const auto reports = broker.TakeReports();
   if (!reports.ok()) return reports.status();

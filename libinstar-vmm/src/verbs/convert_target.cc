@@ -71,10 +71,9 @@ absl::Status CheckBacking(const TargetPlan& plan) {
   if (plan.backing_name.empty() && !plan.backing_format.empty()) {
     return absl::InvalidArgumentError("Backing format cannot be used without backing file");
   }
-  if (!plan.backing_format.empty() &&
-      FormatFromName(plan.backing_format) == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(absl::StrCat("Unknown backing file format '",
-                                                   PrintableText(plan.backing_format), "'"));
+  if (!plan.backing_format.empty() && FormatFromName(plan.backing_format) == FormatId::kUnknown) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Unknown backing file format '", PrintableText(plan.backing_format), "'"));
   }
   return absl::OkStatus();
 }

@@ -33,8 +33,7 @@ absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
   image.file_size = file.size_bytes;
   const std::string backing(report.StringAt("backing-filename"));
   if (!backing.empty()) {
-    image.full_backing_filename =
-        HasProtocol(backing) ? backing : CombinePath(file.path, backing);
+    image.full_backing_filename = HasProtocol(backing) ? backing : CombinePath(file.path, backing);
   }
   image.report = std::move(report);
   return image;
@@ -43,8 +42,8 @@ absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
 absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
   const FormatId format = FormatFromName(options.format);
   if (!options.format.empty() && format == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(absl::StrCat("Could not open '", options.path,
-                                                   "': Unknown driver '", options.format, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("Could not open '", options.path, "': Unknown driver '", options.format, "'"));
   }
   Broker broker({});
   const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
@@ -60,13 +59,12 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
                             .backing_chain = options.backing_chain,
                             .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
-  const auto isolation = RunOperation(
-      broker, options.sandbox,
-      {.image_name = "info",
-       .verb = "info",
-       .request = request.bytes(),
-       .workers = 1,
-       .max_heap_bytes = kHeapBytes});
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.image_name = "info",
+                                       .verb = "info",
+                                       .request = request.bytes(),
+                                       .workers = 1,
+                                       .max_heap_bytes = kHeapBytes});
   if (!isolation.ok()) return isolation.status();
 
   auto reports = broker.TakeReports();

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_CLI_ARGUMENTS_TEST_H_
 #define TESTS_UNIT_CLI_ARGUMENTS_TEST_H_
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ inline std::vector<std::string> Words(const std::string& line) {
   std::size_t at = 0;
   while (at < line.size()) {
     const std::size_t end = std::min(line.find(' ', at), line.size());
-    if (end > at) words.push_back(line.substr(at, end - at) == "''" ? "" : line.substr(at, end - at));
+    if (end > at)
+      words.push_back(line.substr(at, end - at) == "''" ? "" : line.substr(at, end - at));
     at = end + 1;
   }
   return words;

@@ -11,16 +11,26 @@ TEST(ByteSize, SuffixesArePowersOf1024) {
     std::uint64_t bytes;
   };
   const Case kCases[] = {
-      {"0", 0},           {"1", 1},
-      {"4096", 4096},     {"1b", 1},
-      {"1B", 1},          {"4k", 4096},
-      {"4K", 4096},       {"1.5k", 1536},
-      {"1.5G", 3ull << 29}, {"0.5M", 512 << 10},
-      {"1.k", 1024},      {"1.", 1},
-      {"0x1000", 4096},   {"2m", 2 << 20},
-      {"3T", 3ull << 40}, {"1P", 1ull << 50},
-      {"7E", 7ull << 60}, {" 1", 1},
-      {"+1", 1},          {"9223372036854775807", 9223372036854775807ull},
+      {"0", 0},
+      {"1", 1},
+      {"4096", 4096},
+      {"1b", 1},
+      {"1B", 1},
+      {"4k", 4096},
+      {"4K", 4096},
+      {"1.5k", 1536},
+      {"1.5G", 3ull << 29},
+      {"0.5M", 512 << 10},
+      {"1.k", 1024},
+      {"1.", 1},
+      {"0x1000", 4096},
+      {"2m", 2 << 20},
+      {"3T", 3ull << 40},
+      {"1P", 1ull << 50},
+      {"7E", 7ull << 60},
+      {" 1", 1},
+      {"+1", 1},
+      {"9223372036854775807", 9223372036854775807ull},
   };
   for (const Case& c : kCases) {
     const auto bytes = ParseByteSize(c.text, "size");
@@ -30,20 +40,21 @@ TEST(ByteSize, SuffixesArePowersOf1024) {
 }
 
 TEST(ByteSize, WhatIsNoSizeIsRefused) {
-  for (const char* text : {"", "x", "-1", "1x", "1kk", "1ki", "0.3", "1.5b", ".5k", "1e3", "k", "1 k",
-                           "0x", "0x10k", "1,5k", "nan"}) {
+  for (const char* text : {"", "x", "-1", "1x", "1kk", "1ki", "0.3", "1.5b", ".5k", "1e3", "k",
+                           "1 k", "0x", "0x10k", "1,5k", "nan"}) {
     const auto bytes = ParseByteSize(text, "rate limit");
     ASSERT_FALSE(bytes) << text;
-    EXPECT_EQ(bytes.error(),
-              "Invalid rate limit specified. You may use k, M, G, T, P or E suffixes for kilobytes, "
-              "megabytes, gigabytes, terabytes, petabytes and exabytes.")
+    EXPECT_EQ(
+        bytes.error(),
+        "Invalid rate limit specified. You may use k, M, G, T, P or E suffixes for kilobytes, "
+        "megabytes, gigabytes, terabytes, petabytes and exabytes.")
         << text;
   }
 }
 
 TEST(ByteSize, WhatDoesNotFitInto63BitsIsRefused) {
-  for (const char* text : {"8E", "9E", "9223372036854775808", "99999999999999999999999",
-                           "0x8000000000000000"}) {
+  for (const char* text :
+       {"8E", "9E", "9223372036854775808", "99999999999999999999999", "0x8000000000000000"}) {
     const auto bytes = ParseByteSize(text, "rate limit");
     ASSERT_FALSE(bytes) << text;
     EXPECT_EQ(bytes.error(),

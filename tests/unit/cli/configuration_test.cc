@@ -13,8 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(Configuration, DirectoriesAndIsolationAreRead) {
-  const auto configuration =
-      ParseConfiguration("# mine\nallow_paths = [\"/srv/images\", \"/mnt\"]\nisolation = \"kvm\"\n");
+  const auto configuration = ParseConfiguration(
+      "# mine\nallow_paths = [\"/srv/images\", \"/mnt\"]\nisolation = \"kvm\"\n");
   ASSERT_TRUE(configuration) << configuration.error();
   EXPECT_THAT(configuration->allow_paths, ElementsAre("/srv/images", "/mnt"));
   EXPECT_EQ(configuration->isolation, "kvm");

@@ -70,8 +70,9 @@ TEST(ConvertArguments, BothSpellingsOfEachOptionAreTaken) {
 }
 
 TEST(ConvertArguments, KeepingTheTargetAndItsCompanionsAreTaken) {
-  for (const char* line : {"-n --target-is-zero -W -C a b",
-                           "--no-create --target-is-zero --oob-writes --copy-range-offloading a b"}) {
+  for (const char* line :
+       {"-n --target-is-zero -W -C a b",
+        "--no-create --target-is-zero --oob-writes --copy-range-offloading a b"}) {
     const auto options = Options(line);
     EXPECT_TRUE(options.keep_target && options.target_is_zero && options.out_of_order) << line;
   }
@@ -162,8 +163,9 @@ TEST(ConvertArguments, MistakesAreToldAsByQemuImg) {
 }
 
 TEST(ConvertArguments, OptionHelpNeedsNoFilesAndWinsOverOtherOptions) {
-  for (const char* line : {"-O qcow2 -o help", "-O qcow2 -o ? a b", "-O qcow2 -o compat=1.1,help a b",
-                           "-O qcow2 -o cluster_size=1k -o help"}) {
+  for (const char* line :
+       {"-O qcow2 -o help", "-O qcow2 -o ? a b", "-O qcow2 -o compat=1.1,help a b",
+        "-O qcow2 -o cluster_size=1k -o help"}) {
     const auto command = Read(line);
     ASSERT_FALSE(command) << line;
     EXPECT_EQ(command.error().kind, Stop::Kind::kAnswer) << line;
@@ -177,13 +179,29 @@ TEST(ConvertArguments, HelpNamesBothSpellings) {
   const auto command = Read("-h");
   ASSERT_FALSE(command);
   EXPECT_EQ(command.error().kind, Stop::Kind::kAnswer);
-  for (const char* option :
-       {"-f, --source-format FORMAT", "-O, --target-format FORMAT", "-o, --target-format-options",
-        "-c, --compress", "-b, --backing FILE", "-F, --backing-format", "-n, --no-create",
-        "-S, --sparse-size", "-m, --parallel N", "-W, --oob-writes", "-C, --copy-range-offloading",
-        "-r, --rate-limit", "-U, --force-share", "-p, --progress", "-q, --quiet", "--salvage",
-        "--target-is-zero", "--bitmaps", "--skip-broken-bitmaps", "-t, --target-cache",
-        "-T, --source-cache", "-l, --snapshot", "--isolation KIND"}) {
+  for (const char* option : {"-f, --source-format FORMAT",
+                             "-O, --target-format FORMAT",
+                             "-o, --target-format-options",
+                             "-c, --compress",
+                             "-b, --backing FILE",
+                             "-F, --backing-format",
+                             "-n, --no-create",
+                             "-S, --sparse-size",
+                             "-m, --parallel N",
+                             "-W, --oob-writes",
+                             "-C, --copy-range-offloading",
+                             "-r, --rate-limit",
+                             "-U, --force-share",
+                             "-p, --progress",
+                             "-q, --quiet",
+                             "--salvage",
+                             "--target-is-zero",
+                             "--bitmaps",
+                             "--skip-broken-bitmaps",
+                             "-t, --target-cache",
+                             "-T, --source-cache",
+                             "-l, --snapshot",
+                             "--isolation KIND"}) {
     EXPECT_THAT(command.error().text, HasSubstr(option));
   }
 }

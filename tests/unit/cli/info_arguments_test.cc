@@ -44,7 +44,8 @@ TEST(InfoArguments, MistakesAreToldAsByQemuImg) {
   const Case kCases[] = {
       {"", Stop::Kind::kUsage, "Expecting one image file name"},
       {"a b", Stop::Kind::kUsage, "Expecting one image file name"},
-      {"--output=xml a", Stop::Kind::kError, "--output must be used with human or json as argument."},
+      {"--output=xml a", Stop::Kind::kError,
+       "--output must be used with human or json as argument."},
       {"--output=xml a b", Stop::Kind::kUsage, "Expecting one image file name"},
       {"--output", Stop::Kind::kUsage, "missing argument for option '--output'"},
       {"-f", Stop::Kind::kUsage, "missing argument for option '-f'"},

@@ -62,8 +62,9 @@ TEST_F(InfoHuman, EveryLineOfAnOverlayIsPrintedAsQemuImg72Does) {
 TEST_F(InfoHuman, Version90WidenedTheTableOfSnapshots) {
   EXPECT_THAT(
       Text(SampleImage(), kNew),
-      HasSubstr("ID      TAG               VM_SIZE                DATE        VM_CLOCK     ICOUNT\n"
-                "1       before \\x1b[2J      3 MiB 2023-11-14 23:13:20  0001:02:03.045          7\n"));
+      HasSubstr(
+          "ID      TAG               VM_SIZE                DATE        VM_CLOCK     ICOUNT\n"
+          "1       before \\x1b[2J      3 MiB 2023-11-14 23:13:20  0001:02:03.045          7\n"));
 }
 
 TEST_F(InfoHuman, AMissingIcountIsTwoDashesFrom90On) {

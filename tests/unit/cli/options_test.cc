@@ -69,7 +69,8 @@ TEST(Options, CommandLinesAreCutAsGetoptLongCutsThem) {
       {{"-Bx", ""}, "7=x | "},
   };
   for (const CommandLine& line : kLines) {
-    EXPECT_EQ(Summary(Read(line.arguments)), line.summary) << testing::PrintToString(line.arguments);
+    EXPECT_EQ(Summary(Read(line.arguments)), line.summary)
+        << testing::PrintToString(line.arguments);
   }
 }
 
@@ -87,12 +88,14 @@ TEST(Options, TheFirstMistakeEndsTheReading) {
       {{"-p", "-Z", "-q", "a"}, "1= | !unrecognized option '-Z'"},
   };
   for (const CommandLine& line : kLines) {
-    EXPECT_EQ(Summary(Read(line.arguments)), line.summary) << testing::PrintToString(line.arguments);
+    EXPECT_EQ(Summary(Read(line.arguments)), line.summary)
+        << testing::PrintToString(line.arguments);
   }
 }
 
 TEST(Options, AnExactLongNameIsNotAmbiguousWithALongerOne) {
-  constexpr OptionRow kBitmaps[] = {{1, "bitmaps", nullptr, "x"}, {2, "bitmaps-only", nullptr, "y"}};
+  constexpr OptionRow kBitmaps[] = {{1, "bitmaps", nullptr, "x"},
+                                    {2, "bitmaps-only", nullptr, "y"}};
   const std::array tables = {std::span<const OptionRow>(kBitmaps)};
   const std::vector<std::string> arguments = {"--bitmaps"};
   EXPECT_EQ(Summary(ReadArguments(tables, arguments, Operands::kMixed)), "1= |");

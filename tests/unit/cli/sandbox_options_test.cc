@@ -30,11 +30,12 @@ std::string Apply(std::vector<std::string> arguments, SandboxSettings& settings)
 
 TEST(SandboxOptions, EachSetsItsField) {
   SandboxSettings settings;
-  EXPECT_EQ(Apply({"--isolation=process", "--allow-path=/a", "--allow-path", "/b", "--max-memory=64M",
-                   "--max-virtual-size=1T", "--max-output-size=10G", "--max-chain-depth=5",
-                   "--timeout=60", "--stall-timeout=5", "--workers=2", "--qemu-version=7.2"},
-                  settings),
-            "");
+  EXPECT_EQ(
+      Apply({"--isolation=process", "--allow-path=/a", "--allow-path", "/b", "--max-memory=64M",
+             "--max-virtual-size=1T", "--max-output-size=10G", "--max-chain-depth=5",
+             "--timeout=60", "--stall-timeout=5", "--workers=2", "--qemu-version=7.2"},
+            settings),
+      "");
   const vmm::SandboxOptions& sandbox = settings.sandbox;
   EXPECT_EQ(sandbox.isolation, vmm::Isolation::kProcess);
   EXPECT_THAT(sandbox.references.allow_paths, ElementsAre("/a", "/b"));

@@ -8,8 +8,8 @@ namespace instar::cli {
 namespace {
 
 TEST(TerminalText, PrintableTextOfAnyLanguageStays) {
-  for (const char* text : {"", "disk.qcow2", "a b\\c \"d\"", "caf\u00e9", "\u65e5\u672c",
-                           "\U0001F600"}) {
+  for (const char* text :
+       {"", "disk.qcow2", "a b\\c \"d\"", "caf\u00e9", "\u65e5\u672c", "\U0001F600"}) {
     EXPECT_EQ(TerminalText(text), text);
   }
 }
@@ -19,7 +19,9 @@ TEST(TerminalText, ControlCharactersAreWrittenOut) {
   EXPECT_EQ(TerminalText("a\tb\nc\rd"), "a\\x09b\\x0ac\\x0dd");
   EXPECT_EQ(TerminalText(std::string_view("a\0b", 3)), "a\\x00b");
   EXPECT_EQ(TerminalText("\x7f"), "\\x7f");
-  EXPECT_EQ(TerminalText("\xc2\x9b" "31m"), "\\xc2\\x9b31m");  // U+009B, a one-character escape
+  EXPECT_EQ(TerminalText("\xc2\x9b"
+                         "31m"),
+            "\\xc2\\x9b31m");  // U+009B, a one-character escape
 }
 
 TEST(TerminalText, WhatTurnsTheDirectionOfWritingIsWrittenOut) {
@@ -37,17 +39,20 @@ TEST(TerminalText, InvisibleCharactersAreWrittenOut) {
 }
 
 TEST(TerminalText, WhatIsNotUtf8IsWrittenOut) {
-  EXPECT_EQ(TerminalText("a\xff" "b"), "a\\xffb");
-  EXPECT_EQ(TerminalText("\xc0\xaf"), "\\xc0\\xaf");              // overlong "/"
-  EXPECT_EQ(TerminalText("\xed\xa0\x80"), "\\xed\\xa0\\x80");      // a surrogate
+  EXPECT_EQ(TerminalText("a\xff"
+                         "b"),
+            "a\\xffb");
+  EXPECT_EQ(TerminalText("\xc0\xaf"), "\\xc0\\xaf");                    // overlong "/"
+  EXPECT_EQ(TerminalText("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // a surrogate
   EXPECT_EQ(TerminalText("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // above U+10FFFF
-  EXPECT_EQ(TerminalText("\xe2\x80"), "\\xe2\\x80");               // cut short
+  EXPECT_EQ(TerminalText("\xe2\x80"), "\\xe2\\x80");                    // cut short
   EXPECT_EQ(TerminalText("\xe2x"), "\\xe2x");
 }
 
 TEST(TerminalText, AMessageKeepsOnlyTheLineBreakBeforeTheQuestionAboutLocks) {
-  EXPECT_EQ(TerminalMessage("Failed to get \"write\" lock\nIs another process using the image [a\nb]?"),
-            "Failed to get \"write\" lock\nIs another process using the image [a\\x0ab]?");
+  EXPECT_EQ(
+      TerminalMessage("Failed to get \"write\" lock\nIs another process using the image [a\nb]?"),
+      "Failed to get \"write\" lock\nIs another process using the image [a\\x0ab]?");
   EXPECT_EQ(TerminalMessage("a\nb"), "a\\x0ab");
 }
 

@@ -15,10 +15,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-std::vector<std::byte> Bytes(std::size_t count) { return std::vector<std::byte>(count, std::byte{7}); }
+std::vector<std::byte> Bytes(std::size_t count) {
+  return std::vector<std::byte>(count, std::byte{7});
+}
 
 TEST(Child, TheResultComesBack) {
-  const auto result = RunInChild([](const ProgressCallback&) -> ChildResult { return Bytes(3); }, {});
+  const auto result =
+      RunInChild([](const ProgressCallback&) -> ChildResult { return Bytes(3); }, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(*result, Bytes(3));
 }
@@ -33,7 +36,9 @@ TEST(Child, AResultLargerThanThePipeComesBack) {
 TEST(Child, RunsInAnotherProcess) {
   const pid_t parent = getpid();
   const auto result = RunInChild(
-      [parent](const ProgressCallback&) -> ChildResult { return Bytes(getpid() == parent ? 1 : 2); },
+      [parent](const ProgressCallback&) -> ChildResult {
+        return Bytes(getpid() == parent ? 1 : 2);
+      },
       {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->size(), 2u);
@@ -41,7 +46,8 @@ TEST(Child, RunsInAnotherProcess) {
 
 TEST(Child, AFailureKeepsItsCodeAndText) {
   const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult { return absl::DataLossError("disk: broken"); }, {});
+      [](const ProgressCallback&) -> ChildResult { return absl::DataLossError("disk: broken"); },
+      {});
   EXPECT_EQ(result.status(), absl::DataLossError("disk: broken"));
 }
 

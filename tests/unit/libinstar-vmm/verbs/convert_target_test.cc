@@ -38,7 +38,8 @@ TEST(ConvertTarget, OptionsAreCheckedAgainstTheFormat) {
 TEST(ConvertTarget, OptionsWithAFieldOfTheirOwnLeaveTheList) {
   ConvertOptions options = Qcow2();
   options.target_options =
-      "compat=1.1,backing_file=a,,b,backing_fmt=raw,data_file=d,lazy_refcounts,compression_type=zstd";
+      "compat=1.1,backing_file=a,,b,backing_fmt=raw,data_file=d,lazy_refcounts,compression_type="
+      "zstd";
   const auto plan = PlanTarget(options);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->backing_name, "a,b");

@@ -66,7 +66,7 @@ TEST(ResultCodec, AConvertReportSurvives) {
   EXPECT_THAT(decoded->warnings, ElementsAre("first", ""));
 }
 
-TEST(ResultCodec, EveryTruncationIsRefused) {
+TEST(ResultCodec, NoTruncationYieldsMoreThanTheImagesItHoldsWhole) {
   const auto bytes = EncodeResult(Sample());
   for (std::size_t length = 0; length < bytes.size(); length += 4) {
     const auto decoded = DecodeInfoResult(std::span(bytes).first(length));

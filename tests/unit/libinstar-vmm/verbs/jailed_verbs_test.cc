@@ -1,0 +1,162 @@
+// The verbs as a program calls them that must not be jailed itself: each in a child process.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "executor/executor.h"
+#include "instar/vmm/convert.h"
+#include "instar/vmm/info.h"
+#include "libinstar-vmm/temporary_directory.h"
+
+namespace instar::vmm {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The line of /proc/self/status that starts with `key`.
+std::string OwnStatus(std::string_view key) {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with(key)) return line;
+  }
+  return {};
+}
+
+std::string Content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class JailedVerbs : public testing::TestWithParam<Isolation> {
+ protected:
+  void SetUp() override {
+#ifdef __SANITIZE_ADDRESS__
+    GTEST_SKIP() << "the sanitizer's own system calls are not among those the jail allows";
+#endif
+    if (GetParam() == Isolation::kKvm && !CheckKvm().ok()) {
+      GTEST_SKIP() << "no KVM here: " << CheckKvm().message();
+    }
+    data_.assign(300'000, '\0');
+    for (std::size_t i = 100'000; i < 200'000; ++i) data_[i] = static_cast<char>(i * 7 + i / 256);
+    data_.resize(300'032, 'x');
+    source_ = directory_.Write("source.raw", data_);
+  }
+
+  [[nodiscard]] SandboxOptions Sandbox() const {
+    SandboxOptions sandbox;
+    sandbox.isolation = GetParam();
+    sandbox.jail = Jail::kChildProcess;
+    return sandbox;
+  }
+  [[nodiscard]] ConvertOptions ToQcow2(const std::string& target) const {
+    ConvertOptions options;
+    options.sources = {source_};
+    options.target = target;
+    options.target_format = "qcow2";
+    options.sandbox = Sandbox();
+    return options;
+  }
+
+  TemporaryDirectory directory_;
+  std::string data_;
+  std::string source_;
+};
+
+TEST_P(JailedVerbs, InfoDescribesTheImageAndItsFile) {
+  InfoOptions options;
+  options.path = source_;
+  options.sandbox = Sandbox();
+  const auto report = Info(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->isolation, GetParam());
+  ASSERT_EQ(report->images.size(), 1u);
+  const ImageInfo& image = report->images.front();
+  EXPECT_EQ(image.filename, source_);
+  EXPECT_EQ(image.file_size, data_.size());
+  EXPECT_EQ(image.report.StringAt("format"), "raw");
+  EXPECT_EQ(image.report.UnsignedAt("virtual-size"), data_.size());
+}
+
+TEST_P(JailedVerbs, TheCallingProcessStaysUnjailed) {
+  const std::string before = OwnStatus("NoNewPrivs") + OwnStatus("Seccomp:");
+  InfoOptions options;
+  options.path = source_;
+  options.sandbox = Sandbox();
+  ASSERT_TRUE(Info(options).ok());
+  EXPECT_EQ(OwnStatus("NoNewPrivs") + OwnStatus("Seccomp:"), before);
+  EXPECT_EQ(Content(source_), data_);
+}
+
+TEST_P(JailedVerbs, ConvertThereAndBackKeepsEveryByte) {
+  std::uint64_t last_done = 0;
+  std::uint64_t last_total = 0;
+  ConvertOptions there = ToQcow2(directory_ / "middle.qcow2");
+  there.compress = true;
+  there.progress = [&](std::uint64_t done, std::uint64_t total) {
+    last_done = done;
+    last_total = total;
+  };
+  const auto made = Convert(there);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->isolation, GetParam());
+  EXPECT_EQ(last_done, data_.size());
+  EXPECT_EQ(last_total, data_.size());
+
+  ConvertOptions back;
+  back.sources = {there.target};
+  back.target = directory_ / "back.raw";
+  back.sandbox = Sandbox();
+  const auto returned = Convert(back);
+  ASSERT_TRUE(returned.ok()) << returned.status();
+  EXPECT_EQ(Content(back.target), data_);
+}
+
+TEST_P(JailedVerbs, AFailedConvertLeavesNoTarget) {
+  ConvertOptions options = ToQcow2(directory_ / "never.qcow2");
+  options.source_format = "qcow2";
+  EXPECT_FALSE(Convert(options).ok());
+  EXPECT_FALSE(std::filesystem::exists(options.target));
+}
+
+TEST_P(JailedVerbs, AFailedConvertLeavesAnExistingTargetAsItWas) {
+  ConvertOptions options = ToQcow2(directory_.Write("kept.qcow2", "precious"));
+  options.source_format = "qcow2";
+  EXPECT_FALSE(Convert(options).ok());
+  EXPECT_EQ(Content(options.target), "precious");
+}
+
+TEST_P(JailedVerbs, AnImageCannotBeConvertedOntoItself) {
+  ConvertOptions options = ToQcow2(source_);
+  const auto report = Convert(options);
+  EXPECT_EQ(report.status().code(), absl::StatusCode::kInvalidArgument) << report.status();
+  EXPECT_EQ(Content(source_), data_);
+}
+
+TEST_P(JailedVerbs, ErrorsNameTheImage) {
+  InfoOptions options;
+  options.path = directory_ / "missing";
+  options.sandbox = Sandbox();
+  const auto report = Info(options);
+  EXPECT_EQ(report.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(report.status().message()), HasSubstr(options.path));
+}
+
+TEST_P(JailedVerbs, AnOutputLimitEndsTheConvert) {
+  ConvertOptions options = ToQcow2(directory_ / "limited.raw");
+  options.target_format = "raw";
+  options.sandbox.max_output_bytes = 150'000;
+  EXPECT_FALSE(Convert(options).ok());
+  EXPECT_FALSE(std::filesystem::exists(options.target));
+}
+
+INSTANTIATE_TEST_SUITE_P(, JailedVerbs, testing::Values(Isolation::kKvm, Isolation::kProcess),
+                         [](const testing::TestParamInfo<Isolation>& isolation) {
+                           return isolation.param == Isolation::kKvm ? "Kvm" : "Process";
+                         });
+
+}  // namespace
+}  // namespace instar::vmm
