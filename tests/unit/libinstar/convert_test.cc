@@ -229,6 +229,39 @@ TEST(Convert, AClusterOfZerosIsNotAllocated) {
   EXPECT_TRUE((*cursor)->Next(2 * kCluster, kCluster)->allocated);
 }
 
+TEST(Convert, ZeroRunsAreLookedForAtMultiplesOfTheirLengthOnTheTarget) {
+  FakeHost host;
+  MakeRaw(host, kSource, 1536, {{0, Pattern(1, 1536)}});
+  Bytes second = Pattern(2, kCluster);
+  std::fill_n(second.begin() + 12288 - 1536, 4096, std::byte{0});
+  MakeRaw(host, kSource2, kCluster, {{0, second}});
+  host.AddTarget(kTarget);
+  ConvertRequest request = To(FormatId::kQcow2);
+  request.sources = {kSource, kSource2};
+  request.target_options = "cluster_size=4k";
+  ExpectConverts(host, request);
+  const auto chain = Chain::Open(host, {.image = kTarget});
+  const auto cursor = (*chain)->OpenCursor();
+  EXPECT_EQ((*cursor)->Next(0, kMiB)->extent.length_bytes, 12288u);
+  const ChainExtent hole = (*cursor)->Next(12288, kMiB).value();
+  EXPECT_FALSE(hole.allocated);
+  EXPECT_EQ(hole.extent.length_bytes, 4096u);
+}
+
+TEST(Convert, DataInScatteredSectorsIsFoundWhole) {
+  FakeHost host;
+  ImageBuilder image(host, kSource, 4 * kMiB, "cluster_size=512");
+  for (unsigned i = 1; i < 8192; i += 3) image.Data(i * 512, Pattern(i, 512));
+  const Bytes disk = image.Finish();
+  for (const FormatId format : {FormatId::kRaw, FormatId::kQcow2}) {
+    host.AddTarget(kTarget);
+    ConvertRequest request = To(format);
+    request.workers = 2;
+    ExpectConverts(host, request);
+    EXPECT_EQ(ReadDisk(host, kTarget, format), disk);
+  }
+}
+
 TEST(Convert, CompressedUnitsAreReadInBatches) {
   FakeHost host;
   ImageBuilder image(host, kSource, 8 * kMiB);
