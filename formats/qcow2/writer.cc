@@ -6,6 +6,7 @@
 #include "formats/base/checked.h"
 #include "formats/qcow2/bitmap_writer.h"
 #include "formats/qcow2/refcount.h"
+#include "formats/qcow2/writer_refcount_table.h"
 
 namespace instar::qcow2 {
 namespace {
@@ -19,17 +20,6 @@ constexpr SubclusterBitmap kNothing{};
 std::uint32_t SubclusterMask(std::uint64_t first, std::uint64_t bytes, std::uint64_t unit_bytes) {
   const std::uint64_t count = DivideRoundUp(bytes, unit_bytes);
   return static_cast<std::uint32_t>(((std::uint64_t{1} << count) - 1) << first);
-}
-
-// The least n with n = clusters + ceil(n / per_block): a file that holds `clusters` and the
-// refcount blocks for all of it.
-std::uint64_t WithRefcountBlocks(std::uint64_t clusters, std::uint64_t per_block) {
-  std::uint64_t total = clusters;
-  while (true) {
-    const std::uint64_t next = clusters + DivideRoundUp(total, per_block);
-    if (next == total) return total;
-    total = next;
-  }
 }
 
 }  // namespace
@@ -65,21 +55,11 @@ Writer::Writer(WriterOptions options, TargetDevice& target, TargetDevice* data_f
       mapping_(batch_, allocator_, options_.cluster_bits, options_.extended_l2) {}
 
 std::uint64_t Writer::FullFileClusters() const {
-  const std::uint64_t cluster_bytes = options_.cluster_bytes();
-  const std::uint64_t per_block = RefcountsPerBlock(options_.cluster_bits, options_.refcount_order);
   std::uint64_t clusters = 1 + options_.l1_entries();  // header, L2 tables
   clusters += DivideRoundUp(std::max<std::uint64_t>(options_.l1_entries(), 1) * kTableEntryBytes,
-                            cluster_bytes);
+                            options_.cluster_bytes());
   if (!options_.has_data_file) clusters += options_.clusters();
-  // The refcount table: a cluster at first, and more while it has to count itself too.
-  std::uint64_t table = 1;
-  while (true) {
-    const std::uint64_t total = WithRefcountBlocks(clusters + table, per_block);
-    const std::uint64_t needed =
-        DivideRoundUp(DivideRoundUp(total, per_block) * kTableEntryBytes, cluster_bytes);
-    if (needed <= table) return total;
-    table = needed;
-  }
+  return CountedFile::Around(clusters, options_.cluster_bits, options_.refcount_order).clusters;
 }
 
 Status Writer::Begin() {
@@ -375,35 +355,12 @@ Status Writer::PlaceRefcountTable() {
     return {};
   }
   // The table counts itself: enough clusters for the blocks there will be when it has its place.
-  const std::uint64_t per_block = RefcountsPerBlock(options_.cluster_bits, options_.refcount_order);
   const std::uint64_t others =
       (allocator_.end_bytes() >> options_.cluster_bits) - allocator_.refcount_blocks().size();
-  std::uint64_t clusters = 0;
-  std::uint64_t needed = 1;
-  while (needed > clusters) {
-    clusters = needed;
-    const std::uint64_t total = WithRefcountBlocks(others + clusters, per_block);
-    needed = DivideRoundUp(DivideRoundUp(total, per_block) * kTableEntryBytes, cluster_bytes);
-  }
+  const std::uint64_t clusters =
+      CountedFile::Around(others, options_.cluster_bits, options_.refcount_order).table_clusters;
   places_.refcount_table_clusters = clusters;
   INSTAR_ASSIGN_OR_RETURN(places_.refcount_table_offset, allocator_.AllocateTable(clusters));
-  return {};
-}
-
-Status Writer::WriteRefcountTable() {
-  const std::span<const std::uint64_t> blocks = allocator_.refcount_blocks();
-  constexpr std::size_t kPieceEntries = 4096;
-  const std::uint64_t entries =
-      places_.refcount_table_clusters * options_.cluster_bytes() / kTableEntryBytes;
-  std::vector<std::byte> piece;
-  for (std::uint64_t first = 0; first < entries; first += kPieceEntries) {
-    const std::uint64_t count = std::min<std::uint64_t>(kPieceEntries, entries - first);
-    piece.assign(count * kTableEntryBytes, std::byte{0});
-    for (std::uint64_t i = first; i < std::min<std::uint64_t>(first + count, blocks.size()); ++i) {
-      StoreBe64(piece, (i - first) * kTableEntryBytes, blocks[i]);
-    }
-    INSTAR_TRY(batch_.Add(places_.refcount_table_offset + first * kTableEntryBytes, piece));
-  }
   return {};
 }
 
@@ -423,7 +380,9 @@ Status Writer::Finish() {
   INSTAR_TRY(mapping_.Finish());
   INSTAR_TRY(PlaceRefcountTable());
   INSTAR_TRY(allocator_.Finish());
-  INSTAR_TRY(WriteRefcountTable());
+  INSTAR_TRY(WriteRefcountTable(batch_, places_.refcount_table_offset,
+                                places_.refcount_table_clusters << options_.cluster_bits,
+                                allocator_.refcount_blocks()));
   INSTAR_TRY(batch_.Flush());
   if (target_->fresh_reads_zero()) INSTAR_TRY(target_->Resize(FileEnd(), Preallocation::kOff));
   INSTAR_ASSIGN_OR_RETURN(const std::vector<std::byte> first_cluster,

@@ -78,7 +78,6 @@ class Writer final : public ImageWriter {
   Status PreallocateUntil(std::uint64_t end);
   Status ZeroData(const ClusterRun& run);
   Status PlaceRefcountTable();
-  Status WriteRefcountTable();
   [[nodiscard]] std::uint64_t FileEnd() const;
 
   WriterOptions options_;
