@@ -153,6 +153,7 @@ void Seal() {
 
 void RunGuestChild(const GuestLayout& layout) {
   ProtectMemory(layout);
+  DropPrivileges();  // before there are threads: capabilities are a thread's own
   CatchFaults();
   SetFaultStack();
   static std::uint32_t ready = 0;
@@ -168,7 +169,6 @@ void RunGuestChild(const GuestLayout& layout) {
   for (std::uint32_t now; (now = __atomic_load_n(&ready, __ATOMIC_ACQUIRE)) + 1 < layout.workers;) {
     syscall(SYS_futex, &ready, FUTEX_WAIT, now, nullptr, nullptr, 0);
   }
-  DropPrivileges();
   Seal();
   EnterGuest(layout.image.entry, layout.stack_top(0), layout.vcpu(0), layout.boot);
 }
