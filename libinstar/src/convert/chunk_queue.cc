@@ -44,14 +44,12 @@ std::optional<Claim> ChunkQueue::NextLocked() {
     if (!Look()) return std::nullopt;
 
     length = std::min(options_.chunk_bytes, size - next_offset_);
-    const bool to_the_end = lead_.end() == size;
-    if (lead_.length_bytes < length || lead_.kind != Piece::Kind::kZero) {
-      if (!lead_.inherited || lead_.length_bytes < length) break;
-    }
-    // Zeros, or nothing of the source's own, for at least a chunk. Whether they need no work can
-    // change only at the end of the target's backing file.
+    const bool holds_nothing = lead_.kind == Piece::Kind::kZero || lead_.inherited;
+    if (!holds_nothing || lead_.length_bytes < length) break;
+    // Whole chunks of it are settled at once. What has to be done about zeros can change only at
+    // the end of the target's backing file.
     std::uint64_t settled = std::min(lead_.end(), target_.NextZeroChange(next_offset_));
-    if (!to_the_end || settled != size) settled = AlignDown(settled, options_.chunk_bytes);
+    if (settled != size) settled = AlignDown(settled, options_.chunk_bytes);
     if (settled <= next_offset_) break;
     const ZeroPolicy zeros = target_.ZerosAt(next_offset_);
     if (lead_.inherited || zeros == ZeroPolicy::kLeaveOut) {
