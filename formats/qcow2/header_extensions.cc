@@ -127,7 +127,7 @@ std::vector<char> IncompatibleFeatureName(ReadWindow& file, const Header& header
     const std::uint32_t entries =
         (*extension)->data_bytes / std::uint32_t{FeatureName::kEncodedBytes};
     for (std::uint32_t i = 0; i < entries; ++i) {
-      const auto bytes = file.View((*extension)->data_offset + i * FeatureName::kEncodedBytes,
+      const auto bytes = file.View(extension->data_offset + i * FeatureName::kEncodedBytes,
                                    FeatureName::kEncodedBytes);
       if (!bytes) return {};
       const auto feature = FeatureName::DecodeFrom(*bytes);

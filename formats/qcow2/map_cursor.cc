@@ -62,8 +62,8 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
 
   // Small tables are read together where they follow one another in the file.
   std::uint64_t fill_bytes = table_bytes;
-  while (fill_bytes < kPieceBytes && ++at < entries_in_piece &&
-         L2TableOffset(LoadBe64(l1, at * kTableEntryBytes)) == table_offset + fill_bytes) {
+  for (++at; fill_bytes < kPieceBytes && at < entries_in_piece; ++at) {
+    if (L2TableOffset(LoadBe64(l1, at * kTableEntryBytes)) != table_offset + fill_bytes) break;
     fill_bytes += table_bytes;
   }
 
