@@ -121,11 +121,11 @@ Result<std::optional<ExtensionRecord>> ExtensionWalk::Next() {
 std::vector<char> IncompatibleFeatureName(ReadWindow& file, const Header& header, unsigned bit) {
   ExtensionWalk walk(file, header);
   while (true) {
-    const auto extension = walk.Next();
-    if (!extension || !*extension) return {};
-    if ((*extension)->type != kExtensionFeatureNames) continue;
-    const std::uint32_t entries =
-        (*extension)->data_bytes / std::uint32_t{FeatureName::kEncodedBytes};
+    // A name is a courtesy: an image too damaged to give it is refused all the same.
+    const std::optional<ExtensionRecord> extension = walk.Next().value_or(std::nullopt);
+    if (!extension) return {};
+    if (extension->type != kExtensionFeatureNames) continue;
+    const std::uint32_t entries = extension->data_bytes / std::uint32_t{FeatureName::kEncodedBytes};
     for (std::uint32_t i = 0; i < entries; ++i) {
       const auto bytes = file.View(extension->data_offset + i * FeatureName::kEncodedBytes,
                                    FeatureName::kEncodedBytes);
