@@ -49,7 +49,7 @@ void Die(std::uint32_t error_code, const char* message) {
 }  // namespace instar::guest
 
 // These run before the stack protector's canary can be relied on, hence the attribute.
-extern "C" [[gnu::optimize("no-stack-protector"), noreturn]] void instar_guest_start(
+extern "C" [[gnu::no_stack_protector, noreturn]] void instar_guest_start(
     const instar_boot* boot) {
   using namespace instar::guest;
   if (boot->magic != INSTAR_ABI_MAGIC || boot->version != INSTAR_ABI_VERSION) __builtin_trap();
@@ -62,7 +62,7 @@ extern "C" [[gnu::optimize("no-stack-protector"), noreturn]] void instar_guest_s
 }
 
 // A worker runs one function after another; telling that one is done returns when there is a next.
-extern "C" [[gnu::optimize("no-stack-protector"), noreturn]] void instar_worker_start() {
+extern "C" [[gnu::no_stack_protector, noreturn]] void instar_worker_start() {
   using namespace instar::guest;
   instar_vcpu* vcpu = ThisVcpu();
   for (;;) {

@@ -22,7 +22,7 @@
 #include <cstring>
 
 #define INSTAR_BARE \
-  [[gnu::optimize("no-stack-protector"), gnu::no_sanitize("address", "undefined")]]
+  __attribute__((no_stack_protector, no_sanitize("address"), no_sanitize("undefined")))
 
 namespace instar::vmm {
 namespace {
@@ -50,7 +50,7 @@ INSTAR_BARE void OnFault(int signal, siginfo_t* info, void* context) {
 }
 
 // Waits until the host wants vCPU `index`, then never returns from the guest.
-INSTAR_BARE [[noreturn]] void EnterGuest(std::uint64_t entry, std::uint64_t stack,
+[[noreturn]] INSTAR_BARE void EnterGuest(std::uint64_t entry, std::uint64_t stack,
                                          std::uint64_t vcpu, std::uint64_t boot) {
   auto* state =
       reinterpret_cast<std::uint32_t*>(vcpu + kMailboxOffset + offsetof(instar_mailbox, state));
