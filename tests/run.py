@@ -69,9 +69,9 @@ def unit_verdict(name, case):
         return harness.Verdict(name, "failed", output[-4000:])
     if skipped is not None or case.get("status") in ("notrun", "disabled"):
         reason = skipped.get("message", "") if skipped is not None else "disabled"
-        if skipped is not None and reason.startswith("SKIP_"):
-            reason = reason_of_skip(output) or reason
-        return harness.Verdict(name, "skipped" if skipped is not None else "failed", reason)
+        if not reason.startswith("SKIP_"):  # not the test's own wish: not built, disabled
+            return harness.Verdict(name, "failed", reason)
+        return harness.Verdict(name, "skipped", reason_of_skip(output) or reason)
     return harness.Verdict(name, "passed")
 
 
