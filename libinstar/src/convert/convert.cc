@@ -131,12 +131,13 @@ Status Run(Host& host, const ConvertRequest& request) {
   if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, request));
 
   const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
-  // Only a flat file has its places without being asked, so only there may the order be dropped.
-  INSTAR_ASSIGN_OR_RETURN(
-      const auto queue, ChunkQueue::Create(*disk, *target,
-                                           {.chunk_bytes = chunk_bytes,
-                                            .ordered = !(request.out_of_order && target->is_flat()),
-                                            .salvage = request.salvage}));
+  // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
+  // decides, with -W too: without it the layout, and with it the result, would vary from run to
+  // run.
+  INSTAR_ASSIGN_OR_RETURN(const auto queue, ChunkQueue::Create(*disk, *target,
+                                                               {.chunk_bytes = chunk_bytes,
+                                                                .ordered = !target->is_flat(),
+                                                                .salvage = request.salvage}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
   INSTAR_TRY(target->Begin());
