@@ -112,7 +112,7 @@ std::optional<vmm::CacheMode> CacheModeFromName(std::string_view name) {
 OrStop<std::string> ReadSnapshot(const std::string& parameter) {
   constexpr std::string_view kPrefix = "snapshot.";
   if (!parameter.starts_with(kPrefix)) return parameter;
-  std::optional<std::string> chosen;
+  std::string chosen;
   OptionList items(parameter);
   while (const auto item = items.Next()) {
     if ((item->name != "snapshot.id" && item->name != "snapshot.name") || !item->has_value) {
@@ -120,13 +120,13 @@ OrStop<std::string> ReadSnapshot(const std::string& parameter) {
     }
     std::string value;
     AppendOptionText(item->value, value);
-    if (chosen && *chosen != value) {
+    if (!chosen.empty() && chosen != value) {
       return Refusal(
           "Choosing a snapshot by both ID and name is not available in this version; give one");
     }
     chosen = std::move(value);
   }
-  return *chosen;
+  return chosen;
 }
 
 OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {

@@ -135,8 +135,8 @@ std::string ApplyConfiguration(const std::string& path, SandboxSettings& setting
   for (std::string& directory : configuration->allow_paths) {
     settings.sandbox.references.allow_paths.push_back(std::move(directory));
   }
-  if (!configuration->isolation) return {};
-  return ApplyDefaultIsolation(path, *configuration->isolation, settings);
+  const std::optional<std::string>& isolation = configuration->isolation;
+  return isolation ? ApplyDefaultIsolation(path, *isolation, settings) : std::string();
 }
 
 void AnnounceFallback() {
