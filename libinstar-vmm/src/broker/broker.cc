@@ -44,6 +44,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   absl::StatusOr<std::string> local = LocalPath(path);
   if (!local.ok()) return local.status();
   std::vector<FileIdentity> others;
+  others.reserve(devices_.count());
   for (std::uint32_t i = 0; i < devices_.count(); ++i) {
     others.push_back(devices_.Find(DeviceId{i})->identity);
   }

@@ -98,6 +98,7 @@ absl::Status ReferenceGate::Open(const ReferencePolicy& policy, DeviceTable& dev
 
 std::vector<int> ReferenceGate::directories() const {
   std::vector<int> fds;
+  fds.reserve(roots_.size());
   for (const ReferenceRoot& root : roots_) fds.push_back(root.fd.get());
   return fds;
 }

@@ -30,7 +30,7 @@ absl::Status EnterJail(const JailNeeds& needs) {
   if (absl::Status status = LimitProcess(limits); !status.ok()) return status;
   if (absl::Status status = RenouncePrivileges(); !status.ok()) return status;
 
-  const absl::Status landlock =
+  absl::Status landlock =
       EnterLandlock({.read_directories = needs.read_directories,
                      .unlink_directories = needs.unlink_directories,
                      .signal_other_processes = needs.isolation == Isolation::kProcess});
