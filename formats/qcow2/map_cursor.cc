@@ -59,6 +59,12 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
     return Corrupt("the L2 table at {0x} (L1 entry {1}) is not aligned to a cluster", table_offset,
                    l1_index);
   }
+  // A table can be cut short by the end of the file, but not begin there: reading one that is not
+  // in the file as zeros would pass a truncated image off as an empty one.
+  if (table_offset >= source_.tables->size_bytes()) {
+    return Corrupt("the L2 table at {0x} (L1 entry {1}) lies beyond the end of the file ({2x})",
+                   table_offset, l1_index, source_.tables->size_bytes());
+  }
 
   // Small tables are read together where they follow one another in the file.
   std::uint64_t fill_bytes = table_bytes;

@@ -129,6 +129,11 @@ class Reader final : public ImageReader {
                        .message = "the image keeps its data in another file, but does not name it"})
               .On(device_.id()));
     }
+    if (source_.l1_entries != 0 && source_.l1_table_offset >= device_.size_bytes()) {
+      const auto beyond = Corrupt("the L1 table at {0x} lies beyond the end of the file ({1x})",
+                                  source_.l1_table_offset, device_.size_bytes());
+      return std::unexpected(beyond.error().On(device_.id()));
+    }
     return std::make_unique<Cursor>(source_);
   }
 

@@ -62,6 +62,10 @@ Status VisitSnapshots(const BlockDevice& device, const Header& header, SnapshotV
   ReadWindow window(device, kMaxTextBytes);
   std::uint64_t at = header.snapshots_offset;
   for (std::uint32_t i = 0; i < header.snapshot_count; ++i) {
+    if (at >= device.size_bytes()) {
+      return Corrupt("snapshot {0} at {1x} lies beyond the end of the file ({2x})", i, at,
+                     device.size_bytes());
+    }
     constexpr std::size_t kHeadBytes =
         SnapshotEntry::kFixedBytes + SnapshotEntry::kExtraBytesIcount;
     INSTAR_ASSIGN_OR_RETURN(const auto head, window.View(at, kHeadBytes, kPieceBytes));

@@ -216,10 +216,18 @@ TEST_F(Qcow2Map, ClustersBeyondTheEndOfTheFileReadAsZeros) {
   EXPECT_EQ(rest->length_bytes, 2 * 65536U - 100);
 }
 
-TEST_F(Qcow2Map, AnL2TableBeyondTheEndOfTheFileReadsAsZeros) {
+TEST_F(Qcow2Map, AnL2TableBeyondTheEndOfTheFileIsCorrupt) {
   Qcow2Image image;
   image.StoreHeader();
   image.file.PutBe64(image.header.l1_table_offset, image.At(1000));
+  EXPECT_EQ(Next(image).error().code, ErrorCode::kCorrupt);
+}
+
+TEST_F(Qcow2Map, AnL2TableCutShortByTheEndOfTheFileReadsAsZerosThere) {
+  Qcow2Image image;
+  image.StoreHeader();
+  image.file.PutBe64(image.header.l1_table_offset, image.At(1000));
+  image.file.bytes.resize(image.At(1000) + 8);
   EXPECT_EQ(Next(image)->kind, ExtentKind::kUnallocated);
 }
 
@@ -262,8 +270,8 @@ TEST_F(Qcow2Map, WhatWasFoundBeforeAnErrorIsStillGood) {
   Qcow2Image image(9, 1 << 16);
   for (std::uint64_t i = 0; i < 64; ++i) image.SetEntry(i, 0x1000 + i * 512);
   image.Store();
-  image.file.PutBe64(image.header.l1_table_offset + 8, 0x00FFFFFFFFFFFE00);
-  image.file.bytes.resize(1 << 20);
+  image.file.PutBe64(image.header.l1_table_offset + 8, 1 << 20);
+  image.file.bytes.resize((1 << 20) + 512);
   image.file.fail_reads_from = 1 << 20;
   EXPECT_EQ(Next(image)->length_bytes, 1U << 15);
   EXPECT_EQ(Next(image, 1 << 15).error().code, ErrorCode::kIo);

@@ -118,10 +118,20 @@ TEST(Qcow2SnapshotTable, TooMuchExtraDataIsRefused) {
   EXPECT_EQ(VisitSnapshots(image.file, image.header, found).error().code, ErrorCode::kLimit);
 }
 
+TEST(Qcow2SnapshotTable, SnapshotsBeyondTheEndOfTheFileAreCorrupt) {
+  Qcow2Image image;
+  image.header.snapshots_offset = image.At(8);
+  image.header.snapshot_count = 2;
+  image.file.bytes.resize(image.At(8) + 40);
+  Collector found;
+  EXPECT_EQ(VisitSnapshots(image.file, image.header, found).error().code, ErrorCode::kCorrupt);
+}
+
 TEST(Qcow2SnapshotTable, ManySnapshotsAreReadInPieces) {
   Qcow2Image image;
   image.header.snapshots_offset = image.At(8);
-  image.header.snapshot_count = 65536;  // all of them zeros, the tail beyond the end of the file
+  image.header.snapshot_count = 65536;  // all of them zeros
+  image.file.bytes.resize(image.At(8) + 65536 * 40);
   image.file.reads = image.file.bytes_read = 0;
   Collector found;
   ASSERT_TRUE(VisitSnapshots(image.file, image.header, found));
