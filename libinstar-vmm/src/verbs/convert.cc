@@ -14,6 +14,7 @@
 #include "broker/local_path.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
+#include "instar/vmm/info.h"
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/child.h"
@@ -76,6 +77,22 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
   if (!data_file.ok()) return CannotWrite(options, data_file.status());
   devices.data_file = *data_file;
   return absl::OkStatus();
+}
+
+// Whether the existing qcow2 target compresses with zstd. Which guest image to start depends on it, and only a
+// guest can tell: so a first one reads the target's header. What is wrong with a target is left to the guest
+// that will write it.
+bool ExistingTargetUsesZstd(const ConvertOptions& options) {
+  InfoOptions probe{.path = options.target,
+                    .format = options.target_format,
+                    .force_share = true,
+                    .sandbox = options.sandbox};
+  if (probe.sandbox.jail == Jail::kThisProcess) probe.sandbox.jail = Jail::kChildProcess;
+  const auto report = Info(probe);
+  if (!report.ok()) return false;
+  const ReportValue* specific = report->images.front().report.Find("format-specific");
+  const ReportValue* data = specific == nullptr ? nullptr : specific->Find("data");
+  return data != nullptr && data->StringAt("compression-type") == "zstd";
 }
 
 // What the guest has to say besides success, as sentences.
@@ -154,8 +171,12 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   }
   Devices devices;
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
-  const auto plan = PlanTarget(options);
+  auto plan = PlanTarget(options);
   if (!plan.ok()) return plan.status();
+  if (options.keep_target && options.compress && plan->format == FormatId::kQcow2 &&
+      options.sandbox.isolation != Isolation::kInline) {
+    plan->zstd = ExistingTargetUsesZstd(options);
+  }
   if (absl::Status status = OpenBacking(broker, options, *plan, devices); !status.ok()) {
     return status;
   }
