@@ -12,8 +12,10 @@ namespace {
 
 constexpr IoResult kOverBudget = {.on_target = true, .over_budget = true};
 
-// Below this a seek for holes costs more than reading them.
+// Below this a seek for holes costs more than reading them: zeros in units of this size are found by
+// looking at them. With larger units the holes between them would be lost.
 constexpr std::uint64_t kWorthSeeking = std::uint64_t{1} << 20;
+constexpr std::uint64_t kSmallUnit = 4096;
 
 // Pieces of work on a target's storage between two looks at the budget.
 constexpr std::uint64_t kStoragePiece = std::uint64_t{256} << 20;
@@ -37,13 +39,16 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
       continue;
     }
     remaining = cache_.NextKept(copy.source.key, source_offset, remaining) - source_offset;
-    if (copy.zero_unit != 0 && copy.source.stable && remaining >= kWorthSeeking) {
+    const bool exact = copy.zero_unit > kSmallUnit;
+    if (copy.zero_unit != 0 && copy.source.stable && (exact || remaining >= kWorthSeeking)) {
       const RunOfFile run =
-          runs_.Find(copy.source.key, copy.source.io.fd, source_offset, remaining);
+          exact ? FindRun(copy.source.io.fd, source_offset, remaining)
+                : runs_.Find(copy.source.key, copy.source.io.fd, source_offset, remaining);
       if (run.hole) {
         done += run.length;
         continue;
       }
+      remaining = std::min(remaining, run.length);
     }
     // Pieces end at multiples of their size in the target, so that zero units stay whole.
     const std::size_t piece =
