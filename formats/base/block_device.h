@@ -42,8 +42,8 @@ class BlockDevice {
   // Writes all of `data` at byte `offset`, extending the file where needed. kIo, kNoSpace, kDenied.
   virtual Status Write(std::uint64_t offset, std::span<const std::byte> data) = 0;
 
-  // Writes the pieces, which do not overlap, in any order. On an error some may be written. A device
-  // for which a call is dear does all in one; this default makes one Write of each.
+  // Writes the pieces, which do not overlap, in any order. On an error some may be written. A
+  // device for which a call is dear does all in one; this default makes one Write of each.
   virtual Status WriteAll(std::span<const WritePiece> pieces) {
     for (const WritePiece& piece : pieces) INSTAR_TRY(Write(piece.offset, piece.data));
     return {};

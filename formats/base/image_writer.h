@@ -62,9 +62,10 @@ class ImageWriter {
   virtual Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
                                        std::span<std::byte> out) = 0;
 
-  // Copies the dirty bitmaps of the qcow2 image on `source`, whose disk must be as long as this one.
-  // After the last Place*, before Finish. Bitmaps that were not stored completely are an error, or
-  // left out if `skip_broken`. kUnsupported where the format or the source has no bitmaps.
+  // Copies the dirty bitmaps of the qcow2 image on `source`, whose disk must be as long as this
+  // one. After the last Place*, before Finish. Bitmaps that were not stored completely are an
+  // error, or left out if `skip_broken`. kUnsupported where the format or the source has no
+  // bitmaps.
   virtual Status CopyBitmaps(const BlockDevice& source, bool skip_broken) {
     (void)source;
     (void)skip_broken;

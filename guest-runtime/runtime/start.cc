@@ -49,8 +49,7 @@ void Die(std::uint32_t error_code, const char* message) {
 }  // namespace instar::guest
 
 // These run before the stack protector's canary can be relied on, hence the attribute.
-extern "C" [[gnu::no_stack_protector, noreturn]] void instar_guest_start(
-    const instar_boot* boot) {
+extern "C" [[gnu::no_stack_protector, noreturn]] void instar_guest_start(const instar_boot* boot) {
   using namespace instar::guest;
   if (boot->magic != INSTAR_ABI_MAGIC || boot->version != INSTAR_ABI_VERSION) __builtin_trap();
   InitHeap(boot->heap_start, boot->heap_bytes);

@@ -1,5 +1,5 @@
-// Stands in for the deflate compressor in images that never compress with it: the host starts the image
-// `convert` where it is wanted.
+// Stands in for the deflate compressor in images that never compress with it: the host starts the
+// image `convert` where it is wanted.
 #include "formats/qcow2/compressor.h"
 
 namespace instar::qcow2 {

@@ -1,15 +1,17 @@
 // A guest image for tests: does exactly the one wrong (or right) thing it is asked for.
+#include "testing/misbehave.h"
+
 #include <cstdint>
 
 #include "instar/wire.h"
 #include "runtime/runtime.h"
-#include "testing/misbehave.h"
 
 namespace instar::guest {
 namespace {
 
 volatile std::uint64_t sink = 0;
-volatile std::uint64_t* volatile low_address = nullptr;  // volatile: compilers know that null is wrong
+volatile std::uint64_t* volatile low_address =
+    nullptr;  // volatile: compilers know that null is wrong
 const std::uint64_t constant_in_rodata = 7;
 std::uint64_t shared_counter = 0;
 
@@ -53,10 +55,12 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
     const std::uint64_t value = field->AsUnsigned().value_or(0);
     if (field->tag == kMisdeedTag) deed = static_cast<Misdeed>(value);
     if (field->tag == kRawOpTag) op = static_cast<std::uint32_t>(value);
-    if (field->tag >= kRawArgTag && field->tag < kRawArgTag + 6) args[field->tag - kRawArgTag] = value;
+    if (field->tag >= kRawArgTag && field->tag < kRawArgTag + 6)
+      args[field->tag - kRawArgTag] = value;
   }
   switch (deed) {
-    case Misdeed::kNone: break;
+    case Misdeed::kNone:
+      break;
     case Misdeed::kSpin:
       for (;;) sink = sink + 1;
     case Misdeed::kEndlessRequests:
@@ -64,7 +68,9 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
         instar_device_info info;
         table->device_info(table->context, 0, &info);
       }
-    case Misdeed::kNullRead: sink = low_address[0]; break;
+    case Misdeed::kNullRead:
+      sink = low_address[0];
+      break;
     case Misdeed::kWriteCode:
       *reinterpret_cast<volatile std::uint64_t*>(INSTAR_IMAGE_BASE) = 0;
       break;
@@ -79,7 +85,9 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
     case Misdeed::kReadPageTables:
       sink = *reinterpret_cast<volatile std::uint64_t*>(INSTAR_GUEST_BASE + 0x1000);
       break;
-    case Misdeed::kStackOverflow: sink = Recurse(0); break;
+    case Misdeed::kStackOverflow:
+      sink = Recurse(0);
+      break;
     case Misdeed::kDivideByZero: {
       // In assembly: a compiler may do without the instruction.
       std::uint64_t low = 1;
@@ -88,14 +96,18 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
       sink = low;
       break;
     }
-    case Misdeed::kPrivilegedInstruction: asm volatile("cli"); break;
+    case Misdeed::kPrivilegedInstruction:
+      asm volatile("cli");
+      break;
     case Misdeed::kSystemCall: {
       long result;
       asm volatile("syscall" : "=a"(result) : "a"(39L) : "rcx", "r11", "memory");
       sink = static_cast<std::uint64_t>(result);
       break;
     }
-    case Misdeed::kOtherPort: asm volatile("outb %%al, %%dx" : : "a"(0), "d"(0x80)); break;
+    case Misdeed::kOtherPort:
+      asm volatile("outb %%al, %%dx" : : "a"(0), "d"(0x80));
+      break;
     case Misdeed::kExhaustMemory:
       for (;;) {
         auto* block = new std::uint64_t[1 << 17];
@@ -111,12 +123,16 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
       if (shared_counter != 200'000ull * table->max_workers) Die(1, "workers lost counts");
       break;
     }
-    case Misdeed::kFaultInWorker: table->parallel(table->context, 2, FaultInWorker, nullptr); break;
+    case Misdeed::kFaultInWorker:
+      table->parallel(table->context, 2, FaultInWorker, nullptr);
+      break;
     case Misdeed::kTooManyWorkers: {
       const std::int64_t result =
           table->parallel(table->context, table->max_workers + 1, CountUp, nullptr);
       Die(INSTAR_CALL_ERROR_CODE(result), "too many workers refused");
     }
-    case Misdeed::kFailPlainly: Die(1, "failed as asked at {0x}"); break;
+    case Misdeed::kFailPlainly:
+      Die(1, "failed as asked at {0x}");
+      break;
   }
 }

@@ -12,8 +12,8 @@ namespace {
 
 constexpr IoResult kOverBudget = {.on_target = true, .over_budget = true};
 
-// Below this a seek for holes costs more than reading them: zeros in units of this size are found by
-// looking at them. With larger units the holes between them would be lost.
+// Below this a seek for holes costs more than reading them: zeros in units of this size are found
+// by looking at them. With larger units the holes between them would be lost.
 constexpr std::uint64_t kWorthSeeking = std::uint64_t{1} << 20;
 constexpr std::uint64_t kSmallUnit = 4096;
 

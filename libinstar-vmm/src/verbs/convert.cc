@@ -79,9 +79,9 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
   return absl::OkStatus();
 }
 
-// Whether the existing qcow2 target compresses with zstd. Which guest image to start depends on it, and only a
-// guest can tell: so a first one reads the target's header. What is wrong with a target is left to the guest
-// that will write it.
+// Whether the existing qcow2 target compresses with zstd. Which guest image to start depends on it,
+// and only a guest can tell: so a first one reads the target's header. What is wrong with a target
+// is left to the guest that will write it.
 bool ExistingTargetUsesZstd(const ConvertOptions& options) {
   InfoOptions probe{.path = options.target,
                     .format = options.target_format,
@@ -199,7 +199,7 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
 // The path of the target if nothing of that name exists, else empty.
 std::string FreshTarget(const ConvertOptions& options) {
   const auto path = LocalPath(options.target);
-  struct stat status{};
+  struct stat status {};
   const bool fresh = path.ok() && lstat(path->c_str(), &status) != 0 && errno == ENOENT;
   return fresh ? *path : std::string();
 }

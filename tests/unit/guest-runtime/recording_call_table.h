@@ -41,8 +41,8 @@ class RecordingCallTable {
   bool finished = false;
   std::optional<Failure> failure;
 
-  // The call with this number (from 0) and all later ones of its kind fail so, and do nothing: a planner may try
-  // again, but not get around it.
+  // The call with this number (from 0) and all later ones of its kind fail so, and do nothing: a
+  // planner may try again, but not get around it.
   void FailCall(std::size_t number, ErrorCode code, int os_errno) {
     fail_at_ = number;
     fail_result_ = INSTAR_CALL_ERROR(static_cast<std::uint32_t>(code), os_errno);
