@@ -29,6 +29,7 @@ class CallTableHost final : public Host {
   [[nodiscard]] unsigned max_workers() const override { return table_.max_workers; }
   Status Parallel(unsigned workers, void (*function)(void* argument, unsigned worker),
                   void* argument) override;
+  void Yield() override { table_.yield(table_.context); }
 
  private:
   const instar_call_table& table_;

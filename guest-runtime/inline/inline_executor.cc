@@ -1,6 +1,7 @@
 #include "inline_executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -140,6 +141,11 @@ class InlineExecutor final : public Executor {
             },
         .parallel = [](void* c, std::uint32_t workers, void (*function)(void*, unsigned),
                        void* argument) { return Self(c).Parallel(workers, function, argument); },
+        .yield =
+            [](void*) {
+              std::this_thread::sleep_for(std::chrono::microseconds(50));
+              return std::int64_t{0};
+            },
         .finish = [](void* c) { Self(c).outcome_.kind = Outcome::Kind::kFinished; },
         .fail = [](void* c, const instar_failure* failure) { Self(c).Fail(*failure); },
     };

@@ -83,6 +83,7 @@ std::int64_t Parallel(void*, std::uint32_t workers, void (*function)(void*, unsi
   function(argument, 0);
   return workers > 1 ? Call(INSTAR_OP_PARALLEL_JOIN).result : 0;
 }
+std::int64_t Yield(void*) { return Call(INSTAR_OP_YIELD).result; }
 void Finish(void*) { Call(INSTAR_OP_FINISH); }
 void Fail(void*, const instar_failure* failure) { Call(INSTAR_OP_FAIL, failure); }
 
@@ -105,6 +106,7 @@ constinit instar_call_table table = {
     .emit = Emit,
     .progress = Progress,
     .parallel = Parallel,
+    .yield = Yield,
     .finish = Finish,
     .fail = Fail,
 };

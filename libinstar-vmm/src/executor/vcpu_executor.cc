@@ -12,6 +12,7 @@ namespace instar::vmm {
 namespace {
 
 constexpr auto kWatchdogTick = std::chrono::milliseconds(50);
+constexpr auto kLongestYield = std::chrono::milliseconds(1);
 
 Outcome Ended(Outcome::Kind kind, std::string detail = {}) {
   Outcome outcome;
@@ -116,7 +117,11 @@ void VcpuExecutor::Serve(unsigned index) {
       frame.args[i] = __atomic_load_n(&box->args[i], __ATOMIC_RELAXED);
     }
     CallResult result;
+    if (frame.op != INSTAR_OP_YIELD) NoteRing();
     switch (frame.op) {
+      case INSTAR_OP_YIELD:
+        result = Yield(worker);
+        break;
       case INSTAR_OP_FINISH:
         End(Ended(Outcome::Kind::kFinished));
         return;
@@ -144,11 +149,29 @@ void VcpuExecutor::Serve(unsigned index) {
     }
     box->result = result.result;
     box->value = result.value;
+    worker.rings_seen = rings_.load(std::memory_order_relaxed);
     worker.calls.fetch_add(1, std::memory_order_relaxed);
     if (const char* why = handler_->violation(); why != nullptr) {
       End(Ended(Outcome::Kind::kViolation, why));
     }
   }
+}
+
+void VcpuExecutor::NoteRing() {
+  rings_.fetch_add(1);
+  if (yielding_.load() == 0) return;
+  // Under the mutex, so that who is about to wait either sees the count or hears this.
+  std::lock_guard lock(yield_mutex_);
+  rang_.notify_all();
+}
+
+CallResult VcpuExecutor::Yield(Worker& worker) {
+  std::unique_lock lock(yield_mutex_);
+  yielding_.fetch_add(1);
+  rang_.wait_for(lock, kLongestYield,
+                 [&] { return ended() || rings_.load() != worker.rings_seen; });
+  yielding_.fetch_sub(1);
+  return {};
 }
 
 CallResult VcpuExecutor::StartParallel(const CallFrame& frame) {

@@ -60,6 +60,7 @@ class VcpuExecutor : public Executor {
     std::thread thread;
     bool running = false;                 // under mutex_
     std::atomic<std::uint64_t> calls{0};  // odd while the host handles a request of this vCPU
+    std::uint64_t rings_seen = 0;         // rings_ when its last request was answered
   };
 
   void ServeWorker(unsigned index);
@@ -69,6 +70,9 @@ class VcpuExecutor : public Executor {
   void EndByFailure(const CallFrame& frame);
   CallResult StartParallel(const CallFrame& frame);
   CallResult JoinParallel();
+  // Counts a ring, and lets those who yielded see it.
+  void NoteRing();
+  CallResult Yield(Worker& worker);
   void Watch();
 
   GuestImage image_;
@@ -80,6 +84,10 @@ class VcpuExecutor : public Executor {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::mutex yield_mutex_;
+  std::condition_variable rang_;
+  std::atomic<std::uint64_t> rings_{0};  // requests of all vCPUs but yields
+  std::atomic<unsigned> yielding_{0};
   std::thread watchdog_;
   CallHandler* handler_ = nullptr;  // set while Run runs; under mutex_
   bool stopping_ = false;           // under mutex_

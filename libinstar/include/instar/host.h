@@ -109,6 +109,10 @@ class Host {
   // workers is at most max_workers(). Not reentrant.
   virtual Status Parallel(unsigned workers, void (*function)(void* argument, unsigned worker),
                           void* argument) = 0;
+
+  // For a worker that waits for another to get on: gives the processor away until another worker has made a
+  // call, or for a millisecond. May return at once.
+  virtual void Yield() {}
 };
 
 // A device of the host seen as a BlockDevice; `host` must outlive it.

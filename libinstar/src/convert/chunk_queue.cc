@@ -8,15 +8,16 @@
 
 namespace instar::convert {
 
-Result<std::unique_ptr<ChunkQueue>> ChunkQueue::Create(const SourceDisk& disk, const Target& target,
+Result<std::unique_ptr<ChunkQueue>> ChunkQueue::Create(Host& host, const SourceDisk& disk,
+                                                       const Target& target,
                                                        const Options& options) {
-  std::unique_ptr<ChunkQueue> queue(new ChunkQueue(disk, target, options));
+  std::unique_ptr<ChunkQueue> queue(new ChunkQueue(host, disk, target, options));
   INSTAR_ASSIGN_OR_RETURN(queue->scout_, disk.OpenCursor());
   return queue;
 }
 
 std::optional<Claim> ChunkQueue::Next() {
-  const SpinGuard guard(claim_lock_);
+  const SpinGuard guard(claim_lock_, host_);
   return NextLocked();
 }
 
@@ -68,12 +69,14 @@ std::optional<Claim> ChunkQueue::NextLocked() {
 
 bool ChunkQueue::BeginTurn(std::uint64_t ticket) {
   if (!options_.ordered) {
-    while (turn_lock_.test_and_set(std::memory_order_acquire)) SpinPause();
+    Patience patience(host_);
+    while (turn_lock_.test_and_set(std::memory_order_acquire)) patience.Pause();
     return true;
   }
+  Patience patience(host_);
   while (turn_.load(std::memory_order_acquire) != ticket) {
     if (stopped_.load(std::memory_order_relaxed)) return false;
-    SpinPause();
+    patience.Pause();
   }
   return true;
 }

@@ -6,8 +6,7 @@
 // target is decided in the order of the tickets, so the result does not depend on how many workers
 // there are or which is faster; moving the bytes is not ordered.
 //
-// Waiting is a spin: workers are virtual processors of a guest that has no scheduler, and what is
-// waited for takes microseconds.
+// How a worker waits: spin.h.
 #ifndef INSTAR_CONVERT_CHUNK_QUEUE_H_
 #define INSTAR_CONVERT_CHUNK_QUEUE_H_
 
@@ -43,8 +42,8 @@ class ChunkQueue {
   };
 
   // `disk` and `target` must outlive the queue. The target begins before the first Next.
-  static Result<std::unique_ptr<ChunkQueue>> Create(const SourceDisk& disk, const Target& target,
-                                                    const Options& options);
+  static Result<std::unique_ptr<ChunkQueue>> Create(Host& host, const SourceDisk& disk,
+                                                    const Target& target, const Options& options);
 
   // The next chunk, or nothing when all are handed out or something failed.
   std::optional<Claim> Next();
@@ -65,11 +64,12 @@ class ChunkQueue {
   }
 
  private:
-  ChunkQueue(const SourceDisk& disk, const Target& target, const Options& options)
-      : disk_(disk), target_(target), options_(options) {}
+  ChunkQueue(Host& host, const SourceDisk& disk, const Target& target, const Options& options)
+      : host_(host), disk_(disk), target_(target), options_(options) {}
   bool Look();
   [[nodiscard]] std::optional<Claim> NextLocked();
 
+  Host& host_;
   const SourceDisk& disk_;
   const Target& target_;
   const Options options_;

@@ -134,7 +134,7 @@ Status Run(Host& host, const ConvertRequest& request) {
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
-  INSTAR_ASSIGN_OR_RETURN(const auto queue, ChunkQueue::Create(*disk, *target,
+  INSTAR_ASSIGN_OR_RETURN(const auto queue, ChunkQueue::Create(host, *disk, *target,
                                                                {.chunk_bytes = chunk_bytes,
                                                                 .ordered = !target->is_flat(),
                                                                 .salvage = request.salvage}));

@@ -198,6 +198,7 @@ class RecordingCallTable {
           for (std::uint32_t i = 0; i < workers; ++i) function(argument, i);
           return 0;
         },
+        .yield = [](void* c) -> std::int64_t { return Self(c).Note("yield"); },
         .finish = [](void* c) { Self(c).finished = true; },
         .fail =
             [](void* c, const instar_failure* told) {

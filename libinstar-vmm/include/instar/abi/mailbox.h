@@ -40,6 +40,7 @@ enum instar_op {
   INSTAR_OP_PARALLEL_START = 13, /* args: workers besides the caller, function, argument */
   INSTAR_OP_PARALLEL_JOIN = 14,
   INSTAR_OP_WORKER_DONE = 15,
+  INSTAR_OP_YIELD = 18,
   INSTAR_OP_FINISH = 16,
   INSTAR_OP_FAIL = 17, /* args: address of struct instar_failure */
 };
