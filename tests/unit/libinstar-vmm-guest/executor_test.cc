@@ -48,11 +48,24 @@ GuestImage MisbehavingImage() {
   return {.name = image.name, .elf = {image.elf, image.elf_bytes}};
 }
 
+// Why guests cannot run in this isolation here, or empty.
+std::string Obstacle(Isolation isolation) {
+  if (isolation == Isolation::kKvm && !CheckKvm().ok()) {
+    return "no KVM here: " + std::string(CheckKvm().message());
+  }
+#ifdef __SANITIZE_ADDRESS__
+  if (isolation == Isolation::kProcess) {
+    return "the address sanitizer's shadow lies where the guest's memory would";
+  }
+#endif
+  return {};
+}
+
 class ExecutorTest : public ::testing::TestWithParam<Isolation> {
  protected:
   void SetUp() override {
-    if (GetParam() == Isolation::kKvm && !CheckKvm().ok()) {
-      GTEST_SKIP() << "no KVM here: " << CheckKvm().message();
+    if (const std::string obstacle = Obstacle(GetParam()); !obstacle.empty()) {
+      GTEST_SKIP() << obstacle;
     }
     executor_ = GetParam() == Isolation::kKvm ? MakeKvmExecutor(MisbehavingImage())
                                               : MakeProcessExecutor(MisbehavingImage());
@@ -189,7 +202,9 @@ class GuestFaultTest : public ::testing::TestWithParam<std::tuple<Isolation, Fau
 
 TEST_P(GuestFaultTest, EndsTheGuestAtOnce) {
   const auto& [isolation, fault] = GetParam();
-  if (isolation == Isolation::kKvm && !CheckKvm().ok()) GTEST_SKIP() << CheckKvm().message();
+  if (const std::string obstacle = Obstacle(isolation); !obstacle.empty()) {
+    GTEST_SKIP() << obstacle;
+  }
   auto executor = isolation == Isolation::kKvm ? MakeKvmExecutor(MisbehavingImage())
                                                : MakeProcessExecutor(MisbehavingImage());
   WireWriter request;
