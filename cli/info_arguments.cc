@@ -8,13 +8,24 @@
 namespace instar::cli {
 namespace {
 
-enum Id : int { kHelp = 1, kFormat, kOutput, kBackingChain, kForceShare, kImageOpts, kObject };
+enum Id : int {
+  kHelp = 1,
+  kFormat,
+  kOutput,
+  kBackingChain,
+  kPartitions,
+  kForceShare,
+  kImageOpts,
+  kObject
+};
 
 constexpr OptionRow kRows[] = {
     {kFormat, "format,f", "FORMAT",
      "take the image for this format (raw or qcow2) instead of looking at its content"},
     {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
     {kBackingChain, "backing-chain", nullptr, "show the backing files too, and theirs"},
+    {kPartitions, "partitions", nullptr,
+     "show the partition table (MBR or GPT) of a raw image, too"},
     {kForceShare, "force-share,U", nullptr,
      "read the image even while somebody writes to it; what is shown may be inconsistent"},
     {kHelp, "help,h", nullptr, "show this text"},
@@ -59,6 +70,9 @@ OrStop<InfoCommand> ReadInfoArguments(std::span<const std::string> arguments,
         break;
       case kBackingChain:
         command.options.backing_chain = true;
+        break;
+      case kPartitions:
+        command.options.partitions = true;
         break;
       case kForceShare:
         command.options.force_share = true;

@@ -90,6 +90,21 @@ void AppendBacking(std::string& out, const vmm::ImageInfo& image) {
   if (!format.empty()) Append(out, "backing file format", TerminalText(format));
 }
 
+void AppendPartitions(std::string& out, const ReportValue& report) {
+  const ReportValue* table = report.Find("partition-table");
+  const ReportValue* partitions = table == nullptr ? nullptr : table->Find("partitions");
+  const auto* list =
+      partitions == nullptr ? nullptr : std::get_if<ReportValue::Array>(&partitions->storage());
+  if (list == nullptr) return;
+  Append(out, "partition table", TerminalText(table->StringAt("type")));
+  for (const ReportValue& partition : *list) {
+    Append(out, "    " + std::to_string(partition.UnsignedAt("number")),
+           "type " + TerminalText(partition.StringAt("type")) + ", " +
+               SizeWithBytes(partition.UnsignedAt("length")) + " from byte " +
+               std::to_string(partition.UnsignedAt("start")));
+  }
+}
+
 void AppendImage(std::string& out, const vmm::ImageInfo& image, QemuVersion version) {
   const ReportValue& report = image.report;
   Append(out, "image", TerminalText(image.filename));
@@ -117,6 +132,7 @@ void AppendImage(std::string& out, const vmm::ImageInfo& image, QemuVersion vers
       TreePrinter(out).Members(*members, 1);
     }
   }
+  AppendPartitions(out, report);
   if (version >= kChildNodes) {
     out += "Child node '/file':\n";
     Append(out, "    filename", TerminalText(image.filename));

@@ -1,3 +1,4 @@
+#include "formats/raw/partition_table.h"
 #include "instar/chain.h"
 #include "instar/report.h"
 #include "instar/verbs.h"
@@ -5,7 +6,7 @@
 namespace instar {
 namespace {
 
-Status DescribeLayer(const Layer& layer, ReportSink& sink) {
+Status DescribeLayer(const Layer& layer, bool partitions, ReportSink& sink) {
   const ImageReader& reader = *layer.reader;
   sink.BeginObject({});
   sink.Unsigned("device", static_cast<std::uint32_t>(layer.device->id()));
@@ -25,6 +26,9 @@ Status DescribeLayer(const Layer& layer, ReportSink& sink) {
   if (const Status described = reader.Describe(sink); !described) {
     return std::unexpected(described.error().On(layer.device->id()));
   }
+  if (partitions && reader.format() == FormatId::kRaw) {
+    INSTAR_TRY(raw::DescribePartitions(*layer.device, sink));
+  }
   sink.EndObject();
   return {};
 }
@@ -40,7 +44,9 @@ Status RunInfo(Host& host, const InfoRequest& request) {
       .references = request.backing_chain ? References::kBacking : References::kNone};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
   ReportWriter report(host);
-  for (const Layer& layer : chain->layers()) INSTAR_TRY(DescribeLayer(layer, report));
+  for (const Layer& layer : chain->layers()) {
+    INSTAR_TRY(DescribeLayer(layer, request.partitions, report));
+  }
   return report.Finish();
 }
 

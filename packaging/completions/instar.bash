@@ -55,7 +55,7 @@ _instar() {
   if [[ $cur == -* ]]; then
     local options=""
     case $verb in
-      info) options="-f --format --output= --backing-chain -U --force-share $sandbox" ;;
+      info) options="-f --format --output= --backing-chain --partitions -U --force-share $sandbox" ;;
       convert)
         options="-f -O -o -c -p -q -n -m -W -C -S -b -B -F -l -t -T -r -U --source-format
           --target-format --target-format-options --source-cache --target-cache --snapshot

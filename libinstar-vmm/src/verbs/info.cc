@@ -57,6 +57,7 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
   EncodeRequest(InfoRequest{.image = *device,
                             .format = format,
                             .backing_chain = options.backing_chain,
+                            .partitions = options.partitions,
                             .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
   const auto isolation = RunOperation(broker, options.sandbox,

@@ -21,6 +21,7 @@ struct InfoRequest {
   DeviceId image = kNoDevice;
   FormatId format = FormatId::kUnknown;  // kUnknown: probe
   bool backing_chain = false;
+  bool partitions = false;  // report the partition table of raw images
   std::uint64_t max_chain_depth = 64;
 
   template <typename Visitor>
@@ -29,6 +30,7 @@ struct InfoRequest {
     visit(2, format);
     visit(3, backing_chain);
     visit(4, max_chain_depth);
+    visit(5, partitions);
   }
 };
 
