@@ -96,8 +96,6 @@ Status DescribeData(const BlockDevice& device, const Header& header,
 
 }  // namespace
 
-std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
-
 Status Describe(const BlockDevice& device, const Header& header, const HeaderExtensions& extensions,
                 ReportSink& sink) {
   // The format has no snapshots of data files; what such an image claims of any is not told.

@@ -18,7 +18,9 @@ Status Describe(const BlockDevice& device, const Header& header, const HeaderExt
                 ReportSink& sink);
 
 // `text` up to its first NUL, which is where names end for qemu-img whatever length is stored.
-[[nodiscard]] std::string_view UpToNul(std::string_view text);
+[[nodiscard]] inline std::string_view UpToNul(std::string_view text) {
+  return text.substr(0, text.find('\0'));
+}
 
 }  // namespace instar::qcow2
 

@@ -44,8 +44,10 @@ Status ToStatus(std::int64_t result, const char* what, DeviceId device) {
 
 constexpr std::uint32_t Raw(DeviceId id) { return static_cast<std::uint32_t>(id); }
 
-// The lists cross the call table in pieces of this many entries, converted on the stack.
-constexpr std::size_t kPiece = 64;
+// The lists cross the call table in pieces of this many entries, converted on the stack (16 KiB at
+// most): a chunk of small compressed clusters has an entry each, and every call costs tens of
+// microseconds.
+constexpr std::size_t kPiece = 512;
 
 }  // namespace
 
@@ -117,9 +119,8 @@ Status CallTableHost::Write(std::span<const WriteRequest> requests) {
 Status CallTableHost::Transfer(std::span<const TransferStep> steps) {
   static_assert(sizeof(TransferStep::Kind) == sizeof(std::uint32_t));
   while (!steps.empty()) {
-    // Long lists are worth one ring: a fragmented chunk has an entry a cluster.
-    instar_transfer list[4 * kPiece];
-    const std::size_t count = std::min(steps.size(), 4 * kPiece);
+    instar_transfer list[kPiece];
+    const std::size_t count = std::min(steps.size(), kPiece);
     for (std::size_t i = 0; i < count; ++i) {
       const TransferStep& step = steps[i];
       list[i] = {.kind = static_cast<std::uint32_t>(step.kind),
@@ -140,7 +141,7 @@ Status CallTableHost::Transfer(std::span<const TransferStep> steps) {
 Status CallTableHost::ScanZero(std::span<const ScanRange> ranges, std::uint64_t unit_bytes,
                                std::span<std::uint64_t> bitmap) {
   // Units of one range follow another's in the bitmap, so the list cannot be cut: convert it whole.
-  instar_range small[4 * kPiece];
+  instar_range small[kPiece];
   std::unique_ptr<instar_range[]> large;
   instar_range* list = small;
   if (ranges.size() > std::size(small)) {

@@ -37,6 +37,15 @@ absl::Status Errno(const char* what) {
   return absl::UnavailableError(absl::StrFormat("%s: %s", what, std::strerror(errno)));
 }
 
+// A signal (an embedding program may have many) interrupts the making of a machine.
+int CreateVm(int kvm) {
+  int vm = -1;
+  do {
+    vm = ioctl(kvm, KVM_CREATE_VM, 0);
+  } while (vm < 0 && errno == EINTR);
+  return vm;
+}
+
 kvm_segment Segment(std::uint8_t type, std::uint16_t selector, bool code) {
   kvm_segment segment{};
   segment.limit = 0xFFFFFFFF;
@@ -117,7 +126,7 @@ absl::StatusOr<std::span<std::byte>> KvmExecutor::MapMemory(std::uint64_t bytes)
 absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   kvm_ = open("/dev/kvm", O_RDWR | O_CLOEXEC);
   if (kvm_ < 0) return Errno("could not open /dev/kvm");
-  vm_ = ioctl(kvm_, KVM_CREATE_VM, 0);
+  vm_ = CreateVm(kvm_);
   if (vm_ < 0) return Errno("could not create a virtual machine");
   // Needed by older Intel processors before a vCPU runs, refused or ignored elsewhere.
   ioctl(vm_, KVM_SET_TSS_ADDR, 0xFFFBD000);
@@ -258,7 +267,7 @@ absl::Status CheckKvm() {
   } else if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
     status = absl::UnavailableError("this kernel's KVM is too old (no immediate exit)");
   } else {
-    const int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    const int vm = CreateVm(kvm);
     if (vm < 0) status = Errno("could not create a virtual machine");
     if (vm >= 0) close(vm);
   }

@@ -77,6 +77,11 @@ Outcome VcpuExecutor::Run(CallHandler& handler) {
     return std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->running; });
   });
   handler_ = nullptr;
+  lock.unlock();
+  // The watchdog kicks until it sees that; its signals must not interrupt what the caller does
+  // next.
+  changed_.notify_all();
+  if (watchdog_.joinable()) watchdog_.join();
   return outcome_;
 }
 

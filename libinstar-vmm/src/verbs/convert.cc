@@ -148,7 +148,9 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   // Each guest image carries one compressor; the inline executor has both in one.
   const bool zstd = plan.zstd && options.sandbox.isolation != Isolation::kInline;
   const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = zstd ? "convert_zstd" : "convert",
+                                      {.image_name = !zstd                 ? "convert"
+                                                     : options.keep_target ? "overwrite_zstd"
+                                                                           : "convert_zstd",
                                        .verb = "convert",
                                        .request = request.bytes(),
                                        .workers = workers});
