@@ -109,24 +109,31 @@ std::optional<vmm::CacheMode> CacheModeFromName(std::string_view name) {
 }
 
 // What -l names. "snapshot.id=..." and "snapshot.name=..." say which of the two is meant.
-OrStop<std::string> ReadSnapshot(const std::string& parameter) {
+struct SnapshotChoice {
+  std::string value;
+  vmm::SnapshotKind kind = vmm::SnapshotKind::kIdOrName;
+};
+
+OrStop<SnapshotChoice> ReadSnapshot(const std::string& parameter) {
   constexpr std::string_view kPrefix = "snapshot.";
-  if (!parameter.starts_with(kPrefix)) return parameter;
-  std::string chosen;
+  if (!parameter.starts_with(kPrefix)) return SnapshotChoice{.value = parameter};
+  SnapshotChoice choice;
   OptionList items(parameter);
   while (const auto item = items.Next()) {
     if ((item->name != "snapshot.id" && item->name != "snapshot.name") || !item->has_value) {
       return Refusal("Failed in parsing snapshot param '" + parameter + "'");
     }
-    std::string value;
-    AppendOptionText(item->value, value);
-    if (!chosen.empty() && chosen != value) {
+    const auto kind =
+        item->name == "snapshot.id" ? vmm::SnapshotKind::kId : vmm::SnapshotKind::kName;
+    if (choice.kind != vmm::SnapshotKind::kIdOrName && choice.kind != kind) {
       return Refusal(
           "Choosing a snapshot by both ID and name is not available in this version; give one");
     }
-    chosen = std::move(value);
+    choice.kind = kind;
+    choice.value.clear();
+    AppendOptionText(item->value, choice.value);
   }
-  return chosen;
+  return choice;
 }
 
 OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {
@@ -165,8 +172,11 @@ class Reader {
       case kSnapshot: {
         auto snapshot = ReadSnapshot(option.value);
         if (!snapshot) return std::unexpected(snapshot.error());
-        if (snapshot->empty()) return Refusal("Failed to load snapshot: Can't find snapshot");
-        options.snapshot = *std::move(snapshot);
+        if (snapshot->value.empty()) {
+          return Refusal("Failed to load snapshot: Can't find snapshot");
+        }
+        options.snapshot = std::move(snapshot->value);
+        options.snapshot_kind = snapshot->kind;
         return {};
       }
       case kTargetFormat:
@@ -183,6 +193,7 @@ class Reader {
         target_cache_ = std::move(option.value);
         return {};
       case kBacking:
+        if (option.value.empty()) return Refusal("-B needs the name of a backing file");
         options.backing_file = std::move(option.value);
         return {};
       case kBackingFormat:

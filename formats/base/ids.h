@@ -73,6 +73,13 @@ enum class ReferenceRole : std::uint32_t {
   kExtent = 3,    // VMDK extent
 };
 
+// Which of an internal snapshot's two labels is meant.
+enum class SnapshotLabel : std::uint32_t {
+  kEither = 0,  // the ID, or where no snapshot has it, the name
+  kId = 1,
+  kName = 2,
+};
+
 }  // namespace instar
 
 #endif  // FORMATS_BASE_IDS_H_

@@ -84,6 +84,12 @@ class ImageReader {
   // cursor only.
   virtual Status SelectSnapshot(std::string_view id_or_name) = 0;
 
+  // The same where it is said whether `value` is an ID or a name.
+  virtual Status SelectSnapshotBy(SnapshotLabel label, std::string_view value) {
+    if (label == SnapshotLabel::kEither) return SelectSnapshot(value);
+    return Unsupported("images of this format have no snapshots");
+  }
+
   virtual Result<std::unique_ptr<MapCursor>> OpenCursor() const = 0;
 
   // Inflates the unit that `extent` (kCompressed) belongs to. `compressed` holds

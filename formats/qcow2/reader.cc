@@ -20,14 +20,14 @@ constexpr std::uint64_t kSectorBytes = 512;
 // IDs are looked for in the whole table before names are.
 class SnapshotFinder final : public SnapshotVisitor {
  public:
-  explicit SnapshotFinder(std::string_view wanted) : wanted_(wanted) {}
+  SnapshotFinder(SnapshotLabel label, std::string_view wanted) : label_(label), wanted_(wanted) {}
 
   bool Visit(const SnapshotEntry& entry, std::string_view id, std::string_view name) override {
-    if (UpToNul(id) == wanted_) {
+    if (label_ != SnapshotLabel::kName && UpToNul(id) == wanted_) {
       by_id_ = entry;
       return false;
     }
-    if (!by_name_ && UpToNul(name) == wanted_) by_name_ = entry;
+    if (label_ != SnapshotLabel::kId && !by_name_ && UpToNul(name) == wanted_) by_name_ = entry;
     return true;
   }
   [[nodiscard]] const std::optional<SnapshotEntry>& found() const {
@@ -35,6 +35,7 @@ class SnapshotFinder final : public SnapshotVisitor {
   }
 
  private:
+  SnapshotLabel label_;
   std::string_view wanted_;
   std::optional<SnapshotEntry> by_id_;
   std::optional<SnapshotEntry> by_name_;
@@ -88,20 +89,26 @@ class Reader final : public ImageReader {
   }
 
   Status SelectSnapshot(std::string_view id_or_name) override {
+    return SelectSnapshotBy(SnapshotLabel::kEither, id_or_name);
+  }
+
+  Status SelectSnapshotBy(SnapshotLabel label, std::string_view value) override {
     if (header_.has_data_file()) {
       return std::unexpected(Error{.code = ErrorCode::kUnsupported,
                                    .message = "an image with a data file has no internal snapshots"}
                                  .On(device_.id()));
     }
-    SnapshotFinder finder(id_or_name);
+    SnapshotFinder finder(label, value);
     if (const Status visited = VisitSnapshots(device_, header_, finder); !visited) {
       return std::unexpected(visited.error().On(device_.id()));
     }
     const std::optional<SnapshotEntry>& entry = finder.found();
     if (!entry) {
       return std::unexpected(
-          Error{.code = ErrorCode::kNotFound, .message = "the image has no such snapshot"}.On(
-              device_.id()));
+          Error{.code = ErrorCode::kNotFound,
+                .message =
+                    "Failed to load snapshot: Can't find snapshot (the image has no such snapshot)"}
+              .On(device_.id()));
     }
     const Status table =
         CheckTable(header_, entry->l1_table_offset, entry->l1_entries, kTableEntryBytes,

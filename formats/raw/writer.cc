@@ -66,6 +66,8 @@ Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) 
 Status Writer::Begin() {
   if (keep_) return {};
   if (!target_->fresh_reads_zero()) return CheckTargetHolds(*target_, size_bytes_);
+  // A size that the target cannot have is found out before what it holds is gone.
+  INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
   INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
   return target_->Resize(size_bytes_, preallocation_);
 }

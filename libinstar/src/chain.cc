@@ -90,7 +90,9 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
     if (next == nullptr) break;
     if (chain->layers_.size() >= options.max_depth || chain->layers_.size() >= kDepthCeiling) {
       Error error =
-          OverLimit("the backing chain has more than {0} images", chain->layers_.size()).error();
+          OverLimit("the backing chain has more than {0} images (--max-chain-depth allows more)",
+                    chain->layers_.size())
+              .error();
       return std::unexpected(error.On(id));
     }
     INSTAR_ASSIGN_OR_RETURN(device, OpenReferenced(host, id, *next));
@@ -98,7 +100,8 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
   }
 
   if (!options.snapshot.empty()) {
-    const Status selected = chain->layers_.front().reader->SelectSnapshot(options.snapshot);
+    const Status selected =
+        chain->layers_.front().reader->SelectSnapshotBy(options.snapshot_label, options.snapshot);
     if (!selected) return std::unexpected(selected.error().On(options.image));
   }
   return chain;

@@ -128,7 +128,8 @@ std::string ProcessExecutor::DescribeDeath(int status) {
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return "forbidden system call";
   if (WIFSIGNALED(status)) return absl::StrFormat("ended by signal %d", WTERMSIG(status));
   if (WIFEXITED(status) && WEXITSTATUS(status) == kChildSetupFailed) {
-    return "the sandbox process could not confine itself";
+    return "could not start: its process could not confine itself (is the limit of processes too "
+           "low?)";
   }
   return "the sandbox process ended";
 }

@@ -89,7 +89,10 @@ absl::Status FailureStatus(const Broker& broker, const Outcome& outcome) {
   const bool host_saw_it = outcome.error_code == static_cast<std::uint32_t>(ErrorCode::kIo) ||
                            outcome.error_code == static_cast<std::uint32_t>(ErrorCode::kNoSpace) ||
                            outcome.error_code == static_cast<std::uint32_t>(ErrorCode::kDenied) ||
-                           outcome.error_code == static_cast<std::uint32_t>(ErrorCode::kNotFound);
+                           outcome.error_code == static_cast<std::uint32_t>(ErrorCode::kNotFound) ||
+                           // A limit the host keeps, not one of the planner's own: these are the
+                           // words of a call that failed.
+                           outcome.error_message == "a limit of the sandbox was reached";
   if (text.empty() || !host_saw_it) {
     const DeviceRecord record = broker.device(DeviceId{outcome.error_device});
     text = RenderGuestMessage(outcome.error_message, outcome.error_numbers);

@@ -95,6 +95,18 @@ bool ExistingTargetUsesZstd(const ConvertOptions& options) {
   return data != nullptr && data->StringAt("compression-type") == "zstd";
 }
 
+SnapshotLabel LabelOf(SnapshotKind kind) {
+  switch (kind) {
+    case SnapshotKind::kIdOrName:
+      return SnapshotLabel::kEither;
+    case SnapshotKind::kId:
+      return SnapshotLabel::kId;
+    case SnapshotKind::kName:
+      return SnapshotLabel::kName;
+  }
+  return SnapshotLabel::kEither;
+}
+
 // What the guest has to say besides success, as sentences.
 std::vector<std::string> Warnings(const std::vector<ReportValue>& reports) {
   std::vector<std::string> warnings;
@@ -125,6 +137,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   WireWriter request;
   EncodeRequest(ConvertRequest{.sources = devices.sources,
                                .source_format = FormatFromName(options.source_format),
+                               .snapshot_label = LabelOf(options.snapshot_kind),
                                .snapshot = options.snapshot,
                                .target = devices.target,
                                .target_format = plan.format,

@@ -32,7 +32,8 @@ struct ChainOptions {
   DeviceId image = kNoDevice;
   FormatId format = FormatId::kUnknown;  // of the top image; kUnknown: probe
   std::string_view snapshot;             // of the top image; empty for the active layer
-  std::uint64_t max_depth = 64;          // layers
+  SnapshotLabel snapshot_label = SnapshotLabel::kEither;  // what `snapshot` is
+  std::uint64_t max_depth = 64;                           // layers
   References references = References::kAll;
 };
 

@@ -110,8 +110,8 @@ class Host {
   virtual Status Parallel(unsigned workers, void (*function)(void* argument, unsigned worker),
                           void* argument) = 0;
 
-  // For a worker that waits for another to get on: gives the processor away until another worker has made a
-  // call, or for a millisecond. May return at once.
+  // For a worker that waits for another to get on: gives the processor away until another worker
+  // has made a call, or for a millisecond. May return at once.
   virtual void Yield() {}
 };
 

@@ -38,7 +38,8 @@ struct InfoRequest {
 struct ConvertRequest {
   std::vector<DeviceId> sources;                // concatenated, in this order
   FormatId source_format = FormatId::kUnknown;  // kUnknown: probe each
-  std::string_view snapshot;                    // -l: ID or name; empty for the active layer
+  SnapshotLabel snapshot_label = SnapshotLabel::kEither;
+  std::string_view snapshot;  // -l: ID or name; empty for the active layer
   DeviceId target = kNoDevice;
   FormatId target_format = FormatId::kRaw;
   std::string_view
@@ -82,6 +83,7 @@ struct ConvertRequest {
     visit(19, workers);
     visit(20, max_chain_depth);
     visit(21, max_virtual_bytes);
+    visit(22, snapshot_label);
   }
 };
 
@@ -96,6 +98,9 @@ class RequestEncoder {
     writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
   }
   void operator()(std::uint32_t tag, FormatId& v) {
+    writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
+  }
+  void operator()(std::uint32_t tag, SnapshotLabel& v) {
     writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
   }
   void operator()(std::uint32_t tag, std::string_view& v) { writer_.Text(tag, v); }
@@ -119,6 +124,9 @@ class RequestDecoder {
   }
   void operator()(std::uint32_t tag, DeviceId& v) {
     if (tag == field_.tag) v = DeviceId{static_cast<std::uint32_t>(Number())};
+  }
+  void operator()(std::uint32_t tag, SnapshotLabel& v) {
+    if (tag == field_.tag) v = SnapshotLabel{static_cast<std::uint32_t>(Number())};
   }
   void operator()(std::uint32_t tag, FormatId& v) {
     if (tag == field_.tag) v = FormatId{static_cast<std::uint32_t>(Number())};

@@ -16,6 +16,7 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
     const ChainOptions options{.image = id,
                                .format = request.source_format,
                                .snapshot = request.snapshot,
+                               .snapshot_label = request.snapshot_label,
                                .max_depth = request.max_chain_depth,
                                .references = References::kAll};
     Source source;

@@ -87,7 +87,9 @@ TEST(ConvertArguments, SnapshotsAreChosenByIdOrName) {
   EXPECT_EQ(Options("-l s1 a b").snapshot, "s1");
   EXPECT_EQ(Options("-l snapshot.id=1 a b").snapshot, "1");
   EXPECT_EQ(Options("-l snapshot.name=x,,y a b").snapshot, "x,y");
-  EXPECT_EQ(Options("-l snapshot.id=1,snapshot.name=1 a b").snapshot, "1");
+  EXPECT_EQ(Options("-l snapshot.id=1 a b").snapshot_kind, vmm::SnapshotKind::kId);
+  EXPECT_EQ(Options("-l snapshot.name=1 a b").snapshot_kind, vmm::SnapshotKind::kName);
+  EXPECT_EQ(Options("-l 1 a b").snapshot_kind, vmm::SnapshotKind::kIdOrName);
 }
 
 TEST(ConvertArguments, QuietSuppressesProgress) {

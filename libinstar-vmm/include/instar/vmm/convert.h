@@ -16,10 +16,14 @@ namespace instar::vmm {
 // As qemu-img's -t and -T.
 enum class CacheMode { kWriteback, kWritethrough, kNone, kDirectsync, kUnsafe };
 
+// What ConvertOptions::snapshot is.
+enum class SnapshotKind { kIdOrName, kId, kName };
+
 struct ConvertOptions {
   std::vector<std::string> sources;  // concatenated
   std::string source_format;         // empty: probe
   std::string snapshot;              // -l; empty for the active layer
+  SnapshotKind snapshot_kind = SnapshotKind::kIdOrName;
   std::string target;
   std::string target_format = "raw";
   std::string target_options;  // -o, joined by ','
