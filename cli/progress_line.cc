@@ -26,7 +26,7 @@ std::string ProgressText(std::uint64_t done, std::uint64_t total) {
 }
 
 ProgressLine::ProgressLine(bool shown) : shown_(shown) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = OnAsked;
   action.sa_flags = SA_RESTART;
   sigaction(SIGUSR1, &action, nullptr);

@@ -77,7 +77,7 @@ JailNeeds Broker::Impl::jail_needs() const {
 DeviceRecord Broker::Impl::device(DeviceId id) const {
   const Device* device = devices_.Find(id);
   if (device == nullptr) return {};
-  struct stat status {};
+  struct stat status{};
   const bool known = fstat(device->fd.get(), &status) == 0;
   return {.path = device->path,
           .size_bytes = device->SizeBytes(),

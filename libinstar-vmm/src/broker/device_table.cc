@@ -4,7 +4,7 @@ namespace instar::vmm {
 
 std::uint64_t Device::SizeBytes() const {
   if (block_device) return block_device_bytes;
-  struct stat status {};
+  struct stat status{};
   if (fstat(fd.get(), &status) != 0 || status.st_size < 0) return 0;
   return static_cast<std::uint64_t>(status.st_size);
 }

@@ -78,7 +78,7 @@ FileIdentity IdentityOf(const struct stat& status) {
 // What is known of an open file goes into a Device. `flags` are those it was opened with.
 absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedFd fd, int flags,
                                                  CacheMode cache) {
-  struct stat status {};
+  struct stat status{};
   if (fstat(fd.get(), &status) != 0) return CouldNotOpen(path, errno);
   if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
   auto device = std::make_unique<Device>();
@@ -97,7 +97,7 @@ absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedF
   if (IsDirect(cache)) {
     // Not every file system has O_DIRECT; without it the page cache serves.
     OwnedFd direct(open(path.c_str(), flags | O_DIRECT));
-    struct stat direct_status {};
+    struct stat direct_status{};
     if (direct.valid() && fstat(direct.get(), &direct_status) == 0 &&
         IdentityOf(direct_status) == IdentityOf(status)) {
       device->direct_fd = std::move(direct);
@@ -129,7 +129,7 @@ std::optional<Place> PlaceOf(int fd) {
 
 absl::StatusOr<std::unique_ptr<Device>> OpenSourceFile(const std::string& path, CacheMode cache,
                                                        bool force_share) {
-  struct stat status {};
+  struct stat status{};
   if (stat(path.c_str(), &status) != 0) return CouldNotOpen(path, errno);
   if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
   // O_NONBLOCK: should the file have become a FIFO meanwhile, opening it must not block.
@@ -163,7 +163,7 @@ absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode c
     created = fd.valid();
   }
   if (!fd.valid()) {
-    struct stat status {};
+    struct stat status{};
     if (stat(path.c_str(), &status) == 0) {
       if (S_ISDIR(status.st_mode)) return failed(EISDIR);
       if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;

@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 4> kPermissionNames = {"consistent read",
                                                               "write unchanged", "resize"};
 
 struct flock ByteLock(short type, off_t byte) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
   lock.l_start = byte;

@@ -135,7 +135,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   };
   const OwnedFd found = OpenBeneath(root.fd.get(), resolved->relative_path, O_PATH | O_CLOEXEC);
   if (!found.valid()) return could_not_open(errno);
-  struct stat status {};
+  struct stat status{};
   if (fstat(found.get(), &status) != 0) return could_not_open(errno);
   if (!S_ISREG(status.st_mode)) return deny("is not a regular file");
   const FileIdentity identity = {.device = status.st_dev, .inode = status.st_ino};

@@ -122,7 +122,7 @@ void DropPrivileges() {
 }
 
 void CatchFaults() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = OnFault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigaction(signal, &action, nullptr);

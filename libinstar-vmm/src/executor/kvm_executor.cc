@@ -151,7 +151,7 @@ absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
     if (absl::Status status = MakeVcpu(i, cpuid); !status.ok()) return status;
   }
   // The kick is a signal that does nothing but interrupt KVM_RUN.
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;  // KVM_RUN returns all the same; file I/O goes on
   sigaction(kKickSignal, &action, nullptr);

@@ -33,7 +33,7 @@ bool Refused(int error) {
 // Grows a regular file to `end` by writing the last byte of the stretch. ftruncate would shorten
 // what another worker has meanwhile written beyond.
 IoResult GrowTo(const IoFile& file, std::uint64_t end) {
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.fd, &status) != 0) return {.os_errno = errno, .offset = end, .on_target = true};
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) >= end) return {};
   return WriteFully(file, end - 1, std::span(zeros).first(1));

@@ -214,7 +214,7 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
 // The path of the target if nothing of that name exists, else empty.
 std::string FreshTarget(const ConvertOptions& options) {
   const auto path = LocalPath(options.target);
-  struct stat status {};
+  struct stat status{};
   const bool fresh = path.ok() && lstat(path->c_str(), &status) != 0 && errno == ENOENT;
   return fresh ? *path : std::string();
 }

@@ -127,8 +127,8 @@ struct instar_call_table {
   /* parallelism */
   int64_t (*parallel)(void* context, uint32_t workers,
                       void (*function)(void* argument, unsigned worker), void* argument);
-  /* For a worker that waits for another: returns when another worker has made a call since this one's last, or
-   * after a millisecond. The processor is free for others meanwhile. */
+  /* For a worker that waits for another: returns when another worker has made a call since this
+   * one's last, or after a millisecond. The processor is free for others meanwhile. */
   int64_t (*yield)(void* context);
 
   /* the end: neither returns in the guest */

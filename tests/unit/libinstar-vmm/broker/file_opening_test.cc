@@ -154,7 +154,9 @@ TEST(Commit, KeepsTheTarget) {
 
 TEST(Commit, ABrokerThatEndsWithoutVerdictRemovesNothing) {
   const TemporaryDirectory directory;
-  { ASSERT_TRUE(Broker({}).OpenTarget(directory / "a", {}).ok()); }
+  {
+    ASSERT_TRUE(Broker({}).OpenTarget(directory / "a", {}).ok());
+  }
   Broker::DiscardFromSignalHandler();
   EXPECT_TRUE(fs::exists(directory / "a"));
 }

@@ -87,9 +87,9 @@ const std::uint64_t kNoDeviceWord = 77;
 const std::uint64_t kLongDeviceWord = std::uint64_t{1} << 32;
 
 #define VIOLATION(name, ...) \
-  { name, Expect::kViolation, ErrorCode::kInvalidArgument, [](Scene & s) -> CallResult __VA_ARGS__ }
+  {name, Expect::kViolation, ErrorCode::kInvalidArgument, [](Scene & s) -> CallResult __VA_ARGS__}
 #define ERROR(name, code, ...) \
-  { name, Expect::kError, ErrorCode::code, [](Scene & s) -> CallResult __VA_ARGS__ }
+  {name, Expect::kError, ErrorCode::code, [](Scene & s) -> CallResult __VA_ARGS__}
 
 const std::vector<Forgery> kForgeries = {
     // operations
@@ -102,69 +102,38 @@ const std::vector<Forgery> kForgeries = {
 
     // DEVICE_INFO
     ERROR("InfoOfUnknownDevice", kInvalidArgument,
-          {
-            return Frame(s, INSTAR_OP_DEVICE_INFO, {kNoDeviceWord, s.guest.Allocate(16)});
-          }),
+          { return Frame(s, INSTAR_OP_DEVICE_INFO, {kNoDeviceWord, s.guest.Allocate(16)}); }),
     VIOLATION("InfoOfLongDeviceNumber",
-              {
-                return Frame(s, INSTAR_OP_DEVICE_INFO, {kLongDeviceWord, s.guest.Allocate(16)});
-              }),
-    VIOLATION("InfoToNull",
-              {
-                return Frame(s, INSTAR_OP_DEVICE_INFO, {0, 0});
-              }),
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {kLongDeviceWord, s.guest.Allocate(16)}); }),
+    VIOLATION("InfoToNull", { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, 0}); }),
     VIOLATION("InfoToReadOnlyMemory",
-              {
-                return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kReadableFrom});
-              }),
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kReadableFrom}); }),
     VIOLATION("InfoToPageTables",
-              {
-                return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kBase});
-              }),
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kBase}); }),
     VIOLATION("InfoAcrossTheEnd",
-              {
-                return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kEnd - 8});
-              }),
-    VIOLATION("InfoToTheLastAddress",
-              {
-                return Frame(s, INSTAR_OP_DEVICE_INFO, {0, kMax});
-              }),
+              { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, FakeGuest::kEnd - 8}); }),
+    VIOLATION("InfoToTheLastAddress", { return Frame(s, INSTAR_OP_DEVICE_INFO, {0, kMax}); }),
 
     // OPEN_REFERENCE
     ERROR("ReferenceOfUnknownDevice", kInvalidArgument,
-          {
-            return Frame(s, INSTAR_OP_OPEN_REFERENCE, {kNoDeviceWord, s.guest.Put("a"), 1, 1});
-          }),
+          { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {kNoDeviceWord, s.guest.Put("a"), 1, 1}); }),
     VIOLATION(
         "ReferenceOfLongDeviceNumber",
-        {
-          return Frame(s, INSTAR_OP_OPEN_REFERENCE, {kLongDeviceWord, s.guest.Put("a"), 1, 1});
-        }),
-    VIOLATION("ReferenceNameAtNull",
-              {
-                return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, 0, 1, 1});
-              }),
+        { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {kLongDeviceWord, s.guest.Put("a"), 1, 1}); }),
+    VIOLATION("ReferenceNameAtNull", { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, 0, 1, 1}); }),
     VIOLATION("ReferenceNameInPageTables",
-              {
-                return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, FakeGuest::kBase, 8, 1});
-              }),
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, FakeGuest::kBase, 8, 1}); }),
     VIOLATION("ReferenceNameTooLong",
               {
                 return Frame(s, INSTAR_OP_OPEN_REFERENCE,
                              {0, s.guest.Allocate(8192), INSTAR_MAX_NAME + 1, 1});
               }),
     VIOLATION("ReferenceNameOfAllMemory",
-              {
-                return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), kMax, 1});
-              }),
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), kMax, 1}); }),
     VIOLATION("ReferenceRoleZero",
-              {
-                return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), 1, 0});
-              }),
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), 1, 0}); }),
     VIOLATION("ReferenceRoleUnknown",
-              {
-                return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), 1, 4});
-              }),
+              { return Frame(s, INSTAR_OP_OPEN_REFERENCE, {0, s.guest.Put("a"), 1, 4}); }),
     VIOLATION("ReferenceRoleOfMoreThan32Bits",
               {
                 return Frame(s, INSTAR_OP_OPEN_REFERENCE,
@@ -175,20 +144,13 @@ const std::vector<Forgery> kForgeries = {
 
     // RESIZE
     ERROR("ResizeUnknownDevice", kInvalidArgument,
-          {
-            return Frame(s, INSTAR_OP_RESIZE, {kNoDeviceWord, 0, 0});
-          }),
+          { return Frame(s, INSTAR_OP_RESIZE, {kNoDeviceWord, 0, 0}); }),
     VIOLATION("ResizeLongDeviceNumber",
-              {
-                return Frame(s, INSTAR_OP_RESIZE, {kLongDeviceWord + 1, 0, 0});
-              }),
+              { return Frame(s, INSTAR_OP_RESIZE, {kLongDeviceWord + 1, 0, 0}); }),
     ERROR("ResizeASource", kDenied, { return s.guest.Resize(s.source, 0); }),
     ERROR("ResizeBeyondTheLimit", kLimit, { return s.guest.Resize(s.target, kOutputLimit + 1); }),
     ERROR("ResizeToNegative", kInvalidArgument, { return s.guest.Resize(s.target, kMax); }),
-    VIOLATION("ResizeUnknownPreallocation",
-              {
-                return Frame(s, INSTAR_OP_RESIZE, {1, 4096, 3});
-              }),
+    VIOLATION("ResizeUnknownPreallocation", { return Frame(s, INSTAR_OP_RESIZE, {1, 4096, 3}); }),
 
     // FLUSH
     ERROR("FlushUnknownDevice", kInvalidArgument,
@@ -197,27 +159,18 @@ const std::vector<Forgery> kForgeries = {
     ERROR("FlushASource", kDenied, { return s.guest.Flush(s.source); }),
 
     // READ
-    VIOLATION("ReadListAtNull",
-              {
-                return Frame(s, INSTAR_OP_READ, {0, 1});
-              }),
+    VIOLATION("ReadListAtNull", { return Frame(s, INSTAR_OP_READ, {0, 1}); }),
     VIOLATION("ReadListAcrossTheEnd",
-              {
-                return Frame(s, INSTAR_OP_READ, {FakeGuest::kEnd - 31, 1});
-              }),
-    VIOLATION("ReadListInPageTables",
-              {
-                return Frame(s, INSTAR_OP_READ, {FakeGuest::kBase, 1});
-              }),
-    VIOLATION("ReadListTooLong",
-              {
-                return Frame(s, INSTAR_OP_READ, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1});
-              }),
+              { return Frame(s, INSTAR_OP_READ, {FakeGuest::kEnd - 31, 1}); }),
+    VIOLATION("ReadListInPageTables", { return Frame(s, INSTAR_OP_READ, {FakeGuest::kBase, 1}); }),
     VIOLATION(
-        "ReadListWhoseSizeOverflows",
-        {
-          return Frame(s, INSTAR_OP_READ, {FakeGuest::kWritableFrom, (std::uint64_t{1} << 59) + 1});
-        }),
+        "ReadListTooLong",
+        { return Frame(s, INSTAR_OP_READ, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1}); }),
+    VIOLATION("ReadListWhoseSizeOverflows",
+              {
+                return Frame(s, INSTAR_OP_READ,
+                             {FakeGuest::kWritableFrom, (std::uint64_t{1} << 59) + 1});
+              }),
     ERROR("ReadUnknownDevice", kInvalidArgument,
           { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.device = 0xFFFFFFFF; }); }),
     VIOLATION("ReadToNull",
@@ -248,14 +201,10 @@ const std::vector<Forgery> kForgeries = {
           }),
 
     // WRITE
-    VIOLATION("WriteListAtNull",
-              {
-                return Frame(s, INSTAR_OP_WRITE, {0, 1});
-              }),
-    VIOLATION("WriteListTooLong",
-              {
-                return Frame(s, INSTAR_OP_WRITE, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1});
-              }),
+    VIOLATION("WriteListAtNull", { return Frame(s, INSTAR_OP_WRITE, {0, 1}); }),
+    VIOLATION(
+        "WriteListTooLong",
+        { return Frame(s, INSTAR_OP_WRITE, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1}); }),
     ERROR("WriteUnknownDevice", kInvalidArgument,
           { return SendIo(s, INSTAR_OP_WRITE, [](instar_io& io) { io.device = 9; }); }),
     ERROR("WriteToASource", kDenied,
@@ -283,15 +232,10 @@ const std::vector<Forgery> kForgeries = {
           }),
 
     // TRANSFER
-    VIOLATION("TransferListAtNull",
-              {
-                return Frame(s, INSTAR_OP_TRANSFER, {0, 1});
-              }),
+    VIOLATION("TransferListAtNull", { return Frame(s, INSTAR_OP_TRANSFER, {0, 1}); }),
     VIOLATION(
         "TransferListTooLong",
-        {
-          return Frame(s, INSTAR_OP_TRANSFER, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1});
-        }),
+        { return Frame(s, INSTAR_OP_TRANSFER, {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1}); }),
     VIOLATION("TransferOfKindZero",
               { return SendCopy(s, [](instar_transfer& t) { t.kind = 0; }); }),
     VIOLATION("TransferOfUnknownKind",
@@ -360,21 +304,19 @@ const std::vector<Forgery> kForgeries = {
 
     // SCAN_ZERO
     VIOLATION("ScanListAtNull",
-              {
-                return Frame(s, INSTAR_OP_SCAN_ZERO, {0, 1, 512, s.guest.Allocate(8), 1});
-              }),
+              { return Frame(s, INSTAR_OP_SCAN_ZERO, {0, 1, 512, s.guest.Allocate(8), 1}); }),
     VIOLATION("ScanListTooLong",
               {
                 return Frame(
                     s, INSTAR_OP_SCAN_ZERO,
                     {FakeGuest::kWritableFrom, INSTAR_MAX_LIST + 1, 512, s.guest.Allocate(8), 1});
               }),
-    VIOLATION(
-        "ScanBitmapAtNull",
-        {
-          const instar_range range = Range(s, 0, 512);
-          return Frame(s, INSTAR_OP_SCAN_ZERO, {s.guest.Put(std::span(&range, 1)), 1, 512, 0, 1});
-        }),
+    VIOLATION("ScanBitmapAtNull",
+              {
+                const instar_range range = Range(s, 0, 512);
+                return Frame(s, INSTAR_OP_SCAN_ZERO,
+                             {s.guest.Put(std::span(&range, 1)), 1, 512, 0, 1});
+              }),
     VIOLATION("ScanBitmapInReadOnlyMemory",
               {
                 const instar_range range = Range(s, 0, 512);
@@ -403,29 +345,17 @@ const std::vector<Forgery> kForgeries = {
 
     // NEXT_RUN
     ERROR("RunOfUnknownDevice", kInvalidArgument,
-          {
-            return Frame(s, INSTAR_OP_NEXT_RUN, {kNoDeviceWord, 0, 1, s.guest.Allocate(16)});
-          }),
-    VIOLATION("RunOfLongDeviceNumber",
-              {
-                return Frame(s, INSTAR_OP_NEXT_RUN, {kLongDeviceWord, 0, 1, s.guest.Allocate(16)});
-              }),
-    VIOLATION("RunToNull",
-              {
-                return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, 0});
-              }),
+          { return Frame(s, INSTAR_OP_NEXT_RUN, {kNoDeviceWord, 0, 1, s.guest.Allocate(16)}); }),
+    VIOLATION(
+        "RunOfLongDeviceNumber",
+        { return Frame(s, INSTAR_OP_NEXT_RUN, {kLongDeviceWord, 0, 1, s.guest.Allocate(16)}); }),
+    VIOLATION("RunToNull", { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, 0}); }),
     VIOLATION("RunToReadOnlyMemory",
-              {
-                return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, FakeGuest::kReadableFrom});
-              }),
+              { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, FakeGuest::kReadableFrom}); }),
     ERROR("RunOfNoLength", kInvalidArgument,
-          {
-            return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 0, s.guest.Allocate(16)});
-          }),
+          { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 0, s.guest.Allocate(16)}); }),
     ERROR("RunAtNegativeOffset", kInvalidArgument,
-          {
-            return Frame(s, INSTAR_OP_NEXT_RUN, {0, kMax, 1, s.guest.Allocate(16)});
-          }),
+          { return Frame(s, INSTAR_OP_NEXT_RUN, {0, kMax, 1, s.guest.Allocate(16)}); }),
 
     // COMPARE
     VIOLATION("CompareWithNull",
@@ -455,30 +385,16 @@ const std::vector<Forgery> kForgeries = {
           }),
 
     // EMIT
-    VIOLATION("EmitFromNull",
-              {
-                return Frame(s, INSTAR_OP_EMIT, {0, 8});
-              }),
-    VIOLATION("EmitFromPageTables",
-              {
-                return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kBase, 8});
-              }),
-    VIOLATION("EmitTooLong",
-              {
-                return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kWritableFrom, INSTAR_MAX_EMIT + 1});
-              }),
+    VIOLATION("EmitFromNull", { return Frame(s, INSTAR_OP_EMIT, {0, 8}); }),
+    VIOLATION("EmitFromPageTables", { return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kBase, 8}); }),
+    VIOLATION(
+        "EmitTooLong",
+        { return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kWritableFrom, INSTAR_MAX_EMIT + 1}); }),
     VIOLATION("EmitOfAllMemory",
-              {
-                return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kWritableFrom, kMax});
-              }),
+              { return Frame(s, INSTAR_OP_EMIT, {FakeGuest::kWritableFrom, kMax}); }),
     VIOLATION("EmitOfNoRecords",
-              {
-                return Frame(s, INSTAR_OP_EMIT, {s.guest.Put("garbage!"), 8});
-              }),
-    VIOLATION("EmitOfHalfARecord",
-              {
-                return Frame(s, INSTAR_OP_EMIT, {s.guest.Put("1234"), 4});
-              }),
+              { return Frame(s, INSTAR_OP_EMIT, {s.guest.Put("garbage!"), 8}); }),
+    VIOLATION("EmitOfHalfARecord", { return Frame(s, INSTAR_OP_EMIT, {s.guest.Put("1234"), 4}); }),
 };
 
 class ForgedRequest : public testing::TestWithParam<Forgery> {};

@@ -22,7 +22,7 @@ class Holder {
   Holder(const std::string& path, const std::vector<off_t>& bytes)
       : fd_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {
     for (const off_t byte : bytes) {
-      struct flock lock {};
+      struct flock lock{};
       lock.l_type = F_RDLCK;
       lock.l_whence = SEEK_SET;
       lock.l_start = byte;
@@ -98,7 +98,9 @@ TEST(ImageLocks, ManyMayReadAtOnce) {
 TEST(ImageLocks, EndWithTheBroker) {
   const TemporaryDirectory directory;
   const std::string path = directory.Write("image", "");
-  { EXPECT_TRUE(Broker({}).OpenTarget(path, {}).ok()); }
+  {
+    EXPECT_TRUE(Broker({}).OpenTarget(path, {}).ok());
+  }
   EXPECT_TRUE(Broker({}).OpenSource(path, {}).ok());
 }
 

@@ -48,7 +48,7 @@ class BulkWorkerTest : public testing::Test {
   }
   std::string Target() { return ReadWholeFile(directory_ / "target"); }
   std::uint64_t TargetStorage() {
-    struct stat status {};
+    struct stat status{};
     fstat(target_.io.fd, &status);
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }

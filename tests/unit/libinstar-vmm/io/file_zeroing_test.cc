@@ -20,7 +20,7 @@ class FileZeroing : public testing::Test {
   ~FileZeroing() override { close(file_.fd); }
   std::string Content() { return ReadWholeFile(directory_ / "f"); }
   std::uint64_t Storage() {
-    struct stat status {};
+    struct stat status{};
     fstat(file_.fd, &status);
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
@@ -43,7 +43,7 @@ TEST_F(FileZeroing, AcrossTheEndExtendsTheFile) {
 
 TEST_F(FileZeroing, FarBeyondTheEndTakesNoStorageToSpeakOf) {
   ASSERT_TRUE(ZeroRange(file_, 1 << 20, std::uint64_t{1} << 40).ok());
-  struct stat status {};
+  struct stat status{};
   fstat(file_.fd, &status);
   EXPECT_EQ(status.st_size, (off_t{1} << 20) + (off_t{1} << 40));
   EXPECT_LT(Storage(), 200'000u);

@@ -147,12 +147,12 @@ const std::vector<Deed> kAllowed = {
     {"Flush", [](const Inside& in) { return fdatasync(in.file) == 0 && fsync(in.file) == 0; }},
     {"StatOfADescriptor",
      [](const Inside& in) {
-       struct stat s {};
+       struct stat s{};
        return fstat(in.file, &s) == 0;
      }},
     {"OfdLock",
      [](const Inside& in) {
-       struct flock lock {};
+       struct flock lock{};
        lock.l_type = F_RDLCK;
        lock.l_start = 100;
        lock.l_len = 1;
@@ -215,7 +215,7 @@ const std::vector<Deed> kForbidden = {
      [](const Inside& in) { return syscall(SYS_open_by_handle_at, in.file, buffer, 0) >= 0; }},
     {"StatOfAPath",
      [](const Inside&) {
-       struct stat s {};
+       struct stat s{};
        return fstatat(AT_FDCWD, "/etc/passwd", &s, 0) == 0;
      }},
     {"Access", [](const Inside&) { return access("/etc/passwd", F_OK) == 0; }},
