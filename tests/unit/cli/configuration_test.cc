@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -53,7 +54,8 @@ TEST(Configuration, AMissingFileSetsNothing) {
 }
 
 TEST(Configuration, ErrorsNameTheFile) {
-  const std::string path = testing::TempDir() + "broken-config.toml";
+  const std::string path =
+      testing::TempDir() + "broken-config-" + std::to_string(getpid()) + ".toml";
   std::ofstream(path) << "isolation = [";
   const auto configuration = ReadConfiguration(path);
   std::remove(path.c_str());

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
@@ -69,7 +70,7 @@ TEST(SandboxOptions, ValuesOutOfRangeAreRefused) {
 class SandboxDefaults : public testing::Test {
  protected:
   void SetUp() override {
-    home_ = testing::TempDir() + "instar-home";
+    home_ = testing::TempDir() + "instar-home-" + std::to_string(getpid());
     std::filesystem::create_directories(home_ + "/instar");
     setenv("XDG_CONFIG_HOME", home_.c_str(), 1);
     for (const char* name : {"INSTAR_ALLOW_PATH", "INSTAR_ISOLATION", "INSTAR_QEMU_VERSION"}) {
