@@ -8,11 +8,18 @@ import subprocess
 from harness import Group, clean_environment, poll_until, tree, wait_for_exit
 
 
+def default_signals():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running:
     """A process that is looked at while it runs, and killed at the latest when the test is over."""
 
     def __init__(self, argv, cwd):
+        # A shell starts what it puts into the background with SIGINT ignored, and this with it.
         self.process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL,
+                                        preexec_fn=default_signals,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         env=clean_environment(), start_new_session=True)
         self.out = self.err = b""
