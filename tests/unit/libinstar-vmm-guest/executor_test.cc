@@ -180,7 +180,6 @@ INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest,
                          });
 
 // Everything that must end in a fault at once.
-class FaultTest : public ExecutorTest {};
 struct FaultCase {
   const char* name;
   Misdeed deed;
