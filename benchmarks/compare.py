@@ -14,7 +14,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import random
 import shutil
 import statistics
@@ -219,9 +218,9 @@ def working_directory(wanted, size):
 def machine(instar, qemu_img):
     def first_line(*command):
         return subprocess.run(command, capture_output=True, text=True).stdout.split("\n")[0]
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
-                  if line.startswith("model name")), platform.machine())
-    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
+    memory = next(int(line.split()[1]) for line in open("/proc/meminfo")
+                  if line.startswith("MemTotal"))
+    return {"cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory / (1 << 20)),
             "instar": first_line(instar, "--version"), "qemu_img": first_line(qemu_img, "--version")}
 
 
@@ -278,8 +277,8 @@ def main():
         directory = pathlib.Path(name)
         make_inputs(directory, arguments.qemu_img, arguments.size)
         facts = machine(instar, arguments.qemu_img)
-        print(f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}; "
-              f"{facts['qemu_img']}; {arguments.size / (1 << 30):g} GiB in {place}\n")
+        print(f"{facts['cores']} cores, {facts['memory_gib']} GiB; {facts['qemu_img']}; "
+              f"{arguments.size / (1 << 30):g} GiB in {place}\n")
         print("| what | isolation | instar | qemu-img | ratio | instar peak | qemu-img peak |")
         print("|---|---|---:|---:|---:|---:|---:|")
         for row in chosen:

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
@@ -15,43 +17,57 @@ namespace {
 
 constexpr std::size_t kLargestFile = 1 << 20;
 
-std::string At(const toml::source_region& source, std::string_view text) {
-  return "line " + std::to_string(source.begin.line) + ": " + std::string(text);
+std::string At(unsigned line, std::string_view text) {
+  return "line " + std::to_string(line) + ": " + std::string(text);
+}
+
+std::string OptionName(std::string_view key) {
+  if (key == "allow_paths") return "allow-path";
+  std::string name(key);
+  std::ranges::replace(name, '_', '-');
+  return name;
 }
 
 }  // namespace
 
-std::expected<Configuration, std::string> ParseConfiguration(std::string_view text) {
+std::expected<std::vector<ConfiguredOption>, std::string> ParseConfiguration(
+    std::string_view text) {
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
-    return std::unexpected(At(parsed.error().source(), parsed.error().description()));
+    return std::unexpected(At(parsed.error().source().begin.line, parsed.error().description()));
   }
-  Configuration configuration;
+  std::vector<ConfiguredOption> options;
   for (const auto& [key, node] : parsed.table()) {
+    const unsigned line = node.source().begin.line;
+    const auto add = [&, name = OptionName(key.str())](std::string value) {
+      options.push_back({.option = name, .value = std::move(value), .line = line});
+    };
     if (key.str() == "allow_paths") {
       const toml::array* paths = node.as_array();
       if (paths == nullptr || !(paths->empty() || paths->is_homogeneous<std::string>())) {
-        return std::unexpected(At(node.source(), "allow_paths must be an array of directories"));
+        return std::unexpected(At(line, "allow_paths must be an array of directories"));
       }
-      for (const toml::node& path : *paths) {
-        configuration.allow_paths.push_back(path.as_string()->get());
-      }
-    } else if (key.str() == "isolation") {
-      if (!node.is_string()) {
-        return std::unexpected(At(node.source(), "isolation must be a string"));
-      }
-      configuration.isolation = node.as_string()->get();
+      for (const toml::node& path : *paths) add(path.as_string()->get());
+    } else if (const auto* words = node.as_string()) {
+      add(words->get());
+    } else if (const auto* number = node.as_integer()) {
+      add(std::to_string(number->get()));
+    } else if (const auto* on = node.as_boolean()) {
+      if (on->get()) add({});
     } else {
-      return std::unexpected(At(node.source(), "unknown key '" + std::string(key.str()) + "'"));
+      return std::unexpected(
+          At(line, std::string(key.str()) + " must be a string, a number, true or false"));
     }
   }
-  return configuration;
+  std::ranges::stable_sort(options, {}, &ConfiguredOption::line);
+  return options;
 }
 
-std::expected<Configuration, std::string> ReadConfiguration(const std::string& path) {
+std::expected<std::vector<ConfiguredOption>, std::string> ReadConfiguration(
+    const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return Configuration{};
+    if (errno == ENOENT || errno == ENOTDIR) return std::vector<ConfiguredOption>{};
     return std::unexpected("Could not open '" + path + "': " + std::strerror(errno));
   }
   std::string text(kLargestFile + 1, '\0');
@@ -68,9 +84,9 @@ std::expected<Configuration, std::string> ReadConfiguration(const std::string& p
   }
   if (size > kLargestFile) return std::unexpected("'" + path + "' is too large");
   text.resize(size);
-  auto configuration = ParseConfiguration(text);
-  if (!configuration) return std::unexpected(path + ": " + configuration.error());
-  return configuration;
+  auto options = ParseConfiguration(text);
+  if (!options) return std::unexpected(path + ": " + options.error());
+  return options;
 }
 
 }  // namespace instar::cli

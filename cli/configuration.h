@@ -1,26 +1,33 @@
-// Configuration files: TOML with the keys allow_paths (an array of directories) and isolation.
+// Configuration files: TOML whose keys are named like the options that every verb takes, with '_'
+// for
+// '-': max_memory = "1G". allow_paths is an array, the rest are strings, numbers or booleans.
 #ifndef CLI_CONFIGURATION_H_
 #define CLI_CONFIGURATION_H_
 
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace instar::cli {
 
-struct Configuration {
-  std::vector<std::string> allow_paths;
-  std::optional<std::string> isolation;
+// One value for the option called `option` (without dashes in front); empty for one that takes
+// none.
+struct ConfiguredOption {
+  std::string option;
+  std::string value;
+  unsigned line = 0;
 };
 
-// The configuration in `text`. The error is one line without the name of the file.
-[[nodiscard]] std::expected<Configuration, std::string> ParseConfiguration(std::string_view text);
+// The settings in `text`, in order of their lines. Whether there is such an option and what it may
+// be is not looked at. The error is one line without the name of the file.
+[[nodiscard]] std::expected<std::vector<ConfiguredOption>, std::string> ParseConfiguration(
+    std::string_view text);
 
-// The configuration in the file `path`, an empty one if there is no such file. The error is one
-// line that names the file.
-[[nodiscard]] std::expected<Configuration, std::string> ReadConfiguration(const std::string& path);
+// The settings in the file `path`, none if there is no such file. The error is one line that names
+// the file.
+[[nodiscard]] std::expected<std::vector<ConfiguredOption>, std::string> ReadConfiguration(
+    const std::string& path);
 
 }  // namespace instar::cli
 

@@ -127,16 +127,43 @@ std::string UserConfigurationPath() {
   return {};
 }
 
+// The row of the option called `name`, or null.
+const OptionRow* FindRow(std::string_view name) {
+  for (const OptionRow& row : kRows) {
+    if (name == row.names) return &row;
+  }
+  return nullptr;
+}
+
+std::string ApplyConfigured(const std::string& path, const ConfiguredOption& configured,
+                            SandboxSettings& settings) {
+  const std::string where = path + ": line " + std::to_string(configured.line);
+  const OptionRow* row = FindRow(configured.option);
+  if (row == nullptr) return where + ": there is no option --" + configured.option;
+  if (row->id == kIsolation) return ApplyDefaultIsolation(where, configured.value, settings);
+  if ((row->value == nullptr) != configured.value.empty()) {
+    return where +
+           (row->value == nullptr ? ": only true or false can be said of '"
+                                  : ": there is no value for '") +
+           configured.option + "'";
+  }
+  const GivenOption option{
+      .id = row->id, .spelling = "--" + configured.option, .value = configured.value};
+  const std::string error = ApplySandboxOption(option, settings).value_or(std::string());
+  return error.empty() ? error : where + ": " + error;
+}
+
 std::string ApplyConfiguration(const std::string& path, SandboxSettings& settings) {
   // Most machines have no such file: do not even load the parser's tables.
   if (path.empty() || access(path.c_str(), F_OK) != 0) return {};
-  auto configuration = ReadConfiguration(path);
+  const auto configuration = ReadConfiguration(path);
   if (!configuration) return configuration.error();
-  for (std::string& directory : configuration->allow_paths) {
-    settings.sandbox.references.allow_paths.push_back(std::move(directory));
+  for (const ConfiguredOption& configured : *configuration) {
+    if (std::string error = ApplyConfigured(path, configured, settings); !error.empty()) {
+      return error;
+    }
   }
-  const std::optional<std::string>& isolation = configuration->isolation;
-  return isolation ? ApplyDefaultIsolation(path, *isolation, settings) : std::string();
+  return {};
 }
 
 void AnnounceFallback() {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "formats/base/image_writer.h"
@@ -19,8 +20,12 @@ struct CreateOptions {
   std::string_view backing_format{};  // empty: not stored
   TargetDevice* target = nullptr;
   TargetDevice* data_file = nullptr;  // for -o data_file
-  bool compress = false;              // units will be placed compressed
-  unsigned workers = 1;               // Compress is called with worker numbers below this
+  // Formats whose image is several files (formats/base/target_files.h): those besides `target`, in
+  // order, and the name of `target` without its directory.
+  std::span<TargetDevice* const> extents{};
+  std::string_view target_name{};
+  bool compress = false;  // units will be placed compressed
+  unsigned workers = 1;   // Compress is called with worker numbers below this
 };
 
 // A writer for `options`. kInvalidArgument names an option that the format does not have or a value

@@ -18,6 +18,7 @@
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/child.h"
+#include "verbs/convert_image.h"
 #include "verbs/convert_target.h"
 #include "verbs/result_codec.h"
 
@@ -158,15 +159,13 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .max_chain_depth = options.sandbox.max_chain_depth,
                                .max_virtual_bytes = options.sandbox.max_virtual_bytes},
                 request);
-  // Each guest image carries one compressor; the inline executor has both in one.
-  const bool zstd = plan.zstd && options.sandbox.isolation != Isolation::kInline;
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = !zstd                 ? "convert"
-                                                     : options.keep_target ? "overwrite_zstd"
-                                                                           : "convert_zstd",
-                                       .verb = "convert",
-                                       .request = request.bytes(),
-                                       .workers = workers});
+  const WrittenImage written{.format = plan.format, .zstd = plan.zstd, .keep = options.keep_target};
+  const auto isolation =
+      RunOperation(broker, options.sandbox,
+                   {.image_name = ConvertImageFor(written, options.sandbox.isolation),
+                    .verb = "convert",
+                    .request = request.bytes(),
+                    .workers = workers});
   if (!isolation.ok()) return isolation.status();
   const auto reports = broker.TakeReports();
   if (!reports.ok()) return reports.status();

@@ -1,0 +1,73 @@
+// Checking an image's metadata for consistency, and the table of checkers.
+//
+// A checker reads metadata only, in bounded memory, and changes nothing. What it finds it tells as
+// it goes, one finding at a time; the counts come at the end.
+#ifndef FORMATS_CHECK_H_
+#define FORMATS_CHECK_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "formats/base/block_device.h"
+#include "formats/base/error.h"
+#include "formats/base/image_reader.h"
+
+namespace instar {
+
+enum class FindingKind : std::uint32_t {
+  kCorruption = 1,  // reading or writing the image can give wrong data
+  kLeak = 2,        // storage is occupied that nothing uses
+  kError = 3,       // a part could not be checked
+  kWarning = 4,     // worth telling, counted as nothing
+};
+
+// One thing found. `message` is static and has places for the numbers as Error's has ("{0}" in
+// decimal, "{1x}" in hexadecimal).
+struct Finding {
+  FindingKind kind = FindingKind::kCorruption;
+  const char* message = "";
+  std::array<std::uint64_t, 3> numbers{};
+};
+
+class FindingSink {
+ public:
+  virtual ~FindingSink() = default;
+  virtual void Add(const Finding& finding) = 0;
+};
+
+// What a check counted. Clusters are the format's units (clusters, grains, blocks). What a format
+// does not count stays empty; qemu-img's JSON leaves it out likewise.
+struct CheckCounts {
+  std::uint64_t corruptions = 0;
+  std::uint64_t leaks = 0;
+  std::uint64_t check_errors = 0;
+  std::optional<std::uint64_t> image_end_offset;  // bytes: end of the last unit in use
+  std::optional<std::uint64_t> total_clusters;
+  std::optional<std::uint64_t> allocated_clusters;
+  std::optional<std::uint64_t> fragmented_clusters;
+  std::optional<std::uint64_t> compressed_clusters;
+};
+
+// Runs function(argument, worker) for each worker in [0, workers) at once, returning when all have.
+struct WorkerPool {
+  unsigned workers = 1;
+  void* context = nullptr;
+  Status (*run)(void* context, void (*function)(void* argument, unsigned worker),
+                void* argument) = nullptr;  // null: one worker, called directly
+};
+
+struct CheckOptions {
+  const BlockDevice* device = nullptr;
+  const ImageReader* reader = nullptr;  // opened on `device`, its files attached
+  FindingSink* findings = nullptr;
+  WorkerPool pool{};
+};
+
+// Checks the image by the rules of reader->format(). kUnsupported for formats without a check
+// (raw). kIo and the like when the check could not be completed.
+Result<CheckCounts> CheckImage(const CheckOptions& options);
+
+}  // namespace instar
+
+#endif  // FORMATS_CHECK_H_

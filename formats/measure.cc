@@ -1,0 +1,26 @@
+#include "formats/measure.h"
+
+namespace instar {
+
+Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options) {
+  switch (options.format) {
+    case FormatId::kRaw:
+    case FormatId::kQcow2:
+    case FormatId::kVmdk:
+    case FormatId::kVpc:
+    case FormatId::kVhdx:
+    case FormatId::kUnknown:
+    case FormatId::kLuks:
+    case FormatId::kVdi:
+    case FormatId::kQed:
+    case FormatId::kQcow1:
+    case FormatId::kParallels:
+    case FormatId::kDmg:
+    case FormatId::kBochs:
+    case FormatId::kCloop:
+      return Unsupported("images of this format cannot be written");
+  }
+  return Unsupported("images of this format cannot be written");
+}
+
+}  // namespace instar

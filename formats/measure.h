@@ -1,0 +1,34 @@
+// How large a fresh image would be, and the table of calculations.
+#ifndef FORMATS_MEASURE_H_
+#define FORMATS_MEASURE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "formats/base/error.h"
+#include "formats/create.h"
+
+namespace instar {
+
+struct Measurement {
+  std::uint64_t required_bytes = 0;         // length of the file with the data told
+  std::uint64_t fully_allocated_bytes = 0;  // length of the file with all of the disk allocated
+};
+
+// Is told where the data will be, and adds up what it takes. Calls come in ascending order of
+// offset; ranges do not overlap and lie on the disk.
+class ImageMeasurer {
+ public:
+  virtual ~ImageMeasurer() = default;
+  virtual Status AddData(std::uint64_t offset, std::uint64_t length) = 0;
+  virtual Result<Measurement> Finish() = 0;
+};
+
+// A measurer for an image that CreateImage(options) would write; `options.target` is not needed.
+// Errors as CreateImage.
+Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options);
+
+}  // namespace instar
+
+#endif  // FORMATS_MEASURE_H_

@@ -1,0 +1,31 @@
+#include "formats/create.h"
+#include "formats/qcow2/overwriter.h"
+#include "formats/raw/writer.h"
+#include "formats/writer_table.h"
+
+namespace instar {
+
+Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options) {
+  switch (options.format) {
+    case FormatId::kRaw:
+      return AsImageWriter(raw::Writer::Overwrite(options));
+    case FormatId::kQcow2:
+      return AsImageWriter(qcow2::Overwriter::Open(options));
+    case FormatId::kUnknown:
+    case FormatId::kVmdk:
+    case FormatId::kVpc:
+    case FormatId::kVhdx:
+    case FormatId::kLuks:
+    case FormatId::kVdi:
+    case FormatId::kQed:
+    case FormatId::kQcow1:
+    case FormatId::kParallels:
+    case FormatId::kDmg:
+    case FormatId::kBochs:
+    case FormatId::kCloop:
+      return Unsupported("images of this format cannot be written");
+  }
+  return Unsupported("images of this format cannot be written");
+}
+
+}  // namespace instar

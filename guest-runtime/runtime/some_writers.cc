@@ -1,0 +1,40 @@
+// Stands in for the tables of writers (formats/create.cc, formats/overwrite.cc) in images that
+// write one family of formats: the host starts the image that can do what the user asked for. Which
+// rows there are is said with definitions: INSTAR_CREATES_RAW, INSTAR_CREATES_QCOW2 and so on.
+#include "formats/create.h"
+#include "formats/writer_table.h"
+#if defined(INSTAR_CREATES_RAW) || defined(INSTAR_OVERWRITES_RAW)
+#include "formats/raw/writer.h"
+#endif
+#ifdef INSTAR_CREATES_QCOW2
+#include "formats/qcow2/writer.h"
+#endif
+#ifdef INSTAR_OVERWRITES_QCOW2
+#include "formats/qcow2/overwriter.h"
+#endif
+
+namespace instar {
+
+Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options) {
+#ifdef INSTAR_CREATES_RAW
+  if (options.format == FormatId::kRaw) return AsImageWriter(raw::Writer::Create(options));
+#endif
+#ifdef INSTAR_CREATES_QCOW2
+  if (options.format == FormatId::kQcow2) return AsImageWriter(qcow2::Writer::Create(options));
+#endif
+  (void)options;
+  return Unsupported("this guest image does not write new images of this format");
+}
+
+Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options) {
+#ifdef INSTAR_OVERWRITES_RAW
+  if (options.format == FormatId::kRaw) return AsImageWriter(raw::Writer::Overwrite(options));
+#endif
+#ifdef INSTAR_OVERWRITES_QCOW2
+  if (options.format == FormatId::kQcow2) return AsImageWriter(qcow2::Overwriter::Open(options));
+#endif
+  (void)options;
+  return Unsupported("this guest image does not write into existing images of this format");
+}
+
+}  // namespace instar

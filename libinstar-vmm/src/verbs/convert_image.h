@@ -1,0 +1,27 @@
+// Which guest image writes what. Each carries the writers and the compressor of one family of
+// formats, so that none is large; the inline executor has them all in one.
+#ifndef LIBINSTAR_VMM_SRC_VERBS_CONVERT_IMAGE_H_
+#define LIBINSTAR_VMM_SRC_VERBS_CONVERT_IMAGE_H_
+
+#include <string_view>
+
+#include "formats/base/ids.h"
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+struct WrittenImage {
+  FormatId format = FormatId::kRaw;
+  bool zstd = false;  // units are compressed with zstd
+  bool keep = false;  // an existing image is written into (-n)
+};
+
+[[nodiscard]] constexpr std::string_view ConvertImageFor(const WrittenImage& written,
+                                                         Isolation isolation) {
+  if (isolation == Isolation::kInline || !written.zstd) return "convert";
+  return written.keep ? "overwrite_zstd" : "convert_zstd";
+}
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_VERBS_CONVERT_IMAGE_H_
