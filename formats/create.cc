@@ -2,6 +2,7 @@
 
 #include "formats/qcow2/writer.h"
 #include "formats/raw/writer.h"
+#include "formats/vpc/writer.h"
 #include "formats/writer_table.h"
 
 namespace instar {
@@ -12,9 +13,10 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options) {
       return AsImageWriter(raw::Writer::Create(options));
     case FormatId::kQcow2:
       return AsImageWriter(qcow2::Writer::Create(options));
+    case FormatId::kVpc:
+      return vpc::CreateWriter(options);
     case FormatId::kUnknown:
     case FormatId::kVmdk:
-    case FormatId::kVpc:
     case FormatId::kVhdx:
     case FormatId::kLuks:
     case FormatId::kVdi:

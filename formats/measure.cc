@@ -1,13 +1,16 @@
 #include "formats/measure.h"
 
+#include "formats/vpc/measurer.h"
+
 namespace instar {
 
 Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options) {
   switch (options.format) {
+    case FormatId::kVpc:
+      return vpc::CreateMeasurer(options);
     case FormatId::kRaw:
     case FormatId::kQcow2:
     case FormatId::kVmdk:
-    case FormatId::kVpc:
     case FormatId::kVhdx:
     case FormatId::kUnknown:
     case FormatId::kLuks:

@@ -2,6 +2,7 @@
 
 #include "formats/qcow2/reader.h"
 #include "formats/raw/reader.h"
+#include "formats/vpc/reader.h"
 
 namespace instar {
 
@@ -14,7 +15,7 @@ Result<std::unique_ptr<ImageReader>> OpenImage(const BlockDevice& device, Format
     case FormatId::kVmdk:
       return Unsupported("reading vmdk images is not supported by this version");
     case FormatId::kVpc:
-      return Unsupported("reading vpc (VHD) images is not supported by this version");
+      return vpc::OpenReader(device);
     case FormatId::kVhdx:
       return Unsupported("reading vhdx images is not supported by this version");
     case FormatId::kLuks:

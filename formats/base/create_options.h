@@ -42,7 +42,7 @@ struct OptionSpec {
   }
 };
 
-// Both tables are in the order "-o help" lists them in.
+// All tables are in the order "-o help" lists them in.
 inline constexpr std::array kRawOptions = {
     OptionSpec{"extent_size_hint", OptionKind::kSize,
                "Unit in which the file system should provide storage, 0 for its own choice"},
@@ -98,6 +98,16 @@ inline constexpr std::array kQcow2Options = {
     OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
 };
 
+inline constexpr std::array kVpcOptions = {
+    OptionSpec{"azure", OptionKind::kBoolean,
+               "A disk as Azure takes it: fixed, a whole number of MiB, of exactly that size"},
+    OptionSpec{"force_size", OptionKind::kBoolean,
+               "Keep the size as it is instead of rounding it up to cylinders, heads and sectors"},
+    OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
+    OptionSpec{
+        "subformat", OptionKind::kText, "Kind of disk (dynamic, fixed)", {"dynamic", "fixed"}},
+};
+
 // The options of `format`; empty for formats that cannot be written.
 [[nodiscard]] constexpr std::span<const OptionSpec> OptionsOf(FormatId format) {
   switch (format) {
@@ -105,9 +115,10 @@ inline constexpr std::array kQcow2Options = {
       return kRawOptions;
     case FormatId::kQcow2:
       return kQcow2Options;
+    case FormatId::kVpc:
+      return kVpcOptions;
     case FormatId::kUnknown:
     case FormatId::kVmdk:
-    case FormatId::kVpc:
     case FormatId::kVhdx:
     case FormatId::kLuks:
     case FormatId::kVdi:

@@ -177,7 +177,7 @@ def groups():
     group.case("doctor")(doctor)
     for verb in VERBS_LATER:
         group.add(f"{verb} is refused by name", later_verb, verb)
-    for form in ("vmdk", "vpc", "vhdx"):
+    for form in ("vmdk", "vhdx"):
         group.add(f"convert to {form} is refused by name", later_format, form)
     for form in DETECTED:
         group.add(f"{form} is recognised and refused", detected_format, form)

@@ -18,7 +18,9 @@ struct WrittenImage {
 
 [[nodiscard]] constexpr std::string_view ConvertImageFor(const WrittenImage& written,
                                                          Isolation isolation) {
-  if (isolation == Isolation::kInline || !written.zstd) return "convert";
+  if (isolation == Isolation::kInline) return "convert";
+  if (written.format == FormatId::kVpc || written.format == FormatId::kVhdx) return "convert_vhd";
+  if (!written.zstd) return "convert";
   return written.keep ? "overwrite_zstd" : "convert_zstd";
 }
 

@@ -1,0 +1,36 @@
+// Writes a fixed VHD: the disk, byte for byte, and a footer.
+#ifndef FORMATS_VPC_FIXED_WRITER_H_
+#define FORMATS_VPC_FIXED_WRITER_H_
+
+#include <cstdint>
+
+#include "formats/base/image_writer.h"
+#include "formats/vpc/writer_options.h"
+
+namespace instar::vpc {
+
+class FixedWriter final : public ImageWriter {
+ public:
+  FixedWriter(const WriterOptions& options, TargetDevice& target)
+      : options_(options), target_(&target) {}
+
+  [[nodiscard]] std::uint64_t unit_bytes() const override { return kSectorBytes; }
+  [[nodiscard]] bool unplaced_reads_zero() const override { return target_->fresh_reads_zero(); }
+  [[nodiscard]] bool placed_reads_zero() const override { return target_->fresh_reads_zero(); }
+  Status Begin() override;
+  Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
+  Result<Placement> PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) override;
+  Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;
+  Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
+                               std::span<std::byte> out) override;
+  Status Finish() override;
+
+ private:
+  WriterOptions options_;
+  TargetDevice* target_;
+  std::uint64_t placed_bytes_ = 0;  // of the disk; what follows has its content still to be told
+};
+
+}  // namespace instar::vpc
+
+#endif  // FORMATS_VPC_FIXED_WRITER_H_

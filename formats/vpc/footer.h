@@ -1,0 +1,61 @@
+// The footer of a VHD: the last 512 bytes of the file (511 where Virtual PC before 2004 wrote it),
+// with a copy at the start of dynamic and differencing disks. All numbers are big-endian.
+#ifndef FORMATS_VPC_FOOTER_H_
+#define FORMATS_VPC_FOOTER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "formats/base/error.h"
+#include "formats/vpc/geometry.h"
+
+namespace instar::vpc {
+
+inline constexpr std::uint64_t kSectorBytes = 512;
+// 2040 GiB: what a BAT of 32-bit sector numbers is trusted with.
+inline constexpr std::uint64_t kMaxSectors = 0xFF000000;
+inline constexpr std::uint64_t kNoOffset = ~std::uint64_t{0};
+
+enum class DiskType : std::uint32_t {
+  kFixed = 2,
+  kDynamic = 3,
+  kDifferencing = 4,
+};
+
+// The sum of all bytes but the four at `checksum_at`, inverted: what footer and header carry.
+[[nodiscard]] std::uint32_t Checksum(std::span<const std::byte> bytes, std::size_t checksum_at);
+
+struct Footer {
+  static constexpr std::size_t kBytes = 512;
+  static constexpr std::size_t kShortBytes = 511;
+  static constexpr std::size_t kChecksumAt = 64;
+
+  std::uint64_t data_offset = kNoOffset;  // of the dynamic header; kNoOffset in a fixed disk
+  std::uint32_t timestamp = 0;            // seconds since 2000-01-01, UTC
+  std::array<char, 4> creator{};
+  std::uint64_t original_bytes = 0;
+  std::uint64_t current_bytes = 0;
+  Geometry geometry;
+  DiskType type = DiskType::kFixed;
+  std::array<std::byte, 16> unique_id{};
+
+  // `bytes` holds kBytes. kCorrupt without the cookie or with a wrong checksum, kUnsupported for
+  // other versions and types of disk.
+  static Result<Footer> DecodeFrom(std::span<const std::byte> bytes);
+
+  // Stores kBytes.
+  void EncodeTo(std::span<std::byte> out) const;
+
+  // Sectors of the virtual disk. "vpc " (Virtual PC) and "qemu" mean the geometry, everyone else
+  // the size field; at kMaxGeometry the size field always rules.
+  [[nodiscard]] std::uint64_t virtual_sectors() const;
+};
+
+// Whether `bytes` (at least 8) start with the footer's cookie.
+[[nodiscard]] bool HasFooterCookie(std::span<const std::byte> bytes);
+
+}  // namespace instar::vpc
+
+#endif  // FORMATS_VPC_FOOTER_H_

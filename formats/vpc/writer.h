@@ -1,0 +1,17 @@
+// Writes fresh VHD images, fixed and dynamic.
+#ifndef FORMATS_VPC_WRITER_H_
+#define FORMATS_VPC_WRITER_H_
+
+#include <memory>
+
+#include "formats/base/image_writer.h"
+#include "formats/create.h"
+
+namespace instar::vpc {
+
+// A writer as `options` ask for; writes nothing yet. kInvalidArgument, kLimit.
+Result<std::unique_ptr<ImageWriter>> CreateWriter(const CreateOptions& options);
+
+}  // namespace instar::vpc
+
+#endif  // FORMATS_VPC_WRITER_H_

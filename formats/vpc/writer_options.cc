@@ -1,0 +1,72 @@
+#include "formats/vpc/writer_options.h"
+
+#include "formats/base/checked.h"
+#include "formats/base/create_options.h"
+#include "formats/base/unique_id.h"
+
+namespace instar::vpc {
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+}  // namespace
+
+Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
+  if (const auto checked = CheckCreateOptions(FormatId::kVpc, options.options); !checked) {
+    return InvalidArgument(checked.error().summary);
+  }
+  if (!options.backing_name.empty()) {
+    return InvalidArgument("VHD images cannot be written with a backing file");
+  }
+  if (options.compress) return InvalidArgument("VHD images cannot be compressed");
+
+  WriterOptions out;
+  bool dynamic = false;
+  bool force_size = false;
+  bool azure = false;
+  OptionList items(options.options);
+  while (const auto item = items.Next()) {
+    const OptionSetting setting = *CheckOption(FormatId::kVpc, *item);
+    if (setting.spec->name == "subformat") {
+      out.fixed = setting.text == "fixed";
+      dynamic = !out.fixed;
+    } else if (setting.spec->name == "force_size") {
+      force_size = setting.number != 0;
+    } else if (setting.spec->name == "azure") {
+      azure = setting.number != 0;
+    }
+  }
+  if (azure && dynamic) {
+    return InvalidArgument("azure means a fixed disk, so subformat=dynamic contradicts it");
+  }
+  if (azure) out.fixed = force_size = true;
+
+  const std::uint64_t sectors = DivideRoundUp(options.virtual_size_bytes, kSectorBytes);
+  if (sectors > kMaxSectors) {
+    return OverLimit("a virtual disk of {0} bytes is too large for a VHD; the most is {1}",
+                     options.virtual_size_bytes, kMaxSectors * kSectorBytes);
+  }
+  out.geometry = force_size ? kMaxGeometry : GeometryCovering(sectors);
+  // At the largest geometry it is the size field that counts.
+  out.virtual_bytes =
+      (out.geometry == kMaxGeometry ? sectors : out.geometry.sectors()) * kSectorBytes;
+  if (azure) {
+    out.virtual_bytes = DivideRoundUp(out.virtual_bytes, kMebibyte) * kMebibyte;
+    out.geometry = GeometryFor(out.virtual_bytes / kSectorBytes);
+  }
+  return out;
+}
+
+Footer WriterOptions::MakeFooter() const {
+  UniqueIdSource ids("vpc");
+  ids.Mix(virtual_bytes);
+  ids.Mix(std::uint64_t{fixed});
+  return {.creator = {'q', 'e', 'm', '2'},
+          .original_bytes = virtual_bytes,
+          .current_bytes = virtual_bytes,
+          .geometry = geometry,
+          .type = fixed ? DiskType::kFixed : DiskType::kDynamic,
+          .unique_id = ids.Next()};
+}
+
+}  // namespace instar::vpc
