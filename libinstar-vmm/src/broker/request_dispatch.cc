@@ -306,7 +306,8 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
          .source_offset = step.source_offset,
          .target_offset = step.target_offset,
          .length = step.length,
-         .zero_unit = step.kind == INSTAR_TRANSFER_COPY_SPARSE ? step.zero_unit_bytes : 0});
+         .zero_unit = step.kind == INSTAR_TRANSFER_COPY_SPARSE ? step.zero_unit_bytes : 0,
+         .share_blocks = limits_.share_blocks});
     if (result.ok()) continue;
     return result.on_target ? Failed("write", target, result) : Failed("read", **source, result);
   }

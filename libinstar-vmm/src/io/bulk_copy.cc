@@ -27,6 +27,13 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
   if (staging.empty()) return {.os_errno = ENOMEM, .offset = copy.source_offset};
   const std::size_t piece_bytes = std::max<std::size_t>(kPieceBytes, copy.zero_unit);
   std::uint64_t done = 0;
+  while (copy.share_blocks && done < copy.length) {
+    const std::uint64_t shared = ShareBlocks(copy, done);
+    if (shared == 0) break;
+    done += shared;
+    if (!ledger_.ChargeMove(shared)) return kOverBudget;
+    ledger_.Reached(*copy.target.reached, copy.target_offset + done);
+  }
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
     const std::uint64_t target_offset = copy.target_offset + done;
@@ -63,6 +70,15 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     done += piece;
   }
   return {};
+}
+
+std::uint64_t BulkWorker::ShareBlocks(const BulkCopy& copy, std::uint64_t from) {
+  return sharing_.Share({.source_fd = copy.source.io.fd,
+                         .target_fd = copy.target.io.fd,
+                         .pair = std::uint64_t{copy.source.key} << 32 | (copy.target.key + 1),
+                         .source_offset = copy.source_offset + from,
+                         .target_offset = copy.target_offset + from,
+                         .length = copy.length - from});
 }
 
 IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,

@@ -12,6 +12,7 @@
 
 #include "broker/broker.h"
 #include "broker/local_path.h"
+#include "formats/base/create_options.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
 #include "instar/vmm/info.h"
@@ -172,10 +173,19 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   return ConvertReport{.isolation = *isolation, .warnings = Warnings(*reports)};
 }
 
+// Whether the target may share blocks with a source: not where the user asked for storage of its
+// own.
+bool MayShareBlocks(const ConvertOptions& options) {
+  const auto preallocation = OptionValue(options.target_options, "preallocation");
+  const bool reserved = preallocation && (*preallocation == "falloc" || *preallocation == "full");
+  return options.sparse_bytes != 0 && !reserved;
+}
+
 absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
   Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
-                 .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second});
+                 .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
+                 .share_blocks = MayShareBlocks(options)});
   if (options.progress) broker.set_progress(options.progress);
   if (!options.source_format.empty() &&
       FormatFromName(options.source_format) == FormatId::kUnknown) {

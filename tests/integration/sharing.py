@@ -1,0 +1,88 @@
+"""Targets that share blocks with their sources, on a file system made for the purpose."""
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+
+from harness import Group, Skip, first_difference
+
+MIB = 1 << 20
+DATA = 16 * MIB
+
+
+@contextlib.contextmanager
+def sharing_file_system(t):
+    """A directory on a fresh XFS in a loop device; the case is skipped where there can be none."""
+    if os.geteuid() != 0 or not shutil.which("mkfs.xfs"):
+        raise Skip("mounting a file system needs root and mkfs.xfs")
+    image, mount = t.dir / "fs.img", t.dir / "fs"
+    mount.mkdir(exist_ok=True)
+    with open(image, "wb") as file:
+        file.truncate(400 * MIB)
+    made = subprocess.run(["mkfs.xfs", "-q", "-f", "-m", "reflink=1", image], capture_output=True)
+    if made.returncode != 0:
+        raise Skip("mkfs.xfs cannot make a file system that shares blocks")
+    if subprocess.run(["mount", "-o", "loop", image, mount], capture_output=True).returncode != 0:
+        raise Skip("no loop device can be mounted")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", mount], check=True)
+        image.unlink()
+
+
+def used(mount):
+    os.sync()
+    status = os.statvfs(mount)
+    return (status.f_blocks - status.f_bfree) * status.f_bsize
+
+
+def write_source(mount):
+    # Random data, a hole, and an odd end that no block covers.
+    content = random.Random(1).randbytes(DATA)
+    with open(mount / "s.raw", "wb") as file:
+        file.write(content)
+        file.seek(64 * MIB)
+        file.write(b"tail" * 384)
+
+
+def growth(t, mount, *arguments):
+    """Bytes of storage that a conversion takes."""
+    before = used(mount)
+    t.succeeded(t.instar("convert", *arguments))
+    return used(mount) - before
+
+
+def blocks_are_shared(t):
+    with sharing_file_system(t) as mount:
+        write_source(mount)
+        t.qemu_img("convert", "-O", "qcow2", mount / "s.raw", mount / "s.qcow2")
+        for source, form in (("s.raw", "raw"), ("s.qcow2", "raw"), ("s.raw", "qcow2"),
+                             ("s.qcow2", "qcow2")):
+            target = mount / f"t-{source}-{form}"
+            grown = growth(t, mount, "-O", form, mount / source, target)
+            t.check(grown < DATA // 4, f"{source} to {form} took {grown} bytes")
+            same = t.qemu_img("compare", "-f", "raw", "-F", form, mount / "s.raw", target)
+            t.check(same.code == 0, f"{source} to {form} has other content", same)
+
+
+def storage_of_its_own(t):
+    """Not where it was asked for: -S 0, preallocation."""
+    with sharing_file_system(t) as mount:
+        write_source(mount)
+        for number, options in enumerate((["-S", "0"], ["-o", "preallocation=falloc"],
+                                          ["-o", "preallocation=full"])):
+            target = mount / f"t{number}"
+            grown = growth(t, mount, *options, "-O", "raw", mount / "s.raw", target)
+            t.check(grown >= DATA, f"{options}: took only {grown} bytes")
+            difference = first_difference(mount / "s.raw", target)
+            t.check(difference is None, f"{options}: other content: {difference}")
+
+
+def groups():
+    group = Group("block sharing")
+    group.case("raw and qcow2 share blocks")(blocks_are_shared)
+    group.case("storage of its own where asked for")(storage_of_its_own)
+    return [group]
