@@ -4,5 +4,5 @@ from integration import command_line, documents, locks, outputs, sharing, signal
 
 
 def groups():
-    return [*command_line.groups(), *documents.groups(), *outputs.groups(), *locks.groups(), *sharing.groups(),
-            *signals.groups()]
+    return [*command_line.groups(), *documents.groups(), *outputs.groups(), *locks.groups(),
+            *sharing.groups(), *signals.groups()]
