@@ -1,9 +1,8 @@
 #include "formats/qcow2/decompressor.h"
 
 #include <libdeflate.h>
-#include <zstd.h>
 
-#include "formats/base/endian.h"
+#include "formats/qcow2/inflate_zstd.h"
 #include "formats/qcow2/layout.h"
 
 namespace instar::qcow2 {
@@ -26,27 +25,6 @@ Status InflateDeflate(libdeflate_decompressor* context, std::span<const std::byt
   return {};
 }
 
-// One cluster may be several frames. Frames written as a stream do not state their content size, so
-// the length of each is found from its block headers.
-Status InflateZstd(ZSTD_DCtx* context, std::span<const std::byte> compressed,
-                   std::span<std::byte> out) {
-  while (!out.empty()) {
-    // Zstandard's magic number (RFC 8878, 3.1.1). Frames of its drafts, which the library would
-    // decode too, have others; nothing ever wrote those into qcow2.
-    if (compressed.size() < 4 || LoadLe32(compressed, 0) != 0xFD2FB528) {
-      return Corrupt("a compressed cluster is damaged");
-    }
-    const std::size_t frame = ZSTD_findFrameCompressedSize(compressed.data(), compressed.size());
-    if (ZSTD_isError(frame) != 0) return Corrupt("a compressed cluster is damaged");
-    const std::size_t produced =
-        ZSTD_decompressDCtx(context, out.data(), out.size(), compressed.data(), frame);
-    if (ZSTD_isError(produced) != 0) return Corrupt("a compressed cluster is damaged");
-    compressed = compressed.subspan(frame);
-    out = out.subspan(produced);
-  }
-  return {};
-}
-
 }  // namespace
 
 Decompressor::~Decompressor() {
@@ -60,7 +38,7 @@ void* Decompressor::TakeContext() {
     if (slot.load(std::memory_order_relaxed) == nullptr) continue;
     if (void* const context = slot.exchange(nullptr, std::memory_order_acquire)) return context;
   }
-  if (compression_type_ == kCompressionZstd) return ZSTD_createDCtx();
+  if (compression_type_ == kCompressionZstd) return MakeZstdContext();
   return libdeflate_alloc_decompressor();
 }
 
@@ -77,7 +55,7 @@ void Decompressor::ReturnContext(void* context) {
 
 void Decompressor::FreeContext(void* context) const {
   if (compression_type_ == kCompressionZstd) {
-    ZSTD_freeDCtx(static_cast<ZSTD_DCtx*>(context));
+    FreeZstdContext(context);
   } else {
     libdeflate_free_decompressor(static_cast<libdeflate_decompressor*>(context));
   }
@@ -89,7 +67,7 @@ Status Decompressor::Inflate(std::span<const std::byte> compressed, std::span<st
     return OverLimit("no memory to decompress a cluster of {0} bytes", out.size());
   const Status status =
       compression_type_ == kCompressionZstd
-          ? InflateZstd(static_cast<ZSTD_DCtx*>(context), compressed, out)
+          ? InflateZstd(context, compressed, out)
           : InflateDeflate(static_cast<libdeflate_decompressor*>(context), compressed, out);
   ReturnContext(context);
   return status;

@@ -81,20 +81,46 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
   return absl::OkStatus();
 }
 
-// Whether the existing qcow2 target compresses with zstd. Which guest image to start depends on it,
-// and only a guest can tell: so a first one reads the target's header. What is wrong with a target
-// is left to the guest that will write it.
-bool ExistingTargetUsesZstd(const ConvertOptions& options) {
-  InfoOptions probe{.path = options.target,
-                    .format = options.target_format,
+// What an image is, with all images below it if `chain`. Which guest image to start can depend on
+// it, and only a guest can tell: so a first one reads the headers. What is wrong with an image is
+// left to the guest that will convert it: nothing is told of it here.
+std::vector<ImageInfo> Describe(const ConvertOptions& options, const std::string& path,
+                                const std::string& format, bool chain) {
+  InfoOptions probe{.path = path,
+                    .format = format,
+                    .backing_chain = chain,
                     .force_share = true,
                     .sandbox = options.sandbox};
   if (probe.sandbox.jail == Jail::kThisProcess) probe.sandbox.jail = Jail::kChildProcess;
   const auto report = Info(probe);
-  if (!report.ok()) return false;
-  const ReportValue* specific = report->images.front().report.Find("format-specific");
+  return report.ok() ? report->images : std::vector<ImageInfo>();
+}
+
+bool UsesZstd(const ImageInfo& image) {
+  const ReportValue* specific = image.report.Find("format-specific");
   const ReportValue* data = specific == nullptr ? nullptr : specific->Find("data");
   return data != nullptr && data->StringAt("compression-type") == "zstd";
+}
+
+bool IsForeign(const ImageInfo& image) {
+  const std::string_view format = image.report.StringAt("format");
+  return format != "raw" && format != "qcow2";
+}
+
+// Sets what decides between the guest images that compress with zstd.
+void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
+  if (plan.format != FormatId::kQcow2 || !options.compress ||
+      options.sandbox.isolation == Isolation::kInline) {
+    plan.zstd = false;
+    return;
+  }
+  if (options.keep_target) {
+    plan.zstd = std::ranges::any_of(Describe(options, options.target, "qcow2", false), UsesZstd);
+  }
+  plan.foreign =
+      plan.zstd && std::ranges::any_of(options.sources, [&](const std::string& path) {
+        return std::ranges::any_of(Describe(options, path, options.source_format, true), IsForeign);
+      });
 }
 
 SnapshotLabel LabelOf(SnapshotKind kind) {
@@ -160,7 +186,10 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .max_chain_depth = options.sandbox.max_chain_depth,
                                .max_virtual_bytes = options.sandbox.max_virtual_bytes},
                 request);
-  const WrittenImage written{.format = plan.format, .zstd = plan.zstd, .keep = options.keep_target};
+  const WrittenImage written{.format = plan.format,
+                             .zstd = plan.zstd,
+                             .foreign = plan.foreign,
+                             .keep = options.keep_target};
   const auto isolation =
       RunOperation(broker, options.sandbox,
                    {.image_name = ConvertImageFor(written, options.sandbox.isolation),
@@ -197,10 +226,7 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
   auto plan = PlanTarget(options);
   if (!plan.ok()) return plan.status();
-  if (options.keep_target && options.compress && plan->format == FormatId::kQcow2 &&
-      options.sandbox.isolation != Isolation::kInline) {
-    plan->zstd = ExistingTargetUsesZstd(options);
-  }
+  ChooseCompression(options, *plan);
   if (absl::Status status = OpenBacking(broker, options, *plan, devices); !status.ok()) {
     return status;
   }

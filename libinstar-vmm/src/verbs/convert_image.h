@@ -12,8 +12,9 @@ namespace instar::vmm {
 
 struct WrittenImage {
   FormatId format = FormatId::kRaw;
-  bool zstd = false;  // units are compressed with zstd
-  bool keep = false;  // an existing image is written into (-n)
+  bool zstd = false;     // units are compressed with zstd
+  bool foreign = false;  // a source is neither raw nor qcow2
+  bool keep = false;     // an existing image is written into (-n)
 };
 
 [[nodiscard]] constexpr std::string_view ConvertImageFor(const WrittenImage& written,
@@ -21,7 +22,8 @@ struct WrittenImage {
   if (isolation == Isolation::kInline) return "convert";
   if (written.format == FormatId::kVpc || written.format == FormatId::kVhdx) return "convert_vhd";
   if (!written.zstd) return "convert";
-  return written.keep ? "overwrite_zstd" : "convert_zstd";
+  if (written.keep) return written.foreign ? "overwrite_zstd_foreign" : "overwrite_zstd";
+  return written.foreign ? "convert_zstd_foreign" : "convert_zstd";
 }
 
 }  // namespace instar::vmm

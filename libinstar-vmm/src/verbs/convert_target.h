@@ -19,6 +19,7 @@ struct TargetPlan {
   std::string backing_format;  // -F or -o backing_fmt
   std::string data_file;       // -o data_file, empty for none
   bool zstd = false;           // whether compressed units are to be zstd's
+  bool foreign = false;        // where zstd is set: whether a source is neither raw nor qcow2
 };
 
 // kInvalidArgument and kUnimplemented in the words of qemu-img, so far as it has some.
