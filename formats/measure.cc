@@ -1,5 +1,6 @@
 #include "formats/measure.h"
 
+#include "formats/vhdx/measurer.h"
 #include "formats/vpc/measurer.h"
 
 namespace instar {
@@ -8,10 +9,11 @@ Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options
   switch (options.format) {
     case FormatId::kVpc:
       return vpc::CreateMeasurer(options);
+    case FormatId::kVhdx:
+      return vhdx::CreateMeasurer(options);
     case FormatId::kRaw:
     case FormatId::kQcow2:
     case FormatId::kVmdk:
-    case FormatId::kVhdx:
     case FormatId::kUnknown:
     case FormatId::kLuks:
     case FormatId::kVdi:

@@ -2,6 +2,7 @@
 
 #include "formats/qcow2/reader.h"
 #include "formats/raw/reader.h"
+#include "formats/vhdx/reader.h"
 #include "formats/vpc/reader.h"
 
 namespace instar {
@@ -17,7 +18,7 @@ Result<std::unique_ptr<ImageReader>> OpenImage(const BlockDevice& device, Format
     case FormatId::kVpc:
       return vpc::OpenReader(device);
     case FormatId::kVhdx:
-      return Unsupported("reading vhdx images is not supported by this version");
+      return vhdx::OpenReader(device);
     case FormatId::kLuks:
       return Unsupported("reading luks images is not supported by this version");
     case FormatId::kVdi:

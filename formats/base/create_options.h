@@ -108,6 +108,19 @@ inline constexpr std::array kVpcOptions = {
         "subformat", OptionKind::kText, "Kind of disk (dynamic, fixed)", {"dynamic", "fixed"}},
 };
 
+inline constexpr std::array kVhdxOptions = {
+    OptionSpec{"block_size", OptionKind::kSize,
+               "Size of a block, 1M to 256M; 0 to choose by the size of the disk"},
+    OptionSpec{"block_state_zero", OptionKind::kBoolean,
+               "Mark blocks that are not stored as zeros rather than as not present"},
+    OptionSpec{"log_size", OptionKind::kSize, "Size of the log, at least 1M"},
+    OptionSpec{"logical_sector_size", OptionKind::kNumber,
+               "Size of the sectors the disk shows (512, 4096)"},
+    OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk, at most 64T"},
+    OptionSpec{
+        "subformat", OptionKind::kText, "Kind of disk (dynamic, fixed)", {"dynamic", "fixed"}},
+};
+
 // The options of `format`; empty for formats that cannot be written.
 [[nodiscard]] constexpr std::span<const OptionSpec> OptionsOf(FormatId format) {
   switch (format) {
@@ -117,9 +130,10 @@ inline constexpr std::array kVpcOptions = {
       return kQcow2Options;
     case FormatId::kVpc:
       return kVpcOptions;
+    case FormatId::kVhdx:
+      return kVhdxOptions;
     case FormatId::kUnknown:
     case FormatId::kVmdk:
-    case FormatId::kVhdx:
     case FormatId::kLuks:
     case FormatId::kVdi:
     case FormatId::kQed:

@@ -71,6 +71,9 @@ class ImageReader {
   [[nodiscard]] virtual std::uint64_t virtual_size_bytes() const = 0;
   // Allocation unit; 0 where the format has none (raw).
   [[nodiscard]] virtual std::uint64_t cluster_size_bytes() const = 0;
+  // The most that one unit of kCompressed inflates to; 0 where nothing is compressed. A cluster,
+  // unless a format says otherwise.
+  [[nodiscard]] virtual std::uint64_t compressed_unit_bytes() const { return cluster_size_bytes(); }
 
   // The files this image names, backing file included. The views live as long as the reader.
   [[nodiscard]] virtual std::span<const Reference> references() const = 0;

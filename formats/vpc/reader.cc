@@ -23,6 +23,7 @@ class Reader final : public ImageReader {
   [[nodiscard]] std::uint64_t cluster_size_bytes() const override {
     return layout_.is_fixed() ? 0 : layout_.dynamic.block_bytes;
   }
+  [[nodiscard]] std::uint64_t compressed_unit_bytes() const override { return 0; }
   [[nodiscard]] std::span<const Reference> references() const override {
     return {&parent_, layout_.footer.type == DiskType::kDifferencing ? 1U : 0U};
   }

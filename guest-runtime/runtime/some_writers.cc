@@ -9,6 +9,9 @@
 #ifdef INSTAR_CREATES_QCOW2
 #include "formats/qcow2/writer.h"
 #endif
+#ifdef INSTAR_CREATES_VHDX
+#include "formats/vhdx/writer.h"
+#endif
 #ifdef INSTAR_CREATES_VPC
 #include "formats/vpc/writer.h"
 #endif
@@ -24,6 +27,9 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options) {
 #endif
 #ifdef INSTAR_CREATES_QCOW2
   if (options.format == FormatId::kQcow2) return AsImageWriter(qcow2::Writer::Create(options));
+#endif
+#ifdef INSTAR_CREATES_VHDX
+  if (options.format == FormatId::kVhdx) return AsImageWriter(vhdx::Writer::Create(options));
 #endif
 #ifdef INSTAR_CREATES_VPC
   if (options.format == FormatId::kVpc) return vpc::CreateWriter(options);

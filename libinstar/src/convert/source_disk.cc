@@ -33,7 +33,7 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
     source.bare_raw = layers.size() == 1 && source.chain->top().format() == FormatId::kRaw;
     for (const Layer& layer : layers) {
       disk->largest_cluster_bytes_ =
-          std::max(disk->largest_cluster_bytes_, layer.reader->cluster_size_bytes());
+          std::max(disk->largest_cluster_bytes_, layer.reader->compressed_unit_bytes());
     }
     disk->sources_.push_back(std::move(source));
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "formats/registry.h"
+#include "support/map_text.h"
 #include "support/text_sink.h"
 #include "support/vhd_image.h"
 
@@ -19,22 +20,6 @@ std::unique_ptr<ImageReader> Opened(const MemoryDevice& device) {
   return reader ? *std::move(reader) : nullptr;
 }
 
-// The whole map as text: "D4096@9000 Z512 U1024".
-std::string MapOf(const ImageReader& reader) {
-  std::string text;
-  const auto cursor = reader.OpenCursor().value();
-  for (std::uint64_t at = 0; at < reader.virtual_size_bytes();) {
-    const auto extent = cursor->Next(at, reader.virtual_size_bytes() - at);
-    if (!extent) return text + "error: " + extent.error().message;
-    if (!text.empty()) text += ' ';
-    text += extent->kind == ExtentKind::kData ? 'D' : extent->kind == ExtentKind::kZero ? 'Z' : 'U';
-    text += std::to_string(extent->length_bytes);
-    if (extent->kind == ExtentKind::kData) text += "@" + std::to_string(extent->file_offset);
-    at += extent->length_bytes;
-  }
-  return text;
-}
-
 TEST(VpcReader, DynamicBlocksStandBehindTheirBitmaps) {
   VhdImage image(80);
   image.Block(1, 0xAA).Block(0, 0xBB);
@@ -42,32 +27,33 @@ TEST(VpcReader, DynamicBlocksStandBehindTheirBitmaps) {
   EXPECT_EQ(reader->virtual_size_bytes(), 40960U);
   EXPECT_EQ(reader->cluster_size_bytes(), 4096U);
   EXPECT_TRUE(reader->references().empty());
-  EXPECT_EQ(MapOf(*reader), "D4096@13312 D4096@8704 Z32768");
+  EXPECT_EQ(MapText(*reader), "D4096@13312 D4096@8704 Z32768");
 }
 
 TEST(VpcReader, TheBitmapOfADynamicDiskMeansNothing) {
   VhdImage image(8);
   image.Block(0, 0xAA, {0x00});
-  EXPECT_EQ(MapOf(*Opened(image.Finish())), "D4096@8704");
+  EXPECT_EQ(MapText(*Opened(image.Finish())), "D4096@8704");
 }
 
 TEST(VpcReader, TheLastBlockEndsWithTheDisk) {
   VhdImage image(9);
   image.Block(1, 0xAA);
-  EXPECT_EQ(MapOf(*Opened(image.Finish())), "Z4096 D512@8704");
+  EXPECT_EQ(MapText(*Opened(image.Finish())), "Z4096 D512@8704");
 }
 
 TEST(VpcReader, BitmapBitsOfADifferencingDiskCountFromTheMostSignificant) {
   VhdImage image(16, 4096, DiskType::kDifferencing);
   image.Parent(0, "W2ru", u".\\base.vhd").Block(0, 0xAA, {0b1011'0001});
   const auto reader = Opened(image.Finish());
-  EXPECT_EQ(MapOf(*reader), "D512@8704 U512 D1024@9728 U1536 D512@12288 U4096");
+  EXPECT_EQ(MapText(*reader), "D512@8704 U512 D1024@9728 U1536 D512@12288 U4096");
 }
 
 TEST(VpcReader, AnExtentStartsWhereItWasAskedFor) {
   VhdImage image(16, 4096, DiskType::kDifferencing);
   image.Parent(0, "W2ru", u"base.vhd").Block(0, 0xAA, {0b0011'0000});
-  const auto cursor = Opened(image.Finish())->OpenCursor().value();
+  const auto reader = Opened(image.Finish());
+  const auto cursor = reader->OpenCursor().value();
   const auto extent = cursor->Next(1100, 300);
   ASSERT_TRUE(extent);
   EXPECT_EQ(extent->kind, ExtentKind::kData);
@@ -128,7 +114,7 @@ TEST(VpcReader, FixedDisksAreReadToTheirFooter) {
                       encoded.begin() + static_cast<std::ptrdiff_t>(bytes));
     EXPECT_EQ(ProbeFormat(file).value(), FormatId::kVpc);
     const auto reader = Opened(file);
-    EXPECT_EQ(MapOf(*reader), "D8192@0");
+    EXPECT_EQ(MapText(*reader), "D8192@0");
     EXPECT_EQ(reader->cluster_size_bytes(), 0U);
     TextSink sink;
     ASSERT_TRUE(reader->Describe(sink));
@@ -162,7 +148,7 @@ TEST(VpcReader, TheCopyAtTheStartCountsWhereTheFooterIsLost) {
   image.Block(1, 0xAA);
   MemoryDevice& device = image.Finish();
   device.bytes.resize(device.bytes.size() - 512);
-  EXPECT_EQ(MapOf(*Opened(device)), "Z4096 D4096@8704 Z32768");
+  EXPECT_EQ(MapText(*Opened(device)), "Z4096 D4096@8704 Z32768");
   device.bytes[5] ^= std::byte{1};
   EXPECT_FALSE(vpc::OpenReader(device));
 }

@@ -1,0 +1,44 @@
+// The header of a VHDX ([MS-VHDX] 2.2.2). There are two, written in turn: of those that are valid
+// the one with the higher sequence number counts.
+#ifndef FORMATS_VHDX_HEADER_H_
+#define FORMATS_VHDX_HEADER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "formats/base/block_device.h"
+#include "formats/base/error.h"
+#include "formats/vhdx/layout.h"
+
+namespace instar::vhdx {
+
+struct Header {
+  static constexpr std::size_t kBytes = 4096;
+
+  std::uint64_t sequence_number = 0;
+  Guid file_write_id{};
+  Guid data_write_id{};
+  Guid log_id{};  // kNoGuid: the log is empty
+  std::uint16_t log_version = 0;
+  std::uint16_t version = 1;
+  std::uint32_t log_bytes = 0;
+  std::uint64_t log_offset = 0;
+
+  // `bytes` holds kBytes. kCorrupt without the signature or with a wrong checksum.
+  static Result<Header> DecodeFrom(std::span<const std::byte> bytes);
+
+  // Stores kBytes.
+  void EncodeTo(std::span<std::byte> out) const;
+
+  // The header that counts, checked: version, place of the log. kCorrupt, kUnsupported, kIo.
+  static Result<Header> ReadCurrent(const BlockDevice& device);
+
+  [[nodiscard]] bool has_log() const { return log_id != kNoGuid; }
+
+  friend bool operator==(const Header&, const Header&) = default;
+};
+
+}  // namespace instar::vhdx
+
+#endif  // FORMATS_VHDX_HEADER_H_

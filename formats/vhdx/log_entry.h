@@ -1,0 +1,62 @@
+// One entry of the log of a VHDX ([MS-VHDX] 2.3.1): a header, descriptors, data sectors.
+#ifndef FORMATS_VHDX_LOG_ENTRY_H_
+#define FORMATS_VHDX_LOG_ENTRY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "formats/base/block_device.h"
+#include "formats/base/error.h"
+#include "formats/base/read_window.h"
+#include "formats/vhdx/header.h"
+#include "formats/vhdx/log.h"
+
+namespace instar::vhdx {
+
+struct LogEntryHeader {
+  static constexpr std::size_t kBytes = 64;
+  static constexpr std::size_t kChecksumAt = 4;
+
+  std::uint32_t entry_bytes = 0;
+  std::uint32_t tail = 0;  // offset in the log of the oldest entry not known to be applied
+  std::uint64_t sequence_number = 0;
+  std::uint32_t descriptors = 0;
+  std::uint64_t flushed_file_bytes = 0;  // that are on stable storage
+  std::uint64_t last_file_bytes = 0;     // length of the file when the entry was written
+
+  // Bytes of the header and the descriptors, in whole sectors.
+  [[nodiscard]] std::uint64_t descriptor_bytes() const;
+};
+
+// The ring in which entries stand. Reads through a window; not thread-safe.
+class LogRing {
+ public:
+  LogRing(const BlockDevice& device, const Header& header);
+
+  [[nodiscard]] std::uint64_t bytes() const { return header_.log_bytes; }
+
+  // The valid entry that starts at `position` of the log (a multiple of 4 KiB), or nothing. kLimit
+  // when more has been summed than a sane log could need.
+  Result<std::optional<LogEntryHeader>> EntryAt(std::uint64_t position);
+
+  // Appends the changes of the valid entry at `position` to `changes`. kLimit, kCorrupt.
+  Status AppendChanges(std::uint64_t position, const LogEntryHeader& entry, LogChanges& changes);
+
+ private:
+  // The `length` bytes at `position` from the start of an entry, which may wrap around; they lie
+  // within one sector.
+  Result<std::span<const std::byte>> View(std::uint64_t position, std::size_t length);
+  // Whether descriptors and data sectors are those of `entry`.
+  Result<bool> DescriptorsAgree(std::uint64_t position, const LogEntryHeader& entry);
+  Result<bool> ChecksumAgrees(std::uint64_t position, const LogEntryHeader& entry);
+
+  const Header& header_;
+  ReadWindow window_;
+  std::uint64_t summed_bytes_ = 0;
+};
+
+}  // namespace instar::vhdx
+
+#endif  // FORMATS_VHDX_LOG_ENTRY_H_

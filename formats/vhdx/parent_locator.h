@@ -1,0 +1,25 @@
+// The parent locator of a differencing VHDX ([MS-VHDX] 2.6.2.6): keys and values, both UTF-16.
+#ifndef FORMATS_VHDX_PARENT_LOCATOR_H_
+#define FORMATS_VHDX_PARENT_LOCATOR_H_
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "formats/base/error.h"
+
+namespace instar::vhdx {
+
+struct ParentLocator {
+  // The parent as a plain path (formats/base/windows_path.h), UTF-8: from relative_path, else from
+  // absolute_win32_path, else from volume_path.
+  std::vector<char> name;
+  std::vector<char> linkage;  // the parent's data write GUID as text, "{...}"; may be missing
+
+  // From the metadata item. kCorrupt, kUnsupported for other kinds of locator.
+  static Result<ParentLocator> DecodeFrom(std::span<const std::byte> item);
+};
+
+}  // namespace instar::vhdx
+
+#endif  // FORMATS_VHDX_PARENT_LOCATOR_H_

@@ -1,0 +1,163 @@
+#include "formats/vhdx/writer.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "formats/base/checked.h"
+#include "formats/base/endian.h"
+#include "formats/base/unique_id.h"
+#include "formats/vhdx/header.h"
+#include "formats/vhdx/metadata.h"
+#include "formats/vhdx/region_table.h"
+
+namespace instar::vhdx {
+namespace {
+
+constexpr std::uint64_t kMaxUnitBytes = 2 * kMebibyte;
+constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
+constexpr std::string_view kFileSignature = "vhdxfile";
+constexpr std::string_view kCreator = "instar";
+constexpr std::size_t kFileIdentifierBytes = 4096;
+
+struct Ids {
+  Guid file_write;
+  Guid data_write;
+  Guid disk;
+};
+
+// Identifiers follow from the request, so that the same one gives the same bytes.
+Ids IdsOf(const WriterOptions& options) {
+  UniqueIdSource source("vhdx");
+  source.Mix(options.virtual_bytes);
+  source.Mix(options.block_bytes);
+  source.Mix(std::uint64_t{options.fixed});
+  return {.file_write = source.Next(), .data_write = source.Next(), .disk = source.Next()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
+  INSTAR_ASSIGN_OR_RETURN(const WriterOptions parsed, WriterOptions::From(options));
+  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+  return std::unique_ptr<Writer>(new Writer(parsed, *options.target));
+}
+
+Writer::Writer(const WriterOptions& options, TargetDevice& target)
+    : options_(options),
+      target_(&target),
+      bat_(target, options.bat_offset(), options.bat(),
+           options.block_state_zero ? BlockState::kZero : BlockState::kNotPresent) {}
+
+std::uint64_t Writer::unit_bytes() const { return std::min(options_.block_bytes, kMaxUnitBytes); }
+
+Status Writer::Begin() {
+  const std::uint64_t structures = options_.BlockOffset(0);
+  if (!target_->fresh_reads_zero()) return target_->Zero(0, structures);
+  INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
+  // A size that the target cannot have is better known now than at the end.
+  return target_->Resize(
+      options_.fixed ? options_.BlockOffset(options_.bat().blocks()) : structures,
+      Preallocation::kOff);
+}
+
+Status Writer::TakeBlock(std::uint64_t block) {
+  const std::uint64_t offset = options_.BlockOffset(taken_);
+  if (!target_->fresh_reads_zero()) INSTAR_TRY(target_->Zero(offset, options_.block_bytes));
+  INSTAR_TRY(bat_.Place(block, offset));
+  ++taken_;
+  open_block_ = block;
+  return {};
+}
+
+Status Writer::OpenBlock(std::uint64_t block) {
+  if (open_block_ == block) return {};
+  if (open_block_ != kNoBlock && block < open_block_) {
+    return InvalidArgument("block {0} lies before block {1}, which is already placed", block,
+                           open_block_);
+  }
+  while (options_.fixed && taken_ < block) INSTAR_TRY(TakeBlock(taken_));
+  return TakeBlock(block);
+}
+
+Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {
+  if (length == 0 || !RangeFits(offset, length, options_.virtual_bytes)) {
+    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
+                           options_.virtual_bytes);
+  }
+  INSTAR_TRY(OpenBlock(offset / options_.block_bytes));
+  const std::uint64_t in_block = offset % options_.block_bytes;
+  return Placement{.device = target_->id(),
+                   .file_offset = options_.BlockOffset(taken_ - 1) + in_block,
+                   .length_bytes = std::min(length, options_.block_bytes - in_block)};
+}
+
+Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
+  return Unsupported("VHDX images have no compressed blocks");
+}
+
+// What has no place reads as zeros; so does what a placed block was not given.
+Status Writer::PlaceZero(std::uint64_t, std::uint64_t) { return {}; }
+
+Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::span<std::byte>) {
+  return Unsupported("VHDX images have no compressed blocks");
+}
+
+Status Writer::WriteMetadata() {
+  const Metadata metadata{.block_bytes = static_cast<std::uint32_t>(options_.block_bytes),
+                          .fixed = options_.fixed,
+                          .virtual_bytes = options_.virtual_bytes,
+                          .disk_id = IdsOf(options_).disk,
+                          .logical_sector_bytes = options_.sector_bytes,
+                          .physical_sector_bytes = options_.sector_bytes};
+  std::vector<std::byte> bytes(Metadata::kEncodedBytes);
+  metadata.EncodeTo(bytes);
+  return target_->Write(options_.metadata_offset(), bytes);
+}
+
+Status Writer::WriteHeaderSection() {
+  std::vector<std::byte> table(kTableBytes);
+  RegionTable{.bat = {options_.bat_offset(), options_.bat_bytes()},
+              .metadata = {options_.metadata_offset(), kMebibyte}}
+      .EncodeTo(table);
+  const Ids ids = IdsOf(options_);
+  Header header{.sequence_number = 1,
+                .file_write_id = ids.file_write,
+                .data_write_id = ids.data_write,
+                .log_bytes = static_cast<std::uint32_t>(options_.log_bytes),
+                .log_offset = options_.log_offset()};
+  std::vector<std::byte> first(Header::kBytes);
+  header.EncodeTo(first);
+  header.sequence_number = 2;
+  std::vector<std::byte> second(Header::kBytes);
+  header.EncodeTo(second);
+  const std::array pieces = {WritePiece{.offset = kRegionTable1Offset, .data = table},
+                             WritePiece{.offset = kRegionTable2Offset, .data = table},
+                             WritePiece{.offset = kHeader1Offset, .data = first},
+                             WritePiece{.offset = kHeader2Offset, .data = second}};
+  INSTAR_TRY(target_->WriteAll(pieces));
+  INSTAR_TRY(target_->Flush());
+
+  std::vector<std::byte> identifier(kFileIdentifierBytes);
+  std::memcpy(identifier.data(), kFileSignature.data(), kFileSignature.size());
+  for (std::size_t i = 0; i < kCreator.size(); ++i) {  // in UTF-16
+    StoreLe16(identifier, kFileSignature.size() + 2 * i,
+              static_cast<std::uint16_t>(static_cast<unsigned char>(kCreator[i])));
+  }
+  INSTAR_TRY(target_->Write(0, identifier));
+  return target_->Flush();
+}
+
+Status Writer::Finish() {
+  while (options_.fixed && taken_ < options_.bat().blocks()) INSTAR_TRY(TakeBlock(taken_));
+  INSTAR_TRY(bat_.Finish());
+  INSTAR_TRY(WriteMetadata());
+  if (target_->fresh_reads_zero()) {
+    INSTAR_TRY(target_->Resize(options_.BlockOffset(taken_), Preallocation::kOff));
+  }
+  INSTAR_TRY(target_->Flush());
+  return WriteHeaderSection();
+}
+
+}  // namespace instar::vhdx

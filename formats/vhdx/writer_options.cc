@@ -1,0 +1,80 @@
+#include "formats/vhdx/writer_options.h"
+
+#include <algorithm>
+
+#include "formats/base/create_options.h"
+
+namespace instar::vhdx {
+namespace {
+
+constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxLogBytes = 4 * kGibibyte;
+
+std::uint64_t DefaultBlockBytes(std::uint64_t virtual_bytes) {
+  if (virtual_bytes > 32 * 1024 * kGibibyte) return 64 * kMebibyte;
+  if (virtual_bytes > 100 * kGibibyte) return 32 * kMebibyte;
+  if (virtual_bytes > kGibibyte) return 16 * kMebibyte;
+  return 8 * kMebibyte;
+}
+
+Result<std::uint64_t> BlockBytes(std::uint64_t asked, std::uint64_t virtual_bytes) {
+  if (asked == 0) return DefaultBlockBytes(virtual_bytes);
+  if (asked >= kMaxBlockBytes) asked = kMaxBlockBytes;
+  const std::uint64_t bytes = DivideRoundUp(asked, kMebibyte) * kMebibyte;
+  if (!IsPowerOfTwo(bytes)) {
+    return InvalidArgument("Block size must be a power of two, and {0} is not", bytes);
+  }
+  return bytes;
+}
+
+Result<std::uint64_t> LogBytes(std::uint64_t asked) {
+  if (asked == 0) return InvalidArgument("Log size must be a multiple of 1 MB, and not 0");
+  if (asked > kMaxLogBytes - kMebibyte) {
+    return InvalidArgument("Log size must be smaller than 4 GB, and {0} is not", asked);
+  }
+  return DivideRoundUp(asked, kMebibyte) * kMebibyte;
+}
+
+}  // namespace
+
+Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
+  if (const auto checked = CheckCreateOptions(FormatId::kVhdx, options.options); !checked) {
+    return InvalidArgument(checked.error().summary);
+  }
+  if (!options.backing_name.empty()) {
+    return InvalidArgument("VHDX images cannot be written with a backing file");
+  }
+  if (options.compress) return InvalidArgument("VHDX images cannot be compressed");
+
+  WriterOptions out;
+  std::uint64_t block_bytes = 0;
+  OptionList items(options.options);
+  while (const auto item = items.Next()) {
+    const OptionSetting setting = *CheckOption(FormatId::kVhdx, *item);
+    const std::string_view name = setting.spec->name;
+    if (name == "subformat") {
+      out.fixed = setting.text == "fixed";
+    } else if (name == "block_size") {
+      block_bytes = setting.number;
+    } else if (name == "block_state_zero") {
+      out.block_state_zero = setting.number != 0;
+    } else if (name == "log_size") {
+      INSTAR_ASSIGN_OR_RETURN(out.log_bytes, LogBytes(setting.number));
+    } else if (name == "logical_sector_size") {
+      if (setting.number != 512 && setting.number != 4096) {
+        return InvalidArgument("logical_sector_size must be 512 or 4096, not {0}", setting.number);
+      }
+      out.sector_bytes = static_cast<std::uint32_t>(setting.number);
+    }
+  }
+  if (options.virtual_size_bytes > kMaxVirtualBytes) {
+    return OverLimit("Image size too large; max of 64TB, which {0} bytes are more than",
+                     options.virtual_size_bytes);
+  }
+  out.virtual_bytes =
+      DivideRoundUp(options.virtual_size_bytes, out.sector_bytes) * out.sector_bytes;
+  INSTAR_ASSIGN_OR_RETURN(out.block_bytes, BlockBytes(block_bytes, out.virtual_bytes));
+  return out;
+}
+
+}  // namespace instar::vhdx
