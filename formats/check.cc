@@ -1,13 +1,18 @@
 #include "formats/check.h"
 
+#include "formats/vhdx/checker.h"
+#include "formats/vpc/checker.h"
+
 namespace instar {
 
 Result<CheckCounts> CheckImage(const CheckOptions& options) {
   switch (options.reader->format()) {
+    case FormatId::kVpc:
+      return vpc::Check(options);
+    case FormatId::kVhdx:
+      return vhdx::Check(options);
     case FormatId::kQcow2:
     case FormatId::kVmdk:
-    case FormatId::kVpc:
-    case FormatId::kVhdx:
     case FormatId::kRaw:
     case FormatId::kUnknown:
     case FormatId::kLuks:
