@@ -22,6 +22,7 @@ sys.path.insert(0, str(TESTS))
 
 import conformance.checks  # noqa: E402
 import conformance.errors  # noqa: E402
+import conformance.hyper_v  # noqa: E402
 import conformance.readers  # noqa: E402
 import harness  # noqa: E402
 import hostile.cases  # noqa: E402
@@ -29,7 +30,8 @@ import integration.cases  # noqa: E402
 
 PYTHON_SUITES = {
     "conformance": lambda: [*conformance.checks.groups(), *conformance.errors.groups(),
-                            *conformance.readers.groups()],
+                            *conformance.readers.groups(),
+                            *conformance.hyper_v.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
 }
