@@ -1,0 +1,6 @@
+#include "vhdx_map_fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  instar::fuzz::FuzzVhdxMap(std::as_bytes(std::span(data, size)));
+  return 0;
+}
