@@ -93,6 +93,13 @@ class ImageReader {
     return Unsupported("images of this format have no snapshots");
   }
 
+  // Whether `backing`, opened as the image names it, is the one that this image was made upon,
+  // where the format can tell. Asked before cursors are opened. kCorrupt if it is another.
+  virtual Status CheckBacking(const ImageReader& backing) const {
+    (void)backing;
+    return {};
+  }
+
   virtual Result<std::unique_ptr<MapCursor>> OpenCursor() const = 0;
 
   // Inflates the unit that `extent` (kCompressed) belongs to. `compressed` holds

@@ -26,7 +26,32 @@ Result<std::vector<char>> TextAt(std::span<const std::byte> item, std::uint32_t 
   return *std::move(text);
 }
 
+// The GUID as the format writes it: "{83ed0ec3-24c8-49a6-a959-5e4bd1288791}", of either case.
+bool IsTextOf(std::span<const char> text, const Guid& guid) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  // The first three groups are little-endian on disk.
+  constexpr std::array<std::uint8_t, 16> kOrder = {3, 2, 1,  0,  5,  4,  7,  6,
+                                                   8, 9, 10, 11, 12, 13, 14, 15};
+  constexpr std::size_t kTextBytes = 38;
+  if (text.size() != kTextBytes || text.front() != '{' || text.back() != '}') return false;
+  std::size_t at = 1;
+  for (std::size_t i = 0; i < kOrder.size(); ++i) {
+    if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-') return false;
+    const auto byte = static_cast<unsigned>(guid[kOrder[i]]);
+    for (const unsigned digit : {byte >> 4, byte & 15}) {
+      char c = text[at++];
+      if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+      if (c != kDigits[digit]) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
+
+bool ParentLocator::LinksTo(const Guid& data_write_id) const {
+  return IsTextOf(linkage, data_write_id) || IsTextOf(linkage2, data_write_id);
+}
 
 Result<ParentLocator> ParentLocator::DecodeFrom(std::span<const std::byte> item) {
   if (item.size() < kHeaderBytes) return Corrupt("the parent locator is cut off");
@@ -52,6 +77,7 @@ Result<ParentLocator> ParentLocator::DecodeFrom(std::span<const std::byte> item)
       if (name == kPaths[path]) paths[path] = PlainPath(value);
     }
     if (name == "parent_linkage") locator.linkage = std::move(value);
+    if (name == "parent_linkage2") locator.linkage2 = std::move(value);
   }
   for (std::vector<char>& path : paths) {
     if (path.empty()) continue;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/base/error.h"
+#include "formats/vhdx/layout.h"
 
 namespace instar::vhdx {
 
@@ -14,7 +15,13 @@ struct ParentLocator {
   // The parent as a plain path (formats/base/windows_path.h), UTF-8: from relative_path, else from
   // absolute_win32_path, else from volume_path.
   std::vector<char> name;
-  std::vector<char> linkage;  // the parent's data write GUID as text, "{...}"; may be missing
+  // The parent's data write GUID as text, "{...}". The second is there while the parent is being
+  // changed by a merge.
+  std::vector<char> linkage;
+  std::vector<char> linkage2;
+
+  // Whether the parent is one with this data write GUID.
+  [[nodiscard]] bool LinksTo(const Guid& data_write_id) const;
 
   // From the metadata item. kCorrupt, kUnsupported for other kinds of locator.
   static Result<ParentLocator> DecodeFrom(std::span<const std::byte> item);

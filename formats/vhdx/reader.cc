@@ -33,6 +33,14 @@ class Reader final : public ImageReader {
   Status SelectSnapshot(std::string_view) override {
     return Unsupported("VHDX images have no internal snapshots");
   }
+  Status CheckBacking(const ImageReader& backing) const override {
+    if (backing.format() != FormatId::kVhdx) return Corrupt("the parent of a VHDX is not a VHDX");
+    const Header& parent = static_cast<const Reader&>(backing).image_.header;
+    if (parent_locator_.LinksTo(parent.data_write_id)) return {};
+    return Corrupt(
+        "the parent is another disk, or has been written to since this disk was made "
+        "upon it: the identifiers differ");
+  }
   Result<std::unique_ptr<MapCursor>> OpenCursor() const override {
     return std::make_unique<Cursor>(image_);
   }

@@ -34,6 +34,14 @@ class Reader final : public ImageReader {
   Status SelectSnapshot(std::string_view) override {
     return Unsupported("VHD images have no internal snapshots");
   }
+  Status CheckBacking(const ImageReader& backing) const override {
+    if (backing.format() != FormatId::kVpc) return Corrupt("the parent of a VHD is not a VHD");
+    const Layout& parent = static_cast<const Reader&>(backing).layout_;
+    if (parent.footer.unique_id == layout_.dynamic.parent_id) return {};
+    return Corrupt(
+        "the parent is another disk than the one that this disk was made upon: the "
+        "identifiers differ");
+  }
   Result<std::unique_ptr<MapCursor>> OpenCursor() const override {
     if (layout_.is_fixed()) return std::make_unique<FixedCursor>(device_, layout_);
     return std::make_unique<BlockCursor>(device_, layout_);

@@ -51,6 +51,10 @@ Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor() const {
   cursor->chain_ = this;
   cursor->cursors_.resize(layers_.size());
   for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (i + 1 < layers_.size()) {
+      const Status fits = layers_[i].reader->CheckBacking(*layers_[i + 1].reader);
+      if (!fits) return std::unexpected(fits.error().On(layers_[i].device->id()));
+    }
     auto opened = layers_[i].reader->OpenCursor();
     if (!opened) return std::unexpected(opened.error().On(layers_[i].device->id()));
     cursor->cursors_[i].cursor = *std::move(opened);

@@ -165,7 +165,7 @@ def probed(t):
 # -- what qemu-img cannot make --------------------------------------------------------------------
 
 
-def overlay_of(form, sectors, here):
+def overlay_of(form, parent, sectors, here):
     """A differencing disk of 1 MiB blocks whose block 1 has the sectors `here`, all 0x55."""
     content = bytearray(MIB)
     for sector in here:
@@ -175,8 +175,11 @@ def overlay_of(form, sectors, here):
         bitmap[sector // 8] |= (0x80 >> sector % 8) if form == "vpc" else (1 << sector % 8)
     if form == "vpc":
         child = Vhd(sectors, MIB, DIFFERENCING).parent(b"W2ru", ".\\parent.img")
+        child.header["parent_id"] = parent[-512:][68:84]
         return child.data(1, content, bytes(bitmap)).build()
-    child = Vhdx(sectors * 512).over(("relative_path", ".\\parent.img"))
+    linkage = vhd_images.guid_text(parent[64 * KIB + 32:64 * KIB + 48])
+    child = Vhdx(sectors * 512).over(("parent_linkage", linkage),
+                                     ("relative_path", ".\\parent.img"))
     return child.data(1, content, 7).bitmap(0, bytes(32 * 8) + bytes(bitmap)).build()
 
 
@@ -188,7 +191,8 @@ def differencing(t, form, parent_options):
     (t.dir / "base.raw").write_bytes(base)
     t.succeeded(t.instar("convert", "-f", "raw", "-O", form, "-o", parent_options, "base.raw",
                          "parent.img"))
-    write(t.dir / "child.img", overlay_of(form, size // 512, here))
+    parent = (t.dir / "parent.img").read_bytes()
+    write(t.dir / "child.img", overlay_of(form, parent, size // 512, here))
     want = bytearray(base)
     for sector in here:
         want[MIB + 512 * sector:MIB + 512 * sector + 512] = b"\x55" * 512
@@ -198,6 +202,19 @@ def differencing(t, form, parent_options):
     chain = parse(t, t.succeeded(t.instar("info", "--backing-chain", "--output=json", "child.img")))
     t.equal([image["format"] for image in chain], [form, form], "formats of the chain")
     t.equal(chain[0]["backing-filename"], "parent.img", "name of the parent")
+    # Another disk of the same name is not the parent.
+    t.succeeded(t.instar("convert", "-f", "raw", "-O", form, "-o", parent_options, "got.raw",
+                         "other.img"))
+    other = bytearray((t.dir / "other.img").read_bytes())
+    if form == "vpc":
+        other[-512:] = vhd_images.vhd_footer(size, data_offset=512, identifier=b"other".ljust(16)) \
+            if parent_options != "azure=on" else vhd_images.vhd_footer(
+                size, vhd_images.FIXED, identifier=b"other".ljust(16))
+    else:
+        for at, sequence in ((64 * KIB, 1), (128 * KIB, 2)):
+            other[at:at + 4096] = vhd_images.vhdx_header(sequence)
+    (t.dir / "parent.img").write_bytes(other)
+    t.refused(t.instar("convert", "-O", "raw", "child.img", "got.raw"), says="parent")
 
 
 def replayed_log(t):

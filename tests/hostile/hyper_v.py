@@ -259,7 +259,8 @@ def windows_path_stays_here(t, form):
     if form == "vpc":
         content = Vhd(kind=DIFFERENCING).parent(b"W2ku", "C:\\vm\\base.img").build()
     else:
-        content = Vhdx().over(("absolute_win32_path", "C:\\vm\\base.img")).build()
+        content = Vhdx().over(("parent_linkage", v.guid_text(b"d" * 16)),
+                              ("absolute_win32_path", "C:\\vm\\base.img")).build()
     v.write(images / "x.img", content)
     t.refused(t.instar("convert", "-O", "raw", "x.img", "out", cwd=images))
     v.write(images / "base.img", v.fixed_vhd(b"\x42" * 32768) if form == "vpc" else

@@ -177,6 +177,12 @@ def metadata(items, count=None):
     return table.ljust(64 * KIB, b"\0") + pieces
 
 
+def guid_text(content):
+    """As the linkage of a parent locator names it."""
+    a, b, c = struct.unpack("<IHH", content[:8])
+    return f"{{{a:08x}-{b:04x}-{c:04x}-{content[8:10].hex()}-{content[10:16].hex()}}}"
+
+
 def parent_locator(entries, kind=PARENT_KIND):
     texts = b""
     content = kind + struct.pack("<HH", 0, len(entries))

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 
 #include "formats/registry.h"
 #include "support/map_text.h"
@@ -282,6 +283,29 @@ TEST(VhdxReader, TheParentIsNamedByTheRelativePathFirst) {
     EXPECT_EQ(reader->references()[0].name, c.name);
     EXPECT_EQ(reader->references()[0].format_name, "vhdx");
     EXPECT_EQ(MapText(*reader), "U4194304");
+  }
+}
+
+TEST(VhdxReader, TheParentMustHaveTheIdentifierThatTheLinkageNames) {
+  VhdxImage base;
+  for (std::size_t i = 0; i < 16; ++i) base.header.data_write_id[i] = static_cast<std::byte>(i);
+  const auto parent = Opened(base.Finish());
+  for (const auto& [key, text, good] :
+       {std::tuple{u"parent_linkage", u"{03020100-0504-0706-0809-0a0b0c0d0e0f}", true},
+        {u"parent_linkage", u"{03020100-0504-0706-0809-0A0B0C0D0E0F}", true},
+        {u"parent_linkage2", u"{03020100-0504-0706-0809-0a0b0c0d0e0f}", true},
+        {u"parent_linkage", u"{03020100-0504-0706-0809-0a0b0c0d0e0e}", false},
+        {u"parent_linkage", u"{00010203-0405-0607-0809-0a0b0c0d0e0f}", false},
+        {u"parent_linkage", u"03020100-0504-0706-0809-0a0b0c0d0e0f", false},
+        {u"other", u"{03020100-0504-0706-0809-0a0b0c0d0e0f}", false}}) {
+    VhdxImage image;
+    image.Parent({{key, text}, {u"relative_path", u"b.vhdx"}});
+    const auto child = Opened(image.Finish());
+    const Status fits = child->CheckBacking(*parent);
+    EXPECT_EQ(fits.has_value(), good);
+    if (!good && !fits) {
+      EXPECT_EQ(fits.error().code, ErrorCode::kCorrupt);
+    }
   }
 }
 

@@ -87,6 +87,23 @@ TEST(VpcReader, TheParentIsNamedByTheRelativeLocatorFirst) {
   }
 }
 
+TEST(VpcReader, TheParentMustHaveTheIdentifierThatTheChildNames) {
+  VhdImage base(16);
+  base.footer.unique_id[3] = std::byte{7};
+  const auto parent = Opened(base.Finish());
+  for (const bool good : {true, false}) {
+    VhdImage image(16, 4096, DiskType::kDifferencing);
+    image.Parent(0, "W2ru", u"base.vhd");
+    image.header.parent_id[3] = std::byte{good ? std::uint8_t{7} : std::uint8_t{8}};
+    const auto child = Opened(image.Finish());
+    const Status fits = child->CheckBacking(*parent);
+    EXPECT_EQ(fits.has_value(), good);
+    if (!good && !fits) {
+      EXPECT_EQ(fits.error().code, ErrorCode::kCorrupt);
+    }
+  }
+}
+
 TEST(VpcReader, ADifferencingDiskWithoutAUsableNameIsRefused) {
   VhdImage nameless(16, 4096, DiskType::kDifferencing);
   EXPECT_FALSE(vpc::OpenReader(nameless.Finish()));
