@@ -33,21 +33,22 @@ class StretchedDevice final : public BlockDevice {
                                                           {(3 << 20) + (64 << 10), 1024},
                                                           {5 << 20, 512}}};
 
-  explicit StretchedDevice(std::span<const std::byte> input) : file_(kFileBytes) {
-    for (const Stretch& stretch : kStretches) {
-      const auto part = input.first(std::min<std::uint64_t>(stretch.bytes, input.size()));
-      std::ranges::copy(part, file_.begin() + static_cast<std::ptrdiff_t>(stretch.offset));
+  explicit StretchedDevice(std::span<const std::byte> input) {
+    for (std::size_t i = 0; i < kStretches.size(); ++i) {
+      const auto part = input.first(std::min<std::uint64_t>(kStretches[i].bytes, input.size()));
+      contents_[i].assign(part.begin(), part.end());
+      contents_[i].resize(kStretches[i].bytes);
       input = input.subspan(part.size());
     }
-    Sum(vhdx::kHeader1Offset, 4096);
-    Sum(vhdx::kHeader2Offset, 4096);
-    Sum(vhdx::kRegionTable1Offset, vhdx::kTableBytes);
-    Sum(vhdx::kRegionTable2Offset, vhdx::kTableBytes);
+    for (const std::size_t header : {1, 2}) Sum(header, 0, 4096);
+    for (const std::size_t table : {3, 4}) Sum(table, 0, vhdx::kTableBytes);
     // Entries of the log that stand one after another in the stretch that may hold some.
-    for (std::uint64_t at = 1 << 20; at < (1 << 20) + (16 << 10);) {
-      const std::uint64_t bytes = LoadLe32(file_, at + 8);
-      const bool whole = bytes != 0 && bytes % 4096 == 0 && bytes <= (16 << 10);
-      if (whole && std::memcmp(file_.data() + at, "loge", 4) == 0) Sum(at, bytes);
+    constexpr std::size_t kLog = 5;
+    const std::span<const std::byte> log(contents_[kLog]);
+    for (std::uint64_t at = 0; at < log.size();) {
+      const std::uint64_t bytes = LoadLe32(log, at + 8);
+      const bool whole = bytes != 0 && bytes % 4096 == 0 && bytes <= log.size() - at;
+      if (whole && std::memcmp(log.data() + at, "loge", 4) == 0) Sum(kLog, at, bytes);
       at += whole ? bytes : 4096;
     }
   }
@@ -58,9 +59,13 @@ class StretchedDevice final : public BlockDevice {
     if (out.size() > budget_bytes_) return MakeError(ErrorCode::kIo, "budget exhausted");
     budget_bytes_ -= out.size();
     std::ranges::fill(out, std::byte{0});
-    if (offset < file_.size()) {
-      std::memcpy(out.data(), file_.data() + offset,
-                  std::min<std::uint64_t>(out.size(), file_.size() - offset));
+    for (std::size_t i = 0; i < kStretches.size(); ++i) {
+      const std::uint64_t first = std::max(offset, kStretches[i].offset);
+      const std::uint64_t end =
+          std::min(offset + out.size(), kStretches[i].offset + kStretches[i].bytes);
+      if (first >= end) continue;
+      std::memcpy(out.data() + (first - offset),
+                  contents_[i].data() + (first - kStretches[i].offset), end - first);
     }
     return {};
   }
@@ -70,12 +75,15 @@ class StretchedDevice final : public BlockDevice {
   }
 
  private:
-  void Sum(std::uint64_t at, std::uint64_t bytes) {
-    const auto structure = std::span(file_).subspan(at, bytes);
-    StoreLe32(structure, 4, Crc32cWithout(structure, 4));
+  // Of the structure of `bytes` that starts at `at` of the stretch and is zeros beyond it.
+  void Sum(std::size_t stretch, std::uint64_t at, std::uint64_t bytes) {
+    std::vector<std::byte> structure(contents_[stretch].begin() + static_cast<std::ptrdiff_t>(at),
+                                     contents_[stretch].end());
+    structure.resize(bytes);
+    StoreLe32(contents_[stretch], at + 4, Crc32cWithout(structure, 4));
   }
-  std::vector<std::byte> file_;
-  mutable std::uint64_t budget_bytes_ = 64 << 20;
+  std::array<std::vector<std::byte>, kStretches.size()> contents_;
+  mutable std::uint64_t budget_bytes_ = 4 << 20;
 };
 
 inline void FuzzVhdxMap(std::span<const std::byte> input) {
