@@ -11,6 +11,10 @@ from hostile.generate import Qcow2
 
 ISOLATIONS = ("kvm", "process")
 
+# Where guest memory stands, and what little of the host's there is below it (bare_code.h).
+GUEST_BASE = 64 << 30
+REFUGE = GUEST_BASE - (1 << 20)
+
 # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what root needs to work on other users' images.
 MAY_KEEP = 1 << 1 | 1 << 2
 
@@ -134,6 +138,32 @@ def parser_process_holds_no_files(t):
                         f"the child holds {to}")
 
 
+def parser_process_inherits_no_memory(t):
+    """Of the memory of the process that started it nothing is left: no environment, no program, no
+    second view of the guest's code that could be written."""
+    with slow_convert(t, t.tools.isolation("process")) as running:
+        def children():
+            return [pid for pid, _, status in running.threads()
+                    if pid != running.process.pid and jailed(status)]
+
+        found = poll_until(lambda: children() or not running.alive)
+        t.check(isinstance(found, list), "no jailed child appeared")
+        maps = Path(f"/proc/{found[0]}/maps").read_text().splitlines()
+        t.check(maps, "the child has no memory")
+        for line in maps:
+            span, rights, _, _, inode, *name = line.split(maxsplit=5)
+            start, end = (int(part, 16) for part in span.split("-"))
+            if name and name[0].startswith("[v"):
+                continue
+            in_refuge = REFUGE <= start and end <= GUEST_BASE and inode == "0"
+            in_guest = start >= GUEST_BASE and name[:1] == ["/memfd:instar-guest (deleted)"]
+            t.check(in_refuge or in_guest, f"left in the child: {line}")
+            t.check(not ("w" in rights and "x" in rights), f"writable code: {line}")
+        guest = [line.split() for line in maps if "instar-guest" in line]
+        offsets = [(int(fields[2], 16), fields[0]) for fields in guest]
+        t.equal(len({offset for offset, _ in offsets}), len(offsets), "guest memory mapped once")
+
+
 def nothing_but_the_named_files(t, isolation):
     """The whole host process, while it runs: only the files that this run is about."""
     with slow_convert(t, t.tools.isolation(isolation)) as running:
@@ -158,5 +188,6 @@ def groups():
                   status_of_all_threads, isolation)
         group.add(f"{isolation}: holds no file but those of the run", nothing_but_the_named_files,
                   isolation)
+    group.case("process: the parser inherits no memory")(parser_process_inherits_no_memory)
     group.case("process: the parser holds no files")(parser_process_holds_no_files)
     return [group]

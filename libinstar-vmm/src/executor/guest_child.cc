@@ -1,92 +1,26 @@
-// From the moment a thread's FS base is the guest's, nothing of the C library may run on it: no
-// thread-local variable, no stack protector, no errno. What follows that moment is written with
-// bare system calls.
 #include "executor/guest_child.h"
 
-#include <asm/prctl.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 
-#define INSTAR_BARE \
-  __attribute__((no_stack_protector, no_sanitize("address"), no_sanitize("undefined")))
+#include "executor/bare_code.h"
 
 namespace instar::vmm {
 namespace {
-
-[[gnu::always_inline]] inline long Syscall(long number, long a, long b = 0, long c = 0,
-                                           long d = 0) {
-  long result;
-  register long fourth asm("r10") = d;
-  asm volatile("syscall"
-               : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth)
-               : "rcx", "r11", "memory");
-  return result;
-}
-
-// Runs on its own stack with the guest's FS base.
-INSTAR_BARE void OnFault(int signal, siginfo_t* info, void* context) {
-  auto* fault = reinterpret_cast<GuestFault*>(INSTAR_GUEST_BASE + kGuestFaultOffset);
-  fault->instruction =
-      static_cast<std::uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
-  fault->address = reinterpret_cast<std::uint64_t>(info->si_addr);
-  fault->signal = static_cast<std::uint64_t>(signal);
-  Syscall(SYS_exit_group, 1);
-  __builtin_unreachable();
-}
-
-// Waits until the host wants vCPU `index`, then never returns from the guest.
-[[noreturn]] INSTAR_BARE void EnterGuest(std::uint64_t entry, std::uint64_t stack,
-                                         std::uint64_t vcpu, std::uint64_t boot) {
-  auto* state =
-      reinterpret_cast<std::uint32_t*>(vcpu + kMailboxOffset + offsetof(instar_mailbox, state));
-  while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != INSTAR_MAILBOX_START) {
-    Syscall(SYS_futex, reinterpret_cast<long>(state), FUTEX_WAIT, INSTAR_MAILBOX_IDLE, 0);
-  }
-  if (Syscall(SYS_arch_prctl, ARCH_SET_FS, static_cast<long>(vcpu)) != 0) {
-    Syscall(SYS_exit_group, kChildSetupFailed);
-  }
-  asm volatile("mov %%rcx, %%rsp\n\tjmp *%%rax" : : "c"(stack), "a"(entry), "D"(boot) : "memory");
-  __builtin_unreachable();
-}
-
-void SetFaultStack() {
-  constexpr std::size_t kBytes = 16384;
-  void* stack = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  stack_t alternate{};
-  alternate.ss_sp = stack;
-  alternate.ss_size = kBytes;
-  if (stack == MAP_FAILED || sigaltstack(&alternate, nullptr) != 0) _exit(kChildSetupFailed);
-}
-
-struct WorkerStart {
-  const GuestLayout* layout;
-  unsigned index;
-  std::uint32_t* ready;
-};
-
-void* WorkerThread(void* argument) {
-  const WorkerStart start = *static_cast<WorkerStart*>(argument);
-  SetFaultStack();
-  __atomic_add_fetch(start.ready, 1, __ATOMIC_RELEASE);
-  syscall(SYS_futex, start.ready, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-  EnterGuest(INSTAR_IMAGE_BASE + INSTAR_WORKER_ENTRY_OFFSET, start.layout->stack_top(start.index),
-             start.layout->vcpu(start.index), 0);
-}
 
 void Require(bool ok) {
   if (!ok) _exit(kChildSetupFailed);
@@ -123,7 +57,7 @@ void DropPrivileges() {
 
 void CatchFaults() {
   struct sigaction action{};
-  action.sa_sigaction = OnFault;
+  action.sa_sigaction = BareFaultHandler();
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigaction(signal, &action, nullptr);
   // The host's signals are not this process's business.
@@ -132,8 +66,8 @@ void CatchFaults() {
 
 // Five system calls, on all threads; anything else kills the process. arch_prctl sets the FS base
 // once per thread.
-void Seal() {
-  sock_filter program[] = {
+sock_fprog WriteFilter(Refuge& refuge) {
+  const sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
@@ -145,32 +79,130 @@ void Seal() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  sock_fprog filter = {.len = sizeof program / sizeof program[0], .filter = program};
-  Require(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) == 0);
+  static_assert(sizeof program <= sizeof refuge.filter);
+  std::memcpy(refuge.filter.data(), program, sizeof program);
+  return {.len = std::size(program), .filter = refuge.filter.data()};
+}
+
+// Reads /proc/self/maps and calls visit(start, end, is_system) for each mapping, in order.
+// `is_system`: the kernel's own pages (vdso and its data), which newer kernels do not let go.
+template <typename Visit>
+void VisitMappings(Visit visit) {
+  const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  Require(file >= 0);
+  char buffer[4096];
+  std::uint64_t numbers[2] = {0, 0};  // start, end
+  unsigned field = 0;                 // 0, 1: the numbers; 2: what follows them
+  bool system = false;
+  for (ssize_t count; (count = read(file, buffer, sizeof buffer)) != 0;) {
+    Require(count > 0);
+    for (ssize_t i = 0; i < count; ++i) {
+      const char c = buffer[i];
+      if (c == '\n') {
+        visit(numbers[0], numbers[1], system);
+        numbers[0] = numbers[1] = 0;
+        field = 0;
+        system = false;
+      } else if (field == 2) {
+        // Of all names in brackets only theirs start with a v.
+        if (c == '[') field = 3;
+      } else if (field == 3) {
+        system = c == 'v';
+        field = 4;
+      } else if (c == '-' || c == ' ') {
+        ++field;
+      } else if (field < 2) {
+        numbers[field] =
+            numbers[field] << 4 | static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
+      }
+    }
+  }
+}
+
+// Everything but the refuge, the guest, and what the kernel holds on to.
+void ListWhatGoes(const GuestLayout& layout, BareStart& start) {
+  std::uint64_t from = 0;
+  const auto keep = [&](std::uint64_t begin, std::uint64_t end) {
+    if (begin > from) {
+      Require(start.range_count < kMaxUnmappedRanges);
+      start.ranges[start.range_count++] = {.start = from, .bytes = begin - from};
+    }
+    if (end > from) from = end;
+  };
+  constexpr std::uint64_t kUserEnd = 0x7ffffffff000;
+  bool past_guest = false;
+  const auto keep_guest = [&] {
+    keep(Refuge::kBase, layout.end);
+    past_guest = true;
+  };
+  VisitMappings([&](std::uint64_t begin, std::uint64_t end, bool system) {
+    if (begin >= INSTAR_GUEST_BASE && !past_guest) keep_guest();
+    if (system && end <= kUserEnd) keep(begin, end);
+  });
+  if (!past_guest) keep_guest();
+  keep(kUserEnd, kUserEnd);
+}
+
+// The kernel must not write to what is about to go.
+void LeaveRseq() {
+  char* const area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+  constexpr unsigned kRegisteredBytes = 32;
+  syscall(SYS_rseq, area, kRegisteredBytes, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+}
+
+// From here on nothing of the C library may run on this thread.
+[[noreturn]] void LeaveForRefuge(Refuge& refuge, unsigned index) {
+  stack_t alternate{};
+  alternate.ss_sp = refuge.fault_stacks[index].data();
+  alternate.ss_size = Refuge::kFaultStackBytes;
+  Require(sigaltstack(&alternate, nullptr) == 0);
+  LeaveRseq();
+  EnterRefuge(refuge.starts[index]);
+}
+
+struct WorkerStart {
+  Refuge* refuge;
+  unsigned index;
+};
+
+void* WorkerThread(void* argument) {
+  const WorkerStart start = *static_cast<WorkerStart*>(argument);
+  LeaveForRefuge(*start.refuge, start.index);
 }
 
 }  // namespace
 
 void RunGuestChild(const GuestLayout& layout) {
   ProtectMemory(layout);
+  Refuge* const refuge = MakeRefuge();
+  Require(refuge != nullptr);
+  for (unsigned i = 0; i < layout.workers; ++i) {
+    refuge->starts[i] = {
+        .entry = i == 0 ? layout.image.entry : INSTAR_IMAGE_BASE + INSTAR_WORKER_ENTRY_OFFSET,
+        .stack = layout.stack_top(i),
+        .vcpu = layout.vcpu(i),
+        .boot = i == 0 ? layout.boot : 0,
+        .arrived = &refuge->arrived,
+        .others = layout.workers - 1,
+        .first = i == 0,
+        .range_count = 0,
+        .ranges = {},
+        .filter = {}};
+  }
+  refuge->starts[0].filter = WriteFilter(*refuge);
+  ListWhatGoes(layout, refuge->starts[0]);
   DropPrivileges();  // before there are threads: capabilities are a thread's own
   CatchFaults();
-  SetFaultStack();
-  static std::uint32_t ready = 0;
   static WorkerStart starts[INSTAR_MAX_WORKERS];
   pthread_attr_t attributes;
   Require(pthread_attr_init(&attributes) == 0);
   Require(pthread_attr_setstacksize(&attributes, 64 << 10) == 0);
   for (unsigned i = 1; i < layout.workers; ++i) {
-    starts[i] = {.layout = &layout, .index = i, .ready = &ready};
+    starts[i] = {.refuge = refuge, .index = i};
     pthread_t thread;
     Require(pthread_create(&thread, &attributes, WorkerThread, &starts[i]) == 0);
   }
-  for (std::uint32_t now; (now = __atomic_load_n(&ready, __ATOMIC_ACQUIRE)) + 1 < layout.workers;) {
-    syscall(SYS_futex, &ready, FUTEX_WAIT, now, nullptr, nullptr, 0);
-  }
-  Seal();
-  EnterGuest(layout.image.entry, layout.stack_top(0), layout.vcpu(0), layout.boot);
+  LeaveForRefuge(*refuge, 0);
 }
 
 }  // namespace instar::vmm
