@@ -72,6 +72,12 @@ class ImageWriter {
     return Unsupported("the target format does not support bitmaps");
   }
 
+  // Whether CopyBitmaps can be expected to succeed; before Begin, so that nothing is lost if not.
+  // Errors as CopyBitmaps.
+  virtual Status CheckBitmaps(const BlockDevice& source, bool skip_broken) {
+    return CopyBitmaps(source, skip_broken);
+  }
+
   // Writes the remaining metadata, the header last, with the flushes that order needs.
   virtual Status Finish() = 0;
 };

@@ -20,12 +20,11 @@ bool AllAre(std::span<const std::byte> bytes, std::byte value) {
 // Copies one bitmap after the other; the first failure ends it.
 class Copier final : public BitmapVisitor {
  public:
-  Copier(const BlockDevice& source, const Header& header, bool skip_broken, BitmapWriter& writer)
+  Copier(const BlockDevice& source, const Header& header, bool skip_broken, BitmapWriter* writer)
       : source_(source), header_(header), skip_broken_(skip_broken), writer_(writer) {}
 
   void Visit(const BitmapEntry& entry, std::string_view name) override {
     if (status_) status_ = Copy(entry, name);
-    ++index_;
   }
   [[nodiscard]] const Status& status() const { return status_; }
 
@@ -33,18 +32,19 @@ class Copier final : public BitmapVisitor {
   Status Copy(const BitmapEntry& entry, std::string_view name) {
     if ((entry.flags & kBitmapInUse) != 0) {
       if (skip_broken_) return {};
-      return Corrupt("bitmap {0} of the source was not stored completely and cannot be copied",
-                     index_);
+      return MakeTextError(ErrorCode::kCorrupt,
+                           "the bitmap '{t}' was not stored completely and cannot be copied "
+                           "(--skip-broken-bitmaps leaves it out)",
+                           name);
     }
     INSTAR_ASSIGN_OR_RETURN(BitmapData data, BitmapData::Open(source_, header_, entry));
-    return writer_.Add(name, entry, data);
+    return writer_ == nullptr ? Status() : writer_->Add(name, entry, data);
   }
 
   const BlockDevice& source_;
   const Header& header_;
   bool skip_broken_;
-  BitmapWriter& writer_;
-  std::uint64_t index_ = 0;
+  BitmapWriter* writer_;  // null: only look
   Status status_;
 };
 
@@ -107,8 +107,10 @@ Result<std::optional<BitmapsExtension>> BitmapWriter::Finish() {
   return extension;
 }
 
-Status CopyBitmaps(const BlockDevice& source, std::uint64_t disk_bytes, bool skip_broken,
-                   BitmapWriter& writer) {
+namespace {
+
+Status VisitSource(const BlockDevice& source, std::uint64_t disk_bytes, bool skip_broken,
+                   BitmapWriter* writer) {
   ReadWindow file(source, 4096);
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, file.View(0, Header::kFullBytes));
   INSTAR_ASSIGN_OR_RETURN(const Header header, Header::DecodeFrom(bytes));
@@ -124,6 +126,17 @@ Status CopyBitmaps(const BlockDevice& source, std::uint64_t disk_bytes, bool ski
   Copier copier(source, header, skip_broken, writer);
   INSTAR_TRY(VisitBitmaps(source, *extensions.bitmaps, copier));
   return copier.status();
+}
+
+}  // namespace
+
+Status CheckBitmaps(const BlockDevice& source, std::uint64_t disk_bytes, bool skip_broken) {
+  return VisitSource(source, disk_bytes, skip_broken, nullptr);
+}
+
+Status CopyBitmaps(const BlockDevice& source, std::uint64_t disk_bytes, bool skip_broken,
+                   BitmapWriter& writer) {
+  return VisitSource(source, disk_bytes, skip_broken, &writer);
 }
 
 }  // namespace instar::qcow2

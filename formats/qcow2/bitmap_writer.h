@@ -42,6 +42,9 @@ class BitmapWriter {
   std::vector<std::byte> directory_;
 };
 
+// Whether CopyBitmaps with these arguments finds what it needs. As ImageWriter::CheckBitmaps.
+Status CheckBitmaps(const BlockDevice& source, std::uint64_t disk_bytes, bool skip_broken);
+
 // Copies every bitmap of the qcow2 image on `source` to `writer`, for a disk of `disk_bytes`. As
 // ImageWriter::CopyBitmaps.
 Status CopyBitmaps(const BlockDevice& source, std::uint64_t disk_bytes, bool skip_broken,

@@ -14,19 +14,29 @@ class SnapshotDescriber final : public SnapshotVisitor {
   bool Visit(const SnapshotEntry& entry, std::string_view id, std::string_view name) override {
     constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
     sink_.BeginObject("");
-    if (entry.icount) sink_.Unsigned("icount", *entry.icount);
+    if (entry.icount) Count("icount", *entry.icount);
     sink_.Unsigned("vm-clock-nsec", entry.vm_clock_nanoseconds % kNanosecondsPerSecond);
     sink_.String("name", UpToNul(name));
     sink_.Unsigned("date-sec", entry.date_seconds);
     sink_.Unsigned("date-nsec", entry.date_nanoseconds);
     sink_.Unsigned("vm-clock-sec", entry.vm_clock_nanoseconds / kNanosecondsPerSecond);
     sink_.String("id", UpToNul(id));
-    sink_.Unsigned("vm-state-size", entry.vm_state_bytes);
+    Count("vm-state-size", entry.vm_state_bytes);
     sink_.EndObject();
     return true;
   }
 
  private:
+  // qemu-img takes these for signed.
+  void Count(std::string_view key, std::uint64_t value) {
+    const auto as_signed = static_cast<std::int64_t>(value);
+    if (as_signed < 0) {
+      sink_.Signed(key, as_signed);
+    } else {
+      sink_.Unsigned(key, value);
+    }
+  }
+
   ReportSink& sink_;
 };
 

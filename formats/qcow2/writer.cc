@@ -331,10 +331,16 @@ Result<std::size_t> Writer::Compress(unsigned worker, std::span<const std::byte>
   return compressors_[worker]->Compress(padded, out);
 }
 
-Status Writer::CopyBitmaps(const BlockDevice& source, bool skip_broken) {
+Status Writer::CheckBitmaps(const BlockDevice& source, bool skip_broken) {
   if (options_.version < 3) {
     return Unsupported("bitmaps require compatibility level 1.1 or above (compat=v3)");
   }
+  const Status checked = qcow2::CheckBitmaps(source, options_.virtual_size_bytes, skip_broken);
+  return checked ? checked : std::unexpected(checked.error().On(source.id()));
+}
+
+Status Writer::CopyBitmaps(const BlockDevice& source, bool skip_broken) {
+  INSTAR_TRY(CheckBitmaps(source, skip_broken));
   BitmapWriter bitmaps(batch_, allocator_, options_.cluster_bits);
   const Status copied =
       qcow2::CopyBitmaps(source, options_.virtual_size_bytes, skip_broken, bitmaps);

@@ -41,6 +41,7 @@ class Writer final : public ImageWriter {
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;
   Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
                                std::span<std::byte> out) override;
+  Status CheckBitmaps(const BlockDevice& source, bool skip_broken) override;
   Status CopyBitmaps(const BlockDevice& source, bool skip_broken) override;
   Status Finish() override;
 

@@ -363,7 +363,8 @@ CallResult Broker::Impl::Emit(const EmitRequest& request) {
     case ReportBuilder::Verdict::kMalformed:
       return Violate(kMalformedReport);
     case ReportBuilder::Verdict::kOverLimit:
-      NoteFailure("the report is larger than any image needs");
+      NoteFailure(absl::StrFormat("'%s': the report on it is larger than any image needs",
+                                  PrintableText(device(DeviceId{0}).path)));
       return Refused(ErrorCode::kLimit);
   }
   return Refused(ErrorCode::kInvalidArgument);

@@ -157,6 +157,9 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
   for (const int directory : needs.unlink_directories) {
     filter.Allow(SCMP_SYS(unlinkat),
                  {EqualsInt(0, static_cast<std::uint32_t>(directory)), EqualsInt(2, 0)});
+    // To see that it is the file that was created.
+    filter.Allow(SCMP_SYS(newfstatat), {EqualsInt(0, static_cast<std::uint32_t>(directory)),
+                                        EqualsInt(3, AT_SYMLINK_NOFOLLOW)});
   }
   return filter.Load();
 }

@@ -38,10 +38,12 @@ Status ChunkMap::Add(const Piece& piece) {
 }
 
 Result<Piece> ChunkMap::Next(std::uint64_t offset, std::uint64_t max_length) {
-  if (const auto raw = disk_->BareRaw(offset, max_length)) return *raw;
+  if (!options_.short_holes) {
+    if (const auto raw = disk_->BareRaw(offset, max_length)) return *raw;
+  }
   auto found = cursor_->Next(offset, max_length);
   if (found || options_.salvage == nullptr) return found;
-  const std::uint64_t lost = std::min(max_length, kSalvageMapBytes - offset % kSalvageMapBytes);
+  const std::uint64_t lost = disk_->UnreadableBytes(offset, max_length);
   options_.salvage->Lost(offset, lost);
   return Piece{.kind = Piece::Kind::kZero, .offset = offset, .length_bytes = lost};
 }

@@ -20,6 +20,7 @@ class ChunkMap {
     std::uint64_t chunk_bytes = kChunkBytes;
     std::uint64_t unit_bytes = kSectorBytes;  // of the target
     bool inherit = false;                     // the target has a backing file
+    bool short_holes = false;                 // holes of raw sources count however short
     SalvageCount* salvage = nullptr;          // set: what cannot be read is zeros
   };
 

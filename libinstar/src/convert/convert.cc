@@ -96,7 +96,7 @@ Status RunWorkers(const Job& job, unsigned count) {
 }
 
 // What can be told of --bitmaps before the target is touched.
-Status CheckBitmaps(const SourceDisk& disk, const ConvertRequest& request) {
+Status CheckBitmaps(const SourceDisk& disk, const Target& target, const ConvertRequest& request) {
   if (disk.chain(0).top().format() != FormatId::kQcow2) {
     Error error = Unsupported("--bitmaps: images of the source's format have no bitmaps").error();
     return std::unexpected(error.On(request.sources.front()));
@@ -105,7 +105,8 @@ Status CheckBitmaps(const SourceDisk& disk, const ConvertRequest& request) {
     Error error = Unsupported("--bitmaps: images of the target's format have no bitmaps").error();
     return std::unexpected(error.On(request.target));
   }
-  return {};
+  return target.writer().CheckBitmaps(*disk.chain(0).layers().front().device,
+                                      request.skip_broken_bitmaps);
 }
 
 Status CopyBitmaps(const SourceDisk& disk, const Target& target, const ConvertRequest& request) {
@@ -128,7 +129,7 @@ Status Run(Host& host, const ConvertRequest& request) {
   }
   const unsigned count = Workers(host, request, size);
   INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));
-  if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, request));
+  if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, *target, request));
 
   const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets

@@ -12,9 +12,6 @@
 
 namespace instar::convert {
 
-// How much of a map that cannot be read is given up at a time.
-inline constexpr std::uint64_t kSalvageMapBytes = 4096;
-
 // What was lost, by all workers together.
 class SalvageCount {
  public:

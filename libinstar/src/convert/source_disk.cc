@@ -34,6 +34,9 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
     for (const Layer& layer : layers) {
       disk->largest_cluster_bytes_ =
           std::max(disk->largest_cluster_bytes_, layer.reader->compressed_unit_bytes());
+      const std::uint64_t cluster_bytes = layer.reader->cluster_size_bytes();
+      if (cluster_bytes == 0) continue;
+      source.smallest_cluster_bytes = std::min(source.smallest_cluster_bytes, cluster_bytes);
     }
     disk->sources_.push_back(std::move(source));
   }
@@ -68,6 +71,14 @@ std::optional<Piece> SourceDisk::BareRaw(std::uint64_t offset, std::uint64_t max
                .length_bytes = std::min(max_length, bytes - local),
                .device = device.id(),
                .file_offset = local};
+}
+
+std::uint64_t SourceDisk::UnreadableBytes(std::uint64_t offset, std::uint64_t max_length) const {
+  const Source& source = sources_[SourceAt(offset)];
+  constexpr std::uint64_t kMost = 2 << 20;  // the largest cluster of any format that can be told
+  const std::uint64_t unit = std::max(kSectorBytes, std::min(source.smallest_cluster_bytes, kMost));
+  const std::uint64_t rest = unit - (offset - source.start) % unit;
+  return std::min({rest, source.end - offset, max_length});
 }
 
 Result<std::unique_ptr<SourceCursor>> SourceDisk::OpenCursor() const {

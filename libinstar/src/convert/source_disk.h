@@ -36,6 +36,10 @@ class SourceDisk {
   // a hole shorter than a chunk is not worth the call that would find it.
   [[nodiscard]] std::optional<Piece> BareRaw(std::uint64_t offset, std::uint64_t max_length) const;
 
+  // How much at `offset` to give up where the map cannot be read, at most `max_length`: what is
+  // left of the smallest cluster there, so that none is lost that has an entry of its own.
+  [[nodiscard]] std::uint64_t UnreadableBytes(std::uint64_t offset, std::uint64_t max_length) const;
+
   Result<std::unique_ptr<SourceCursor>> OpenCursor() const;
 
  private:
@@ -44,6 +48,7 @@ class SourceDisk {
     std::unique_ptr<Chain> chain;
     std::uint64_t start = 0;  // on the concatenated disk
     std::uint64_t end = 0;
+    std::uint64_t smallest_cluster_bytes = ~std::uint64_t{0};  // of its layers that have clusters
     bool bare_raw = false;
   };
   [[nodiscard]] std::size_t SourceAt(std::uint64_t offset) const;

@@ -29,7 +29,7 @@ extern "C" {
 enum { INSTAR_MAX_WORKERS = 16 };  /* vCPUs of one guest */
 enum { INSTAR_MAX_LIST = 4096 };   /* entries of one vectored call */
 enum { INSTAR_MAX_NAME = 4096 };   /* bytes of a referenced file's name */
-enum { INSTAR_MAX_EMIT = 65536 };  /* bytes of one batch of records */
+enum { INSTAR_MAX_EMIT = 131072 }; /* bytes of one batch of records */
 enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
 
 #define INSTAR_DEVICE_WRITABLE 1u
