@@ -86,6 +86,48 @@ def salvage(t):
     t.check(difference is None, f"salvaged otherwise: {difference}", got)
 
 
+def salvage_keeps_to_its_source(t):
+    """A map that cannot be read costs nothing of the sources beside it."""
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "odd.qcow2", str((1 << 20) + 1536))
+    t.qemu_io("odd.qcow2", "write -P 1 0 1M")
+    content = bytearray((t.dir / "odd.qcow2").read_bytes())
+    table = int.from_bytes(content[40:48], "big")
+    entry = int.from_bytes(content[table:table + 8], "big") | 0x200
+    content[table:table + 8] = entry.to_bytes(8, "big")
+    (t.dir / "odd.qcow2").write_bytes(content)
+    (t.dir / "good.raw").write_bytes(b"good" * (1 << 18))
+    for sources in (["odd.qcow2", "good.raw"], ["good.raw", "odd.qcow2", "good.raw"]):
+        got = t.instar("convert", "--salvage", "-O", "raw", *sources, "got")
+        want = t.qemu_img("convert", "--salvage", "-O", "raw", *sources, "want")
+        t.equal(got.code, want.code, "exit code", got, want)
+        difference = first_difference(t.dir / "got", t.dir / "want")
+        t.check(difference is None, f"{sources} salvaged otherwise: {difference}", got)
+
+
+def bitmaps_that_cannot_be_copied(t):
+    """They are noticed before the target is touched."""
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "b.qcow2", "1M")
+    t.made_by_qemu_img("bitmap", "--add", "b.qcow2", "one")
+    for options in (["-o", "compat=0.10"],):
+        t.refused(t.instar("convert", "--bitmaps", "-O", "qcow2", *options, "b.qcow2", "notes"))
+        t.equal((t.dir / "notes").read_bytes(), b"precious " * 1000, "the target")
+
+
+def holes_with_a_large_sparse_size(t):
+    """-S is about zeros that were written; holes of the source stay holes."""
+    with open(t.dir / "holes.raw", "wb") as file:
+        file.truncate(16 << 20)
+        for number in range(16):
+            file.seek(number << 20)
+            file.write(b"data" * 1024)
+    for options in ([], ["-o", "cluster_size=4k"]):
+        for program, name in ((t.instar, "got"), (t.qemu_img, "want")):
+            t.succeeded(program("convert", "-f", "raw", "-O", "qcow2", "-S", "1M", *options,
+                                "holes.raw", name))
+        got, want = ((t.dir / name).stat().st_blocks for name in ("got", "want"))
+        t.check(got <= want * 1.01, f"{options}: {got} blocks, qemu-img {want}")
+
+
 def to_a_device_file(t):
     """/dev/null is a character device: no image can be made there."""
     outcome = t.instar("convert", "-n", "-O", "raw", "x.qcow2", "/dev/null")
@@ -121,6 +163,10 @@ def groups():
         unreadable_content_removes_the_new_target)
     group.case("a failed run keeps what existed")(failed_run_keeps_what_existed)
     group.case("--salvage")(salvage)
+    group.case("--salvage keeps to its source")(salvage_keeps_to_its_source)
+    group.case("bitmaps that cannot be copied leave the target alone")(
+        bitmaps_that_cannot_be_copied)
+    group.case("holes stay holes with a large -S")(holes_with_a_large_sparse_size)
     group.case("a character device is no target")(to_a_device_file)
     group.case("the source is never written")(source_is_never_written)
     return [group]

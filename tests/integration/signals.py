@@ -82,6 +82,17 @@ def interrupted_writing_qcow2(t):
     t.equal(tree(t.dir), before, "files changed")
 
 
+def somebody_elses_file(t):
+    """What was put in the place of the target meanwhile is not removed with it."""
+    with slow_convert(t, "x.qcow2", "mine") as running:
+        t.check(running.wait_for_data(t.dir / "mine"), "the run ended too early")
+        (t.dir / "mine").unlink()
+        (t.dir / "mine").write_bytes(b"other")
+        os.kill(running.process.pid, signal.SIGTERM)
+        t.check(running.finish() not in (None, 0), "should fail")
+    t.equal((t.dir / "mine").read_bytes(), b"other", "the other file")
+
+
 def closed_terminal(t):
     """SIGHUP, as from a terminal that goes away."""
     interrupted(t, signal.SIGHUP, ())
@@ -134,4 +145,5 @@ def groups():
     group.case("SIGTERM removes a target in two files")(interrupted_writing_qcow2)
     group.case("SIGUSR1 prints progress once")(progress_once)
     group.case("SIGKILL leaves no process")(killed_outright)
+    group.case("a file in the place of the target stays")(somebody_elses_file)
     return [group]
