@@ -7,7 +7,6 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/base/unique_id.h"
 #include "formats/vhdx/header.h"
 #include "formats/vhdx/metadata.h"
 #include "formats/vhdx/region_table.h"
@@ -20,21 +19,6 @@ constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
 constexpr std::string_view kFileSignature = "vhdxfile";
 constexpr std::string_view kCreator = "instar";
 constexpr std::size_t kFileIdentifierBytes = 4096;
-
-struct Ids {
-  Guid file_write;
-  Guid data_write;
-  Guid disk;
-};
-
-// Identifiers follow from the request, so that the same one gives the same bytes.
-Ids IdsOf(const WriterOptions& options) {
-  UniqueIdSource source("vhdx");
-  source.Mix(options.virtual_bytes);
-  source.Mix(options.block_bytes);
-  source.Mix(std::uint64_t{options.fixed});
-  return {.file_write = source.Next(), .data_write = source.Next(), .disk = source.Next()};
-}
 
 }  // namespace
 
@@ -108,7 +92,7 @@ Status Writer::WriteMetadata() {
   const Metadata metadata{.block_bytes = static_cast<std::uint32_t>(options_.block_bytes),
                           .fixed = options_.fixed,
                           .virtual_bytes = options_.virtual_bytes,
-                          .disk_id = IdsOf(options_).disk,
+                          .disk_id = options_.disk_id,
                           .logical_sector_bytes = options_.sector_bytes,
                           .physical_sector_bytes = options_.sector_bytes};
   std::vector<std::byte> bytes(Metadata::kEncodedBytes);
@@ -121,10 +105,9 @@ Status Writer::WriteHeaderSection() {
   RegionTable{.bat = {options_.bat_offset(), options_.bat_bytes()},
               .metadata = {options_.metadata_offset(), kMebibyte}}
       .EncodeTo(table);
-  const Ids ids = IdsOf(options_);
   Header header{.sequence_number = 1,
-                .file_write_id = ids.file_write,
-                .data_write_id = ids.data_write,
+                .file_write_id = options_.file_write_id,
+                .data_write_id = options_.data_write_id,
                 .log_bytes = static_cast<std::uint32_t>(options_.log_bytes),
                 .log_offset = options_.log_offset()};
   std::vector<std::byte> first(Header::kBytes);

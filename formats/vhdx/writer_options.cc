@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/base/create_options.h"
+#include "formats/base/unique_id.h"
 
 namespace instar::vhdx {
 namespace {
@@ -74,6 +75,14 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
   out.virtual_bytes =
       DivideRoundUp(options.virtual_size_bytes, out.sector_bytes) * out.sector_bytes;
   INSTAR_ASSIGN_OR_RETURN(out.block_bytes, BlockBytes(block_bytes, out.virtual_bytes));
+  UniqueIdSource ids("vhdx");
+  ids.Mix(options.target_name);
+  ids.Mix(out.virtual_bytes);
+  ids.Mix(out.block_bytes);
+  ids.Mix(std::uint64_t{out.fixed});
+  out.file_write_id = ids.Next();
+  out.data_write_id = ids.Next();
+  out.disk_id = ids.Next();
   return out;
 }
 

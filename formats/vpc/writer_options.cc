@@ -2,7 +2,6 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/create_options.h"
-#include "formats/base/unique_id.h"
 
 namespace instar::vpc {
 namespace {
@@ -54,19 +53,21 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
     out.virtual_bytes = DivideRoundUp(out.virtual_bytes, kMebibyte) * kMebibyte;
     out.geometry = GeometryFor(out.virtual_bytes / kSectorBytes);
   }
+  UniqueIdSource ids("vpc");
+  ids.Mix(options.target_name);
+  ids.Mix(out.virtual_bytes);
+  ids.Mix(std::uint64_t{out.fixed});
+  out.unique_id = ids.Next();
   return out;
 }
 
 Footer WriterOptions::MakeFooter() const {
-  UniqueIdSource ids("vpc");
-  ids.Mix(virtual_bytes);
-  ids.Mix(std::uint64_t{fixed});
   return {.creator = {'q', 'e', 'm', '2'},
           .original_bytes = virtual_bytes,
           .current_bytes = virtual_bytes,
           .geometry = geometry,
           .type = fixed ? DiskType::kFixed : DiskType::kDynamic,
-          .unique_id = ids.Next()};
+          .unique_id = unique_id};
 }
 
 }  // namespace instar::vpc

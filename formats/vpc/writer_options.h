@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "formats/base/unique_id.h"
 #include "formats/create.h"
 #include "formats/vpc/footer.h"
 
@@ -15,6 +16,7 @@ struct WriterOptions {
   // azure to whole MiB.
   std::uint64_t virtual_bytes = 0;
   Geometry geometry;
+  UniqueId unique_id{};  // follows from the request and the name of the file
 
   // kInvalidArgument in words for a user, kLimit, kUnsupported.
   static Result<WriterOptions> From(const CreateOptions& options);

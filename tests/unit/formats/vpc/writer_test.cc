@@ -138,6 +138,24 @@ TEST(VpcWriter, TheSameRequestGivesTheSameBytes) {
   EXPECT_EQ(a.bytes, b.bytes);
 }
 
+TEST(VpcWriter, FilesOfOtherNamesHaveOtherIdentifiers) {
+  std::array<MemoryDevice, 3> targets;
+  constexpr std::array<std::string_view, 3> kNames = {"a.vhd", "b.vhd", "a.vhd"};
+  std::array<std::array<std::byte, 16>, 3> ids{};
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const auto writer = CreateImage({.format = FormatId::kVpc,
+                                     .virtual_size_bytes = kMiB,
+                                     .target = &targets[i],
+                                     .target_name = kNames[i]})
+                            .value();
+    ASSERT_TRUE(writer->Begin());
+    ASSERT_TRUE(writer->Finish());
+    ids[i] = vpc::Footer::DecodeFrom(targets[i].bytes)->unique_id;
+  }
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_EQ(ids[0], ids[2]);
+}
+
 TEST(VpcMeasurer, TellsTheLengthOfTheFile) {
   for (const std::string_view options : {"", "subformat=fixed", "azure=on", "force_size=on"}) {
     for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{512}, 5 * kMiB, 9 * kMiB}) {
