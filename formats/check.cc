@@ -1,18 +1,20 @@
 #include "formats/check.h"
 
 #include "formats/vhdx/checker.h"
+#include "formats/vmdk/checker.h"
 #include "formats/vpc/checker.h"
 
 namespace instar {
 
 Result<CheckCounts> CheckImage(const CheckOptions& options) {
   switch (options.reader->format()) {
+    case FormatId::kVmdk:
+      return vmdk::Check(options);
     case FormatId::kVpc:
       return vpc::Check(options);
     case FormatId::kVhdx:
       return vhdx::Check(options);
     case FormatId::kQcow2:
-    case FormatId::kVmdk:
     case FormatId::kRaw:
     case FormatId::kUnknown:
     case FormatId::kLuks:

@@ -3,6 +3,7 @@
 #include "formats/qcow2/writer.h"
 #include "formats/raw/writer.h"
 #include "formats/vhdx/writer.h"
+#include "formats/vmdk/writer.h"
 #include "formats/vpc/writer.h"
 #include "formats/writer_table.h"
 
@@ -14,12 +15,13 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options) {
       return AsImageWriter(raw::Writer::Create(options));
     case FormatId::kQcow2:
       return AsImageWriter(qcow2::Writer::Create(options));
+    case FormatId::kVmdk:
+      return vmdk::CreateWriter(options);
     case FormatId::kVpc:
       return vpc::CreateWriter(options);
     case FormatId::kVhdx:
       return AsImageWriter(vhdx::Writer::Create(options));
     case FormatId::kUnknown:
-    case FormatId::kVmdk:
     case FormatId::kLuks:
     case FormatId::kVdi:
     case FormatId::kQed:

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "formats/base/image_reader.h"
 #include "formats/base/image_writer.h"
 
 namespace instar {
@@ -18,6 +19,7 @@ struct CreateOptions {
       options{};  // "name=value,..." as qemu-img's -o; ",," stands for a comma in a value
   std::string_view backing_name{};    // stored as given; empty for none
   std::string_view backing_format{};  // empty: not stored
+  const ImageReader* backing = nullptr;  // the same, opened: some formats note which one it is
   TargetDevice* target = nullptr;
   TargetDevice* data_file = nullptr;  // for -o data_file
   // Formats whose image is several files (formats/base/target_files.h): those besides `target`, in

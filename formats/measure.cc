@@ -1,19 +1,21 @@
 #include "formats/measure.h"
 
 #include "formats/vhdx/measurer.h"
+#include "formats/vmdk/measurer.h"
 #include "formats/vpc/measurer.h"
 
 namespace instar {
 
 Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options) {
   switch (options.format) {
+    case FormatId::kVmdk:
+      return vmdk::CreateMeasurer(options);
     case FormatId::kVpc:
       return vpc::CreateMeasurer(options);
     case FormatId::kVhdx:
       return vhdx::CreateMeasurer(options);
     case FormatId::kRaw:
     case FormatId::kQcow2:
-    case FormatId::kVmdk:
     case FormatId::kUnknown:
     case FormatId::kLuks:
     case FormatId::kVdi:

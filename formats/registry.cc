@@ -3,6 +3,7 @@
 #include "formats/qcow2/reader.h"
 #include "formats/raw/reader.h"
 #include "formats/vhdx/reader.h"
+#include "formats/vmdk/reader.h"
 #include "formats/vpc/reader.h"
 
 namespace instar {
@@ -14,7 +15,7 @@ Result<std::unique_ptr<ImageReader>> OpenImage(const BlockDevice& device, Format
     case FormatId::kQcow2:
       return qcow2::OpenReader(device);
     case FormatId::kVmdk:
-      return Unsupported("reading vmdk images is not supported by this version");
+      return vmdk::OpenReader(device);
     case FormatId::kVpc:
       return vpc::OpenReader(device);
     case FormatId::kVhdx:

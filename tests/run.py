@@ -24,6 +24,7 @@ import conformance.checks  # noqa: E402
 import conformance.errors  # noqa: E402
 import conformance.hyper_v  # noqa: E402
 import conformance.readers  # noqa: E402
+import conformance.vmdk  # noqa: E402
 import harness  # noqa: E402
 import hostile.cases  # noqa: E402
 import integration.cases  # noqa: E402
@@ -31,7 +32,7 @@ import integration.cases  # noqa: E402
 PYTHON_SUITES = {
     "conformance": lambda: [*conformance.checks.groups(), *conformance.errors.groups(),
                             *conformance.readers.groups(),
-                            *conformance.hyper_v.groups()],
+                            *conformance.hyper_v.groups(), *conformance.vmdk.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
 }

@@ -26,10 +26,20 @@ enum class OptionKind : std::uint32_t {
   kText = 4,     // any text, or one of `choices` if there are any
 };
 
+// What an option is for, as "-o help" says it. A guest never tells anybody.
+#ifdef INSTAR_GUEST
+struct OptionSummary {
+  OptionSummary() = default;
+  constexpr OptionSummary(const char*) {}  // NOLINT(google-explicit-constructor)
+};
+#else
+using OptionSummary = std::string_view;
+#endif
+
 struct OptionSpec {
   std::string_view name;
   OptionKind kind = OptionKind::kText;
-  std::string_view summary;                   // for "-o help"
+  OptionSummary summary;
   std::array<std::string_view, 4> choices{};  // accepted texts; empty ones do not count
   std::string_view choice_name{};  // what qemu-img calls it when a choice is wrong; empty: name
 
@@ -121,6 +131,28 @@ inline constexpr std::array kVhdxOptions = {
         "subformat", OptionKind::kText, "Kind of disk (dynamic, fixed)", {"dynamic", "fixed"}},
 };
 
+inline constexpr std::array kVmdkOptions = {
+    OptionSpec{"adapter_type", OptionKind::kText,
+               "Disk adapter (ide, lsilogic, buslogic, legacyESX)"},
+    OptionSpec{"backing_file", OptionKind::kText, "Name of the parent"},
+    OptionSpec{"backing_fmt", OptionKind::kText, "Format of the parent: vmdk"},
+    OptionSpec{"compat6", OptionKind::kBoolean, "Hardware version 6"},
+    OptionSpec{"extent_size_hint", OptionKind::kSize,
+               "Unit in which the file system should provide storage, 0 for its own choice"},
+    OptionSpec{"hwversion", OptionKind::kText, "Hardware version"},
+    OptionSpec{"nocow", OptionKind::kBoolean, "No copy-on-write for the file (btrfs only)"},
+    OptionSpec{"preallocation",
+               OptionKind::kText,
+               "How storage of flat extents is provided (off, falloc, full)",
+               {"off", "falloc", "full"}},
+    OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
+    OptionSpec{"subformat", OptionKind::kText,
+               "Kind of image (monolithicSparse, monolithicFlat, twoGbMaxExtentSparse, "
+               "twoGbMaxExtentFlat, streamOptimized)"},
+    OptionSpec{"toolsversion", OptionKind::kText, "Version of the guest tools"},
+    OptionSpec{"zeroed_grain", OptionKind::kBoolean, "Say in tables which grains are zeros"},
+};
+
 // The options of `format`; empty for formats that cannot be written.
 [[nodiscard]] constexpr std::span<const OptionSpec> OptionsOf(FormatId format) {
   switch (format) {
@@ -128,12 +160,13 @@ inline constexpr std::array kVhdxOptions = {
       return kRawOptions;
     case FormatId::kQcow2:
       return kQcow2Options;
+    case FormatId::kVmdk:
+      return kVmdkOptions;
     case FormatId::kVpc:
       return kVpcOptions;
     case FormatId::kVhdx:
       return kVhdxOptions;
     case FormatId::kUnknown:
-    case FormatId::kVmdk:
     case FormatId::kLuks:
     case FormatId::kVdi:
     case FormatId::kQed:

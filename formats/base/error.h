@@ -50,14 +50,32 @@ template <typename T>
 using Result = std::expected<T, Error>;
 using Status = Result<void>;
 
+namespace internal {
+
+// Out of line and out of the way: errors are made at many places and seldom. Not constexpr, lest
+// each place with constant arguments keep an error of its own among the data.
+[[gnu::noinline, gnu::cold]] inline std::unexpected<Error> ErrorOf(ErrorCode code,
+                                                                   const char* message,
+                                                                   std::uint64_t first,
+                                                                   std::uint64_t second,
+                                                                   std::uint64_t third) {
+  return std::unexpected(
+      Error{.code = code, .message = message, .numbers = {first, second, third}});
+}
+
+}  // namespace internal
+
 // MakeError(kCorrupt, "L2 table at offset {0x} lies beyond the end of the file ({1x})", offset,
 // size)
 template <typename... Numbers>
 [[nodiscard]] constexpr std::unexpected<Error> MakeError(ErrorCode code, const char* message,
                                                          Numbers... numbers) {
   static_assert(sizeof...(Numbers) <= 3, "an error carries at most three numbers");
-  return std::unexpected(
-      Error{.code = code, .message = message, .numbers = {static_cast<std::uint64_t>(numbers)...}});
+  const std::array<std::uint64_t, 3> all{static_cast<std::uint64_t>(numbers)...};
+  if consteval {
+    return std::unexpected(Error{.code = code, .message = message, .numbers = all});
+  }
+  return internal::ErrorOf(code, message, all[0], all[1], all[2]);
 }
 
 // An error that quotes the image: up to 24 bytes of `text`, up to its first NUL, stand in the

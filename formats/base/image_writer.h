@@ -62,6 +62,21 @@ class ImageWriter {
   virtual Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
                                        std::span<std::byte> out) = 0;
 
+  // The same where the stored form of a unit says where on the disk it belongs: `unit` stands at
+  // virtual `offset`.
+  virtual Result<std::size_t> CompressAt(unsigned worker, std::uint64_t offset,
+                                         std::span<const std::byte> unit,
+                                         std::span<std::byte> out) {
+    (void)offset;
+    return Compress(worker, unit, out);
+  }
+
+  // Whether units are to be compressed, when the user did (`requested`) or did not ask for it.
+  [[nodiscard]] virtual bool compresses(bool requested) const { return requested; }
+
+  // The room that Compress is to be given for a unit.
+  [[nodiscard]] virtual std::uint64_t max_compressed_bytes() const { return unit_bytes(); }
+
   // Copies the dirty bitmaps of the qcow2 image on `source`, whose disk must be as long as this
   // one. After the last Place*, before Finish. Bitmaps that were not stored completely are an
   // error, or left out if `skip_broken`. kUnsupported where the format or the source has no

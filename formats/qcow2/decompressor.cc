@@ -73,4 +73,19 @@ Status Decompressor::Inflate(std::span<const std::byte> compressed, std::span<st
   return status;
 }
 
+Result<Decompressor::Inflated> Decompressor::InflatePart(std::span<const std::byte> compressed,
+                                                         std::span<std::byte> out) {
+  void* const context = TakeContext();
+  if (context == nullptr) {
+    return OverLimit("no memory to decompress {0} bytes", out.size());
+  }
+  Inflated inflated;
+  const libdeflate_result result = libdeflate_deflate_decompress_ex(
+      static_cast<libdeflate_decompressor*>(context), compressed.data(), compressed.size(),
+      out.data(), out.size(), &inflated.used, &inflated.produced);
+  ReturnContext(context);
+  if (result != LIBDEFLATE_SUCCESS) return Corrupt("a compressed unit is damaged");
+  return inflated;
+}
+
 }  // namespace instar::qcow2

@@ -28,6 +28,14 @@ class Decompressor {
   // if there is no memory. May be called from several threads at once.
   Status Inflate(std::span<const std::byte> compressed, std::span<std::byte> out);
 
+  // How far a stream reached.
+  struct Inflated {
+    std::size_t used = 0;      // of the compressed bytes
+    std::size_t produced = 0;  // of the room for content
+  };
+  // Inflates one deflate stream that may end before `out` is full. Errors and use as above.
+  Result<Inflated> InflatePart(std::span<const std::byte> compressed, std::span<std::byte> out);
+
  private:
   static constexpr std::size_t kKept = 16;
 

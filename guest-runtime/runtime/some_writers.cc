@@ -12,6 +12,9 @@
 #ifdef INSTAR_CREATES_VHDX
 #include "formats/vhdx/writer.h"
 #endif
+#ifdef INSTAR_CREATES_VMDK
+#include "formats/vmdk/writer.h"
+#endif
 #ifdef INSTAR_CREATES_VPC
 #include "formats/vpc/writer.h"
 #endif
@@ -30,6 +33,9 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options) {
 #endif
 #ifdef INSTAR_CREATES_VHDX
   if (options.format == FormatId::kVhdx) return AsImageWriter(vhdx::Writer::Create(options));
+#endif
+#ifdef INSTAR_CREATES_VMDK
+  if (options.format == FormatId::kVmdk) return vmdk::CreateWriter(options);
 #endif
 #ifdef INSTAR_CREATES_VPC
   if (options.format == FormatId::kVpc) return vpc::CreateWriter(options);

@@ -9,4 +9,9 @@ Status Decompressor::Inflate(std::span<const std::byte>, std::span<std::byte>) {
   return Unsupported("this guest image does not inflate");
 }
 
+Result<Decompressor::Inflated> Decompressor::InflatePart(std::span<const std::byte>,
+                                                         std::span<std::byte>) {
+  return Unsupported("this guest image does not inflate");
+}
+
 }  // namespace instar::qcow2

@@ -1,5 +1,7 @@
-// Stands in for the description of qcow2 images where nobody asks for one.
+// Stands in for the description of images where nobody asks for one.
 #include "formats/qcow2/description.h"
+
+#include "formats/vmdk/description.h"
 
 namespace instar::qcow2 {
 
@@ -8,3 +10,11 @@ Status Describe(const BlockDevice&, const Header&, const HeaderExtensions&, Repo
 }
 
 }  // namespace instar::qcow2
+
+namespace instar::vmdk {
+
+Status Describe(const Descriptor&, std::span<const DiskExtent>, ReportSink&) {
+  return Unsupported("this guest image does not describe images");
+}
+
+}  // namespace instar::vmdk

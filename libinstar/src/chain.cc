@@ -41,10 +41,13 @@ Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay,
   return std::unexpected(error.On(overlay));
 }
 
-Status AttachFiles(Host& host, Layer& layer) {
+// Extents are the image itself, divided into files: nothing can be told of it without them. A data
+// file is opened only where content is wanted.
+Status AttachFiles(Host& host, Layer& layer, bool data_file) {
   const auto references = layer.reader->references();
   for (std::size_t i = 0; i < references.size(); ++i) {
     if (references[i].role == ReferenceRole::kBacking) continue;
+    if (references[i].role == ReferenceRole::kDataFile && !data_file) continue;
     INSTAR_ASSIGN_OR_RETURN(auto device, OpenReferenced(host, layer.device->id(), references[i]));
     const Status attached = layer.reader->Attach(i, *device);
     if (!attached) return std::unexpected(attached.error().On(layer.device->id()));
@@ -84,7 +87,7 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
     Layer& layer = chain->layers_.emplace_back();
     layer.device = std::move(device);
     layer.reader = *std::move(reader);
-    if (files) INSTAR_TRY(AttachFiles(host, layer));
+    INSTAR_TRY(AttachFiles(host, layer, files));
 
     const Reference* next = backing ? BackingOf(*layer.reader) : nullptr;
     if (next == nullptr) break;

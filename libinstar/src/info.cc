@@ -36,7 +36,7 @@ Status DescribeLayer(const Layer& layer, bool partitions, ReportSink& sink) {
 }  // namespace
 
 Status RunInfo(Host& host, const InfoRequest& request) {
-  // Data files and extents are never opened: nothing that is reported stands in them.
+  // Data files are never opened: nothing that is reported stands in them.
   const ChainOptions options{
       .image = request.image,
       .format = request.format,

@@ -1,7 +1,7 @@
 """All hostile groups."""
 
-from hostile import hyper_v, jail, mutations, references, structures
+from hostile import hyper_v, jail, mutations, references, structures, vmdk
 
 
 def groups():
-    return [*references.groups(), *structures.groups(), *hyper_v.groups(), *mutations.groups(), *jail.groups()]
+    return [*references.groups(), *structures.groups(), *hyper_v.groups(), *vmdk.groups(), *mutations.groups(), *jail.groups()]

@@ -52,7 +52,7 @@ def later_format(t, form):
 
 
 DETECTED = {  # the first bytes by which a format is known
-    "vmdk": b"KDMV" + b"\x01\0\0\0" + bytes(2000),
+    "vmdk": b"COWD" + b"\x01\0\0\0" + bytes(2000),
     "vdi": bytes(64) + b"\x7f\x10\xda\xbe" + b"\x01\0\1\0" + bytes(2000),
     "luks": b"LUKS\xba\xbe\0\1" + bytes(2000),
     "qcow": b"QFI\xfb\0\0\0\1" + bytes(2000),
@@ -176,7 +176,7 @@ def groups():
     group.case("doctor")(doctor)
     for verb in VERBS_LATER:
         group.add(f"{verb} is refused by name", later_verb, verb)
-    for form in ("vmdk",):
+    for form in ("vdi", "qed"):
         group.add(f"convert to {form} is refused by name", later_format, form)
     for form in DETECTED:
         group.add(f"{form} is recognised and refused", detected_format, form)

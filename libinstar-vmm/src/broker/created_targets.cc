@@ -25,7 +25,8 @@ struct Slot {
 };
 static_assert(std::atomic<SlotState>::is_always_lock_free, "a signal handler reads it");
 
-std::array<Slot, 32> slots;
+// As many as one operation can have files open.
+std::array<Slot, 1024> slots;
 
 // Whoever takes the slot out of kArmed, once, removes the file, if it still is the one that was
 // created: somebody may have put another in its place.

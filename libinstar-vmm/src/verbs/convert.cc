@@ -22,6 +22,7 @@
 #include "verbs/convert_image.h"
 #include "verbs/convert_target.h"
 #include "verbs/result_codec.h"
+#include "verbs/target_extents.h"
 
 namespace instar::vmm {
 namespace {
@@ -37,6 +38,7 @@ struct Devices {
   DeviceId backing = kNoDevice;
   DeviceId target = kNoDevice;
   DeviceId data_file = kNoDevice;
+  std::vector<DeviceId> extents;
 };
 
 absl::Status OpenSources(Broker& broker, const ConvertOptions& options, Devices& devices) {
@@ -74,6 +76,13 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
   const auto target = broker.OpenTarget(options.target, how);
   if (!target.ok()) return CannotWrite(options, target.status());
   devices.target = *target;
+  if (!options.keep_target) {
+    auto extents = OpenTargetExtents(
+        broker, options.target,
+        {.format = plan.format, .options = plan.options, .size_bytes = plan.extents_bytes}, how);
+    if (!extents.ok()) return CannotWrite(options, extents.status());
+    devices.extents = *std::move(extents);
+  }
   if (plan.data_file.empty()) return absl::OkStatus();
   const auto data_file = broker.OpenTarget(CombinePath(options.target, plan.data_file), how);
   if (!data_file.ok()) return CannotWrite(options, data_file.status());
@@ -123,6 +132,16 @@ void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
       });
 }
 
+// Learns the size of the disk where the target is divided into files by it.
+void MeasureDisk(const ConvertOptions& options, TargetPlan& plan) {
+  if (options.keep_target || !HasTargetExtents(plan.format, plan.options)) return;
+  for (const std::string& path : options.sources) {
+    for (const ImageInfo& image : Describe(options, path, options.source_format, false)) {
+      plan.extents_bytes += (image.report.UnsignedAt("virtual-size") + 511) / 512 * 512;
+    }
+  }
+}
+
 SnapshotLabel LabelOf(SnapshotKind kind) {
   switch (kind) {
     case SnapshotKind::kIdOrName:
@@ -162,6 +181,7 @@ std::vector<std::string> Warnings(const std::vector<ReportValue>& reports) {
 absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                   const TargetPlan& plan, const Devices& devices) {
   const unsigned workers = WorkerCount(options.sandbox.workers);
+  const std::string target_name = TargetName(options.target);
   WireWriter request;
   EncodeRequest(ConvertRequest{.sources = devices.sources,
                                .source_format = FormatFromName(options.source_format),
@@ -184,7 +204,9 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .sparse_bytes = options.sparse_bytes,
                                .workers = workers,
                                .max_chain_depth = options.sandbox.max_chain_depth,
-                               .max_virtual_bytes = options.sandbox.max_virtual_bytes},
+                               .max_virtual_bytes = options.sandbox.max_virtual_bytes,
+                               .target_extents = devices.extents,
+                               .target_name = target_name},
                 request);
   const WrittenImage written{.format = plan.format,
                              .zstd = plan.zstd,
@@ -227,6 +249,7 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   auto plan = PlanTarget(options);
   if (!plan.ok()) return plan.status();
   ChooseCompression(options, *plan);
+  MeasureDisk(options, *plan);
   if (absl::Status status = OpenBacking(broker, options, *plan, devices); !status.ok()) {
     return status;
   }

@@ -20,6 +20,7 @@ struct WrittenImage {
 [[nodiscard]] constexpr std::string_view ConvertImageFor(const WrittenImage& written,
                                                          Isolation isolation) {
   if (isolation == Isolation::kInline) return "convert";
+  if (written.format == FormatId::kVmdk) return "convert_vmdk";
   if (written.format == FormatId::kVpc || written.format == FormatId::kVhdx) return "convert_vhd";
   if (!written.zstd) return "convert";
   if (written.keep) return written.foreign ? "overwrite_zstd_foreign" : "overwrite_zstd";

@@ -80,7 +80,7 @@ absl::Status CheckBacking(const TargetPlan& plan) {
 
 absl::Status CheckCompression(const ConvertOptions& options, const TargetPlan& plan) {
   if (!options.compress) return absl::OkStatus();
-  if (FindOption(plan.format, "compression_type") == nullptr) {
+  if (FindOption(plan.format, "compression_type") == nullptr && plan.format != FormatId::kVmdk) {
     return absl::InvalidArgumentError("Compression not supported for this file format");
   }
   const auto preallocation = OptionValue(plan.options, "preallocation");

@@ -5,6 +5,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <string>
 
 #include "formats/base/ids.h"
@@ -14,12 +15,13 @@ namespace instar::vmm {
 
 struct TargetPlan {
   FormatId format = FormatId::kRaw;
-  std::string options;         // the user's, without those that have a field of their own here
-  std::string backing_name;    // -B or -o backing_file, empty for none
-  std::string backing_format;  // -F or -o backing_fmt
-  std::string data_file;       // -o data_file, empty for none
-  bool zstd = false;           // whether compressed units are to be zstd's
-  bool foreign = false;        // where zstd is set: whether a source is neither raw nor qcow2
+  std::string options;              // the user's, without those that have a field of their own here
+  std::string backing_name;         // -B or -o backing_file, empty for none
+  std::string backing_format;       // -F or -o backing_fmt
+  std::string data_file;            // -o data_file, empty for none
+  bool zstd = false;                // whether compressed units are to be zstd's
+  std::uint64_t extents_bytes = 0;  // of the disk, if the target is divided into files by it
+  bool foreign = false;             // where zstd is set: whether a source is neither raw nor qcow2
 };
 
 // kInvalidArgument and kUnimplemented in the words of qemu-img, so far as it has some.

@@ -2,8 +2,11 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "broker/broker.h"
 #include "broker/local_path.h"
@@ -20,6 +23,49 @@ constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 constexpr std::uint64_t kUnknownDevice = ~std::uint64_t{0};
 
+// The files that the parts of one image stand in.
+class PartFiles {
+ public:
+  PartFiles(const Broker& broker, std::uint64_t image) : broker_(broker), seen_{image} {}
+
+  // Puts names ("filename") in the place of numbers ("device") throughout `value`.
+  void NameIn(ReportValue& value) {
+    if (auto* array = std::get_if<ReportValue::Array>(&value.storage())) {
+      for (ReportValue& item : *array) NameIn(item);
+    }
+    auto* object = std::get_if<ReportValue::Object>(&value.storage());
+    if (object == nullptr) return;
+    for (auto& [key, member] : *object) {
+      const auto* number = std::get_if<std::uint64_t>(&member.storage());
+      if (key != "device" || number == nullptr) {
+        NameIn(member);
+        continue;
+      }
+      const DeviceRecord file = FileOf(*number);
+      if (std::ranges::find(seen_, *number) == seen_.end()) {
+        seen_.push_back(*number);
+        allocated_bytes_ += file.allocated_bytes;
+      }
+      key = "filename";
+      member = ReportValue(file.path);
+    }
+  }
+
+  // Storage of the files named, but for the image itself.
+  [[nodiscard]] std::uint64_t allocated_bytes() const { return allocated_bytes_; }
+
+ private:
+  [[nodiscard]] DeviceRecord FileOf(std::uint64_t number) const {
+    if (number >= kNoDeviceNumber) return {};
+    return broker_.device(DeviceId{static_cast<std::uint32_t>(number)});
+  }
+  static constexpr std::uint64_t kNoDeviceNumber = static_cast<std::uint32_t>(kNoDevice);
+
+  const Broker& broker_;
+  std::vector<std::uint64_t> seen_;
+  std::uint64_t allocated_bytes_ = 0;
+};
+
 // Adds what only the host knows to what the guest told of one image.
 absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
   const std::uint64_t number = report.UnsignedAt("device", kUnknownDevice);
@@ -29,7 +75,13 @@ absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
   if (file.path.empty()) return absl::InternalError("info: the guest described no file");
   ImageInfo image;
   image.filename = file.path;
-  image.actual_size = file.allocated_bytes;
+  PartFiles parts(broker, number);
+  if (auto* members = std::get_if<ReportValue::Object>(&report.storage())) {
+    for (auto& [key, member] : *members) {
+      if (key == "format-specific") parts.NameIn(member);
+    }
+  }
+  image.actual_size = file.allocated_bytes + parts.allocated_bytes();
   image.file_size = file.size_bytes;
   const std::string backing(report.StringAt("backing-filename"));
   if (!backing.empty()) {
@@ -48,10 +100,8 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
   Broker broker({});
   const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
   if (!device.ok()) return device.status();
-  if (options.backing_chain) {
-    if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
-      return status;
-    }
+  if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
+    return status;
   }
   WireWriter request;
   EncodeRequest(InfoRequest{.image = *device,

@@ -20,11 +20,12 @@ struct Layer {
   std::unique_ptr<ImageReader> reader;
 };
 
-// Which files that an image names are opened along with it.
+// Which files that an image names are opened along with it. Extents, which are parts of the image
+// itself, always are.
 enum class References {
   kNone,     // only the image itself (info without --backing-chain)
-  kFiles,    // data file and extents, not the backing file
-  kBacking,  // the chain of backing files, but no data file or extent: enough to describe images
+  kFiles,    // the data file, not the backing file
+  kBacking,  // the chain of backing files, but no data file: enough to describe images
   kAll,      // the whole chain with every file
 };
 

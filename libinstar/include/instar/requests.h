@@ -59,6 +59,8 @@ struct ConvertRequest {
   std::uint64_t workers = 1;          // -m, within what the host offers
   std::uint64_t max_chain_depth = 64;
   std::uint64_t max_virtual_bytes = ~std::uint64_t{0};
+  std::vector<DeviceId> target_extents;  // formats/base/target_files.h
+  std::string_view target_name;          // of the target's file, without its directory
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
@@ -84,6 +86,8 @@ struct ConvertRequest {
     visit(20, max_chain_depth);
     visit(21, max_virtual_bytes);
     visit(22, snapshot_label);
+    visit(30, target_extents);
+    visit(31, target_name);
   }
 };
 

@@ -26,6 +26,7 @@ Status Worker::ConvertCompressed(const Claim& claim) {
 
 Status Worker::CompressUnits(const Claim& claim) {
   const std::uint64_t unit = job_.target.unit_bytes();
+  ImageWriter& writer = job_.target.writer();
   zero_map_.Reset(claim.offset, claim.length_bytes);
   for (const Piece& piece : map_.pieces()) {
     if (piece.kind == Piece::Kind::kInherited) continue;
@@ -44,7 +45,8 @@ Status Worker::CompressUnits(const Claim& claim) {
     zero_map_.Mark(claim.offset + i * unit, 1, ZeroMap::Unit::kData);
     INSTAR_ASSIGN_OR_RETURN(
         packed_bytes_[i],
-        job_.target.writer().Compress(number_, content, packed_.span().subspan(used, unit)));
+        writer.CompressAt(number_, claim.offset + i * unit, content,
+                          packed_.span().subspan(used, writer.max_compressed_bytes())));
     used += packed_bytes_[i];
   }
   return {};

@@ -154,7 +154,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .zeros = zeros,
                 .chunk_bytes = chunk_bytes,
                 .run_bytes = RunBytes(request),
-                .compress = request.compress,
+                .compress = target->writer().compresses(request.compress),
                 .inherit = inherit};
   INSTAR_TRY(RunWorkers(job, count));
   if (request.bitmaps) INSTAR_TRY(CopyBitmaps(*disk, *target, request));

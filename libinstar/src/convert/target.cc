@@ -4,7 +4,6 @@
 
 #include "formats/create.h"
 #include "formats/registry.h"
-#include "instar/chain.h"
 
 namespace instar::convert {
 namespace {
@@ -34,6 +33,10 @@ Result<std::unique_ptr<Target>> Target::Open(Host& host, const ConvertRequest& r
   if (request.target_data_file != kNoDevice) {
     INSTAR_ASSIGN_OR_RETURN(target->data_file_, OpenDevice(host, request.target_data_file));
   }
+  for (const DeviceId id : request.target_extents) {
+    INSTAR_ASSIGN_OR_RETURN(auto extent, OpenDevice(host, id));
+    target->extents_.push_back(std::move(extent));
+  }
   if (!request.backing_name.empty()) INSTAR_TRY(target->OpenBacking(host, request));
   auto writer = target->MakeWriter(request, size_bytes, workers);
   if (!writer) return std::unexpected(writer.error().On(request.target));
@@ -48,24 +51,30 @@ Status Target::OpenBacking(Host& host, const ConvertRequest& request) {
   if (format == FormatId::kUnknown && !request.backing_format.empty()) {
     return Unsupported("the backing file format given is not known");
   }
-  INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, {.image = request.backing,
-                                                               .format = format,
-                                                               .max_depth = request.max_chain_depth,
-                                                               .references = References::kNone}));
-  backing_bytes_ = chain->virtual_size_bytes();
+  INSTAR_ASSIGN_OR_RETURN(backing_, Chain::Open(host, {.image = request.backing,
+                                                       .format = format,
+                                                       .max_depth = request.max_chain_depth,
+                                                       .references = References::kNone}));
+  backing_bytes_ = backing_->virtual_size_bytes();
   return {};
 }
 
 Result<std::unique_ptr<ImageWriter>> Target::MakeWriter(const ConvertRequest& request,
                                                         std::uint64_t size_bytes,
                                                         unsigned workers) {
+  std::vector<TargetDevice*> extents;
+  extents.reserve(extents_.size());
+  for (const auto& extent : extents_) extents.push_back(extent.get());
   const CreateOptions options{.format = request.target_format,
                               .virtual_size_bytes = size_bytes,
                               .options = request.target_options,
                               .backing_name = request.backing_name,
                               .backing_format = request.backing_format,
+                              .backing = backing_ ? &backing_->top() : nullptr,
                               .target = device_.get(),
                               .data_file = data_file_.get(),
+                              .extents = extents,
+                              .target_name = request.target_name,
                               .compress = request.compress,
                               .workers = workers};
   return request.keep_target ? OverwriteImage(options) : CreateImage(options);

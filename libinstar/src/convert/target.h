@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "formats/base/image_writer.h"
+#include "instar/chain.h"
 #include "instar/host.h"
 #include "instar/requests.h"
 
@@ -54,6 +56,8 @@ class Target {
 
   std::unique_ptr<HostDevice> device_;
   std::unique_ptr<HostDevice> data_file_;
+  std::vector<std::unique_ptr<HostDevice>> extents_;
+  std::unique_ptr<Chain> backing_;
   std::unique_ptr<ImageWriter> writer_;
   // With a backing file: where it ends; beyond, what is never placed reads as zeros.
   std::optional<std::uint64_t> backing_bytes_;

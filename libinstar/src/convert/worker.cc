@@ -20,8 +20,9 @@ Worker::Worker(const Job& job, unsigned number, ChunkMap map)
       transfers_(job.zeros, map_.max_pieces()) {
   if (job.compress || job.disk.largest_cluster_bytes() != 0) chunk_ = ByteBuffer(job.chunk_bytes);
   if (job.compress) {
-    packed_ = ByteBuffer(job.chunk_bytes);
-    packed_bytes_.resize(job.chunk_bytes / job.target.unit_bytes());
+    const std::uint64_t units = job.chunk_bytes / job.target.unit_bytes();
+    packed_ = ByteBuffer(units * job.target.writer().max_compressed_bytes());
+    packed_bytes_.resize(units);
   }
 }
 

@@ -150,7 +150,7 @@ TEST(ConvertArguments, MistakesAreToldAsByQemuImg) {
       {"-l '' a b", "Failed to load snapshot: Can't find snapshot"},
       {"-l snapshot.foo=s a b", "Failed in parsing snapshot param 'snapshot.foo=s'"},
       {"-O nope -o help", "Unknown file format 'nope'"},
-      {"-O vmdk -o help", "Writing format 'vmdk' is not available in this version"},
+      {"-O vdi -o help", "Writing format 'vdi' is not available in this version"},
       {"--target-image-opts -n a b",
        "--target-image-opts is not available in this version; name files instead"},
       {"--image-opts a b", "--image-opts is not available in this version; name files instead"},

@@ -10,6 +10,7 @@
 #include "../../../fuzz/qcow2_header_fuzz.h"
 #include "../../../fuzz/qcow2_map_fuzz.h"
 #include "../../../fuzz/vhdx_map_fuzz.h"
+#include "../../../fuzz/vmdk_map_fuzz.h"
 #include "../../../fuzz/vpc_map_fuzz.h"
 
 namespace instar {
@@ -40,6 +41,7 @@ INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                          testing::Values(Replay{"qcow2_header", fuzz::FuzzQcow2Header},
                                          Replay{"qcow2_map", fuzz::FuzzQcow2Map},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},
+                                         Replay{"vmdk_map", fuzz::FuzzVmdkMap},
                                          Replay{"vpc_map", fuzz::FuzzVpcMap}),
                          [](const auto& tested) { return tested.param.corpus; });
 

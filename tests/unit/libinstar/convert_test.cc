@@ -583,7 +583,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"ZeroTargetThatIsNotKept", [](ConvertRequest& r) { r.target_is_zero = true; }},
         Refused{"SkippingWithoutBitmaps", [](ConvertRequest& r) { r.skip_broken_bitmaps = true; }},
         Refused{"UnknownTargetFormat",
-                [](ConvertRequest& r) { r.target_format = FormatId::kVmdk; }}),
+                [](ConvertRequest& r) { r.target_format = FormatId::kVdi; }}),
     [](const auto& refused) { return refused.param.name; });
 
 // Every call of every kind fails once: the conversion ends with that error and does not hang.

@@ -106,7 +106,7 @@ TEST(CreateImage, CompressionAgreesWithNeitherPreallocationNorADataFile) {
 
 TEST(CreateImage, FormatsThatCannotBeWrittenSaySo) {
   MemoryDevice image(0, DeviceId{1});
-  for (const FormatId format : {FormatId::kVmdk, FormatId::kLuks, FormatId::kUnknown}) {
+  for (const FormatId format : {FormatId::kVdi, FormatId::kLuks, FormatId::kUnknown}) {
     const auto writer = CreateImage({.format = format, .target = &image});
     ASSERT_FALSE(writer);
     EXPECT_EQ(writer.error().code, ErrorCode::kUnsupported);

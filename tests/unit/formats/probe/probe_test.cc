@@ -107,7 +107,7 @@ TEST(Probe, AReadErrorIsNotRaw) {
 TEST(OpenImage, RecognisedFormatsThatCannotBeReadAreRefused) {
   const MemoryDevice file(8192);
   for (const FormatName& entry : kFormatNames) {
-    if (entry.id < FormatId::kLuks && entry.id != FormatId::kVmdk) continue;
+    if (entry.id < FormatId::kLuks) continue;
     const auto reader = OpenImage(file, entry.id);
     ASSERT_FALSE(reader) << entry.name;
     EXPECT_EQ(reader.error().code, ErrorCode::kUnsupported);

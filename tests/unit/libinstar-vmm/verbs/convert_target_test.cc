@@ -20,8 +20,8 @@ TEST(ConvertTarget, FormatsThatCannotBeWrittenAreRefused) {
   ConvertOptions options;
   options.target_format = "nope";
   EXPECT_EQ(Refusal(options), "Unknown file format 'nope'");
-  options.target_format = "vmdk";
-  EXPECT_EQ(Refusal(options), "Writing format 'vmdk' is not available in this version");
+  options.target_format = "vdi";
+  EXPECT_EQ(Refusal(options), "Writing format 'vdi' is not available in this version");
 }
 
 TEST(ConvertTarget, OptionsAreCheckedAgainstTheFormat) {

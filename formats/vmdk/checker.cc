@@ -1,0 +1,194 @@
+#include "formats/vmdk/checker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "formats/base/checked.h"
+#include "formats/base/endian.h"
+#include "formats/base/read_window.h"
+#include "formats/vmdk/reader.h"
+
+namespace instar::vmdk {
+namespace {
+
+constexpr std::uint64_t kPieceBytes = 64 << 10;
+constexpr std::uint64_t kMaxKeptGrains = 16 << 20;
+constexpr std::uint64_t kMaxComplaints = 1000;  // of one extent
+
+class ExtentChecker {
+ public:
+  ExtentChecker(const DiskExtent& extent, FindingSink& findings, CheckCounts& counts)
+      : device_(*extent.device),
+        header_(extent.header),
+        findings_(findings),
+        counts_(counts),
+        directory_(device_, kPieceBytes),
+        tables_(device_, kPieceBytes),
+        redundant_directory_(device_, kPieceBytes),
+        redundant_tables_(device_, kPieceBytes) {}
+
+  Status Run() {
+    INSTAR_TRY(Walk());
+    if (in_order_) return {};
+    keep_ = true;
+    INSTAR_TRY(Walk());
+    if (kept_.size() < kMaxKeptGrains) {
+      FindOverlaps();
+    } else {
+      Tell(FindingKind::kError,
+           "more than {0} grains are not in order: whether they overlap is "
+           "not checked",
+           kMaxKeptGrains);
+    }
+    return {};
+  }
+
+ private:
+  // In order, grains are this far apart at least.
+  [[nodiscard]] std::uint64_t least_distance() const {
+    return header_.compressed() ? 1 : header_.grain_sectors;
+  }
+
+  void Tell(FindingKind kind, const char* message, std::uint64_t first, std::uint64_t second = 0) {
+    (kind == FindingKind::kError ? counts_.check_errors : counts_.corruptions) += 1;
+    // Counted all, told some: a directory can be made to have millions of faults.
+    if (complaints_++ >= kMaxComplaints) return;
+    findings_.Add({.kind = kind, .message = message, .numbers = {first, second, 0}});
+  }
+  // The second walk finds nothing that the first did not.
+  void Corrupt(const char* message, std::uint64_t first, std::uint64_t second = 0) {
+    if (!keep_) Tell(FindingKind::kCorruption, message, first, second);
+  }
+
+  Result<std::uint32_t> DirectoryEntry(ReadWindow& window, std::uint64_t sector,
+                                       std::uint64_t index) {
+    const std::uint64_t bytes = header_.directory_entries() * kEntryBytes;
+    const std::uint64_t piece = AlignDown(index * kEntryBytes, kPieceBytes);
+    INSTAR_ASSIGN_OR_RETURN(const auto view, window.View(sector * kSectorBytes + piece,
+                                                         std::min(kPieceBytes, bytes - piece)));
+    return LoadLe32(view, index * kEntryBytes - piece);
+  }
+
+  Status Walk() {
+    const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
+    std::uint64_t tables_left = device_.size_bytes() / table_bytes;
+    next_sector_ = 0;
+    for (std::uint64_t index = 0; index < header_.directory_entries(); ++index) {
+      INSTAR_ASSIGN_OR_RETURN(const std::uint32_t sector,
+                              DirectoryEntry(directory_, header_.directory_sector, index));
+      if (header_.has_redundant_directory() && !keep_) INSTAR_TRY(CompareRedundant(index, sector));
+      if (sector == 0) continue;
+      if (!RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes())) {
+        Corrupt("grain table {0} at sector {1x} lies beyond the end of the file", index, sector);
+        continue;
+      }
+      if (tables_left-- == 0) {
+        Corrupt("the grain directory has more tables than the file holds, from entry {0} on",
+                index);
+        return {};
+      }
+      INSTAR_ASSIGN_OR_RETURN(const auto table,
+                              tables_.View(sector * kSectorBytes, table_bytes, table_bytes));
+      NoteTable(index, table);
+    }
+    return {};
+  }
+
+  Status CompareRedundant(std::uint64_t index, std::uint32_t sector) {
+    const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
+    const auto directory_end = CheckedMul(header_.redundant_directory_sector, kSectorBytes);
+    if (!directory_end || !RangeFits(*directory_end, header_.directory_entries() * kEntryBytes,
+                                     device_.size_bytes())) {
+      if (index == 0) {
+        Corrupt("the redundant grain directory at sector {0x} lies beyond the end of the file",
+                header_.redundant_directory_sector);
+      }
+      return {};
+    }
+    INSTAR_ASSIGN_OR_RETURN(
+        const std::uint32_t other,
+        DirectoryEntry(redundant_directory_, header_.redundant_directory_sector, index));
+    if (other == sector) return {};
+    bool equal = sector != 0 && other != 0 &&
+                 RangeFits(other * kSectorBytes, table_bytes, device_.size_bytes()) &&
+                 RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes());
+    if (equal) {
+      INSTAR_ASSIGN_OR_RETURN(const auto table,
+                              tables_.View(sector * kSectorBytes, table_bytes, table_bytes));
+      INSTAR_ASSIGN_OR_RETURN(
+          const auto twin, redundant_tables_.View(other * kSectorBytes, table_bytes, table_bytes));
+      equal = std::memcmp(table.data(), twin.data(), table_bytes) == 0;
+    }
+    if (!equal) Corrupt("grain table {0} and its redundant copy differ", index);
+    return {};
+  }
+
+  void NoteTable(std::uint64_t index, std::span<const std::byte> table) {
+    const std::uint64_t first = index * header_.table_entries;
+    const std::uint64_t count =
+        std::min<std::uint64_t>(header_.table_entries, header_.grains() - first);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint32_t sector = LoadLe32(table, i * kEntryBytes);
+      if (sector == kUnallocatedGrain) continue;
+      if (sector == kZeroedGrain && header_.has_zeroed_grains()) continue;
+      NoteGrain(first + i, sector);
+    }
+  }
+
+  void NoteGrain(std::uint64_t grain, std::uint32_t sector) {
+    if (sector * kSectorBytes >= device_.size_bytes()) {
+      Corrupt("grain {0} at sector {1x} lies beyond the end of the file", grain, sector);
+      return;
+    }
+    if (sector < header_.overhead_sectors) {
+      Corrupt("grain {0} at sector {1x} lies where the tables are", grain, sector);
+      return;
+    }
+    if (keep_) {
+      if (kept_.size() < kMaxKeptGrains) kept_.push_back(sector);
+      return;
+    }
+    in_order_ = in_order_ && sector >= next_sector_;
+    next_sector_ = sector + least_distance();
+  }
+
+  void FindOverlaps() {
+    std::ranges::sort(kept_);
+    for (std::size_t i = 1; i < kept_.size(); ++i) {
+      if (kept_[i] - kept_[i - 1] >= least_distance()) continue;
+      Tell(FindingKind::kCorruption, "the grains at sectors {0x} and {1x} overlap", kept_[i - 1],
+           kept_[i]);
+    }
+  }
+
+  const BlockDevice& device_;
+  const SparseHeader& header_;
+  FindingSink& findings_;
+  CheckCounts& counts_;
+  ReadWindow directory_;
+  ReadWindow tables_;
+  ReadWindow redundant_directory_;
+  ReadWindow redundant_tables_;
+  std::uint64_t complaints_ = 0;
+  std::uint64_t next_sector_ = 0;
+  bool in_order_ = true;
+  bool keep_ = false;
+  std::vector<std::uint32_t> kept_;
+};
+
+}  // namespace
+
+Result<CheckCounts> Check(const CheckOptions& options) {
+  CheckCounts counts;
+  for (const DiskExtent& extent : static_cast<const Reader&>(*options.reader).extents()) {
+    if (extent.line.type != ExtentType::kSparse || extent.device == nullptr) continue;
+    ExtentChecker checker(extent, *options.findings, counts);
+    if (const Status status = checker.Run(); !status) {
+      return std::unexpected(status.error().On(extent.device->id()));
+    }
+  }
+  return counts;
+}
+
+}  // namespace instar::vmdk

@@ -1,0 +1,23 @@
+// The descriptor of a fresh image.
+#ifndef FORMATS_VMDK_DESCRIPTOR_TEXT_H_
+#define FORMATS_VMDK_DESCRIPTOR_TEXT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "formats/vmdk/writer_options.h"
+
+namespace instar::vmdk {
+
+// The content ID of the image: made from what was asked for, so that the same request gives the
+// same bytes wherever it runs.
+[[nodiscard]] std::uint32_t FreshCid(const WriterOptions& options);
+
+[[nodiscard]] std::vector<char> DescriptorText(const WriterOptions& options);
+
+// Room that an embedded descriptor is given.
+inline constexpr std::uint64_t kEmbeddedDescriptorSectors = 20;
+
+}  // namespace instar::vmdk
+
+#endif  // FORMATS_VMDK_DESCRIPTOR_TEXT_H_
