@@ -1,6 +1,7 @@
 #include "formats/create.h"
 #include "formats/qcow2/overwriter.h"
 #include "formats/raw/writer.h"
+#include "formats/vpc/writer.h"
 #include "formats/writer_table.h"
 
 namespace instar {
@@ -11,9 +12,10 @@ Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options
       return AsImageWriter(raw::Writer::Overwrite(options));
     case FormatId::kQcow2:
       return AsImageWriter(qcow2::Overwriter::Open(options));
+    case FormatId::kVpc:
+      return vpc::OverwriteFixed(options);
     case FormatId::kUnknown:
     case FormatId::kVmdk:
-    case FormatId::kVpc:
     case FormatId::kVhdx:
     case FormatId::kLuks:
     case FormatId::kVdi:

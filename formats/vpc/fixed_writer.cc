@@ -8,6 +8,7 @@
 namespace instar::vpc {
 
 Status FixedWriter::Begin() {
+  if (keep_) return {};
   const std::uint64_t file_bytes = options_.virtual_bytes + Footer::kBytes;
   if (!target_->fresh_reads_zero()) {
     if (target_->size_bytes() == file_bytes) return {};
@@ -37,7 +38,7 @@ Result<Placement> FixedWriter::PlaceCompressed(std::uint64_t, std::uint64_t) {
 
 Status FixedWriter::PlaceZero(std::uint64_t offset, std::uint64_t length) {
   INSTAR_TRY(PlaceData(offset, length));
-  if (target_->fresh_reads_zero()) return {};
+  if (reads_zero()) return {};
   return target_->Zero(offset, length);
 }
 
@@ -47,6 +48,7 @@ Result<std::size_t> FixedWriter::Compress(unsigned, std::span<const std::byte>,
 }
 
 Status FixedWriter::Finish() {
+  if (keep_) return target_->Flush();
   // The geometry may have made the disk longer than what there was to write.
   if (!target_->fresh_reads_zero() && placed_bytes_ < options_.virtual_bytes) {
     INSTAR_TRY(target_->Zero(placed_bytes_, options_.virtual_bytes - placed_bytes_));

@@ -15,7 +15,7 @@
 #ifdef INSTAR_CREATES_VMDK
 #include "formats/vmdk/writer.h"
 #endif
-#ifdef INSTAR_CREATES_VPC
+#if defined(INSTAR_CREATES_VPC) || defined(INSTAR_OVERWRITES_VPC)
 #include "formats/vpc/writer.h"
 #endif
 #ifdef INSTAR_OVERWRITES_QCOW2
@@ -50,6 +50,9 @@ Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options
 #endif
 #ifdef INSTAR_OVERWRITES_QCOW2
   if (options.format == FormatId::kQcow2) return AsImageWriter(qcow2::Overwriter::Open(options));
+#endif
+#ifdef INSTAR_OVERWRITES_VPC
+  if (options.format == FormatId::kVpc) return vpc::OverwriteFixed(options);
 #endif
   (void)options;
   return Unsupported("this guest image does not write into existing images of this format");

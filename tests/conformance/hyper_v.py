@@ -156,6 +156,23 @@ def azure(t):
     same_bytes(t, "got.raw")
 
 
+def into_existing(t):
+    """-n writes the disk of a fixed VHD and leaves its footer alone; a dynamic one is refused."""
+    for name in ("ours", "theirs"):
+        t.made_by_qemu_img("create", "-q", "-f", "vpc", "-o", "subformat=fixed,force_size=on", name,
+                           str(SIZE + MIB))
+        t.qemu_io(name, f"write -P 9 0 {SIZE + MIB}", format="vpc")
+    footer = (t.dir / "ours").read_bytes()[-512:]
+    t.succeeded(t.instar("convert", "-n", "-f", "raw", "-O", "vpc", "disk.raw", "ours"))
+    t.made_by_qemu_img("convert", "-n", "-f", "raw", "-O", "vpc", "disk.raw", "theirs")
+    t.made_by_qemu_img("compare", "-q", "-f", "vpc", "-F", "vpc", "ours", "theirs")
+    t.check((t.dir / "ours").read_bytes()[-512:] == footer, "the footer changed")
+    t.made_by_qemu_img("create", "-q", "-f", "vpc", "dynamic", str(SIZE + MIB))
+    before = (t.dir / "dynamic").read_bytes()
+    t.refused(t.instar("convert", "-n", "-f", "raw", "-O", "vpc", "disk.raw", "dynamic"), says="fixed")
+    t.check((t.dir / "dynamic").read_bytes() == before, "the target changed")
+
+
 def probed(t):
     """A fixed VHD has no signature at its start; qemu-img takes it for raw."""
     t.made_by_qemu_img("create", "-q", "-f", "vpc", "-o", "subformat=fixed", "fixed.vhd", "1M")
@@ -272,6 +289,7 @@ def groups():
             content.add(f"7z {form} {options}", read_by_7z, form, options)
             content.add(f"libvhdi {form} {options}", read_by_libvhdi, form, options, kind)
     content.case("azure")(azure)
+    content.case("into an existing fixed vpc")(into_existing)
     content.case("sectors of 4096 bytes")(sectors_of_4096)
 
     built = Group("hyper-v/built")

@@ -156,6 +156,48 @@ TEST(VpcWriter, FilesOfOtherNamesHaveOtherIdentifiers) {
   EXPECT_EQ(ids[0], ids[2]);
 }
 
+TEST(VpcWriter, IntoAnExistingFixedDiskOnlyWhatIsPlacedIsWritten) {
+  MemoryDevice target(0, DeviceId{1});
+  const auto fresh = New(target, 2 * kMiB, "azure=on").value();
+  ASSERT_TRUE(fresh->Begin());
+  Put(*fresh, target, 0, 2 * kMiB, 0x11);
+  ASSERT_TRUE(fresh->Finish());
+  const auto footer = std::vector<std::byte>(target.bytes.end() - 512, target.bytes.end());
+
+  const CreateOptions options{
+      .format = FormatId::kVpc, .virtual_size_bytes = kMiB, .target = &target};
+  const auto writer = OverwriteImage(options).value();
+  EXPECT_FALSE(writer->unplaced_reads_zero());
+  EXPECT_FALSE(writer->placed_reads_zero());
+  ASSERT_TRUE(writer->Begin());
+  Put(*writer, target, 512, 512, 0x22);
+  ASSERT_TRUE(writer->PlaceZero(4096, 512));
+  ASSERT_TRUE(writer->Finish());
+  EXPECT_EQ(ByteAt(target, 0), 0x11);
+  EXPECT_EQ(ByteAt(target, 512), 0x22);
+  EXPECT_EQ(ByteAt(target, 4096), 0);
+  EXPECT_EQ(ByteAt(target, 2 * kMiB - 1), 0x11);
+  EXPECT_TRUE(std::equal(footer.begin(), footer.end(), target.bytes.end() - 512));
+}
+
+TEST(VpcWriter, AnExistingDiskMustBeFixedAndLargeEnough) {
+  MemoryDevice target(0, DeviceId{1});
+  const auto fixed = New(target, 2 * kMiB, "azure=on").value();
+  ASSERT_TRUE(fixed->Begin());
+  ASSERT_TRUE(fixed->Finish());
+  const auto small =
+      OverwriteImage({.format = FormatId::kVpc, .virtual_size_bytes = 3 * kMiB, .target = &target});
+  ASSERT_FALSE(small);
+  EXPECT_EQ(small.error().code, ErrorCode::kNoSpace);
+  const auto dynamic = New(target, 2 * kMiB).value();
+  ASSERT_TRUE(dynamic->Begin());
+  ASSERT_TRUE(dynamic->Finish());
+  const auto refused =
+      OverwriteImage({.format = FormatId::kVpc, .virtual_size_bytes = kMiB, .target = &target});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+}
+
 TEST(VpcMeasurer, TellsTheLengthOfTheFile) {
   for (const std::string_view options : {"", "subformat=fixed", "azure=on", "force_size=on"}) {
     for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{512}, 5 * kMiB, 9 * kMiB}) {
