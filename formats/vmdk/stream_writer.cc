@@ -29,8 +29,9 @@ Result<std::unique_ptr<StreamWriter>> StreamWriter::Create(WriterOptions parsed,
   }
   std::unique_ptr<StreamWriter> writer(new StreamWriter(std::move(parsed), *options.target));
   for (unsigned worker = 0; worker < std::max(1u, options.workers); ++worker) {
-    INSTAR_ASSIGN_OR_RETURN(auto compressor, qcow2::MakeDeflateCompressor());
-    writer->compressors_.push_back(std::move(compressor));
+    // An empty image is made without one: whether there is any is seen where it is used.
+    auto compressor = qcow2::MakeDeflateCompressor();
+    writer->compressors_.push_back(compressor ? *std::move(compressor) : nullptr);
   }
   return writer;
 }
@@ -151,6 +152,7 @@ Result<std::size_t> StreamWriter::CompressAt(unsigned worker, std::uint64_t offs
   if (worker >= compressors_.size() || unit.size() != kGrainBytes || out.size() < kMaxStoredBytes) {
     return InvalidArgument("{0} bytes are not a grain of {1}", unit.size(), kGrainBytes);
   }
+  if (compressors_[worker] == nullptr) return OverLimit("there is no compressor for grains");
   constexpr std::size_t kBefore = kGrainMarkerBytes + kZlibHeaderBytes;
   const std::size_t packed = compressors_[worker]->Compress(
       unit, out.subspan(kBefore, kMaxStoredBytes - kBefore - kAdlerBytes));
