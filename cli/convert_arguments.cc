@@ -9,6 +9,7 @@
 #include "cli/byte_size.h"
 #include "cli/create_option_help.h"
 #include "cli/program.h"
+#include "cli/snapshot_choice.h"
 #include "formats/base/create_options.h"
 
 namespace instar::cli {
@@ -109,34 +110,6 @@ std::optional<vmm::CacheMode> CacheModeFromName(std::string_view name) {
   return std::nullopt;
 }
 
-// What -l names. "snapshot.id=..." and "snapshot.name=..." say which of the two is meant.
-struct SnapshotChoice {
-  std::string value;
-  vmm::SnapshotKind kind = vmm::SnapshotKind::kIdOrName;
-};
-
-OrStop<SnapshotChoice> ReadSnapshot(const std::string& parameter) {
-  constexpr std::string_view kPrefix = "snapshot.";
-  if (!parameter.starts_with(kPrefix)) return SnapshotChoice{.value = parameter};
-  SnapshotChoice choice;
-  OptionList items(parameter);
-  while (const auto item = items.Next()) {
-    if ((item->name != "snapshot.id" && item->name != "snapshot.name") || !item->has_value) {
-      return Refusal("Failed in parsing snapshot param '" + parameter + "'");
-    }
-    const auto kind =
-        item->name == "snapshot.id" ? vmm::SnapshotKind::kId : vmm::SnapshotKind::kName;
-    if (choice.kind != vmm::SnapshotKind::kIdOrName && choice.kind != kind) {
-      return Refusal(
-          "Choosing a snapshot by both ID and name is not available in this version; give one");
-    }
-    choice.kind = kind;
-    choice.value.clear();
-    AppendOptionText(item->value, choice.value);
-  }
-  return choice;
-}
-
 OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {
   const auto bytes = ParseByteSize(text, "buffer size for sparse output");
   if (!bytes) return Refusal(bytes.error());
@@ -173,9 +146,6 @@ class Reader {
       case kSnapshot: {
         auto snapshot = ReadSnapshot(option.value);
         if (!snapshot) return std::unexpected(snapshot.error());
-        if (snapshot->value.empty()) {
-          return Refusal("Failed to load snapshot: Can't find snapshot");
-        }
         options.snapshot = std::move(snapshot->value);
         options.snapshot_kind = snapshot->kind;
         return {};

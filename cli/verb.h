@@ -24,6 +24,9 @@ struct Verb {
 
 int RunInfo(std::span<const std::string> arguments, SandboxSettings settings);
 int RunConvert(std::span<const std::string> arguments, SandboxSettings settings);
+int RunCreate(std::span<const std::string> arguments, SandboxSettings settings);
+int RunDd(std::span<const std::string> arguments, SandboxSettings settings);
+int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings);
 int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings);
 
 }  // namespace instar::cli

@@ -33,6 +33,10 @@ done
 truncate -s 1M "$work/disk.raw"
 "$prefix/bin/instar" convert -O qcow2 "$work/disk.raw" "$work/disk.qcow2"
 "$prefix/bin/instar" info --isolation=none "$work/disk.qcow2"
+PATH="$prefix/libexec/instar/qemu-img:$PATH" qemu-img --version | grep -q instar || {
+  echo "the name qemu-img does not lead to instar" >&2
+  exit 1
+}
 
 # ---- small programs
 mkdir "$work/small"

@@ -124,25 +124,13 @@ Status CheckFiles(const WriterOptions& out, const CreateOptions& options) {
   return {};
 }
 
-Status CheckAgreement(const WriterOptions& out, const CreateOptions& options) {
+// What holds whatever files there are.
+Status CheckLayout(const WriterOptions& out) {
   if (out.version < 3) INSTAR_TRY(CheckVersion2(out));
   if (out.extended_l2 && out.cluster_bits < kMinClusterBitsExtendedL2) {
     return InvalidArgument(
         "extended L2 entries require clusters of at least {0} bytes, and these have {1}",
         1U << kMinClusterBitsExtendedL2, out.cluster_bytes());
-  }
-  INSTAR_TRY(CheckFiles(out, options));
-  const bool preallocated = out.preallocation != WriterPreallocation::kOff;
-  if (preallocated && out.has_backing() && !out.extended_l2) {
-    return InvalidArgument(
-        "a backing file and preallocation can only be used at the same time with extended L2 "
-        "entries");
-  }
-  if (options.compress && preallocated) {
-    return InvalidArgument("compression and preallocation cannot be used at the same time");
-  }
-  if (options.compress && out.has_data_file) {
-    return InvalidArgument("an external data file cannot hold compressed clusters");
   }
   const std::uint64_t max_l1_entries = kMaxL1Bytes / kTableEntryBytes;
   if (out.l1_entries() > max_l1_entries) {
@@ -156,9 +144,25 @@ Status CheckAgreement(const WriterOptions& out, const CreateOptions& options) {
   return {};
 }
 
-}  // namespace
+Status CheckAgreement(const WriterOptions& out, const CreateOptions& options) {
+  INSTAR_TRY(CheckLayout(out));
+  INSTAR_TRY(CheckFiles(out, options));
+  const bool preallocated = out.preallocation != WriterPreallocation::kOff;
+  if (preallocated && out.has_backing() && !out.extended_l2) {
+    return InvalidArgument(
+        "a backing file and preallocation can only be used at the same time with extended L2 "
+        "entries");
+  }
+  if (options.compress && preallocated) {
+    return InvalidArgument("compression and preallocation cannot be used at the same time");
+  }
+  if (options.compress && out.has_data_file) {
+    return InvalidArgument("an external data file cannot hold compressed clusters");
+  }
+  return {};
+}
 
-Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
+Result<WriterOptions> Parse(const CreateOptions& options) {
   WriterOptions out;
   if (const auto checked = CheckCreateOptions(FormatId::kQcow2, options.options); !checked) {
     return InvalidArgument(checked.error().summary);
@@ -178,11 +182,24 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
                      options.virtual_size_bytes, kMaxVirtualBytes);
   }
   out.virtual_size_bytes = DivideRoundUp(options.virtual_size_bytes, 512) * 512;
+  return out;
+}
+
+}  // namespace
+
+Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
+  INSTAR_ASSIGN_OR_RETURN(WriterOptions out, Parse(options));
   INSTAR_TRY(CheckAgreement(out, options));
   if (out.data_file_raw && out.preallocation == WriterPreallocation::kOff) {
     // The data file must be valid without the metadata: every cluster has its place in it.
     out.preallocation = WriterPreallocation::kMetadata;
   }
+  return out;
+}
+
+Result<WriterOptions> WriterOptions::ForMeasuring(const CreateOptions& options) {
+  INSTAR_ASSIGN_OR_RETURN(WriterOptions out, Parse(options));
+  INSTAR_TRY(CheckLayout(out));
   return out;
 }
 

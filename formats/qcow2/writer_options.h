@@ -38,6 +38,9 @@ struct WriterOptions {
   // kInvalidArgument, kUnsupported, kLimit in words for the user.
   static Result<WriterOptions> From(const CreateOptions& options);
 
+  // The same for an image that is only measured: what files there are does not matter.
+  static Result<WriterOptions> ForMeasuring(const CreateOptions& options);
+
   [[nodiscard]] std::uint64_t cluster_bytes() const { return std::uint64_t{1} << cluster_bits; }
   [[nodiscard]] std::uint64_t l2_entries() const {
     return cluster_bytes() / (extended_l2 ? kExtendedL2EntryBytes : kTableEntryBytes);

@@ -26,6 +26,14 @@ constexpr InlineVerb kVerbs[] = {
      [](const instar_call_table& table, std::span<const std::byte> request) {
        RunVerb(table, RunInfo, DecodeRequest<InfoRequest>, request);
      }},
+    {"create",
+     [](const instar_call_table& table, std::span<const std::byte> request) {
+       RunVerb(table, RunCreate, DecodeRequest<CreateRequest>, request);
+     }},
+    {"measure",
+     [](const instar_call_table& table, std::span<const std::byte> request) {
+       RunVerb(table, RunMeasure, DecodeRequest<MeasureRequest>, request);
+     }},
     {"convert",
      [](const instar_call_table& table, std::span<const std::byte> request) {
        RunVerb(table, RunConvert, DecodeRequest<ConvertRequest>, request);

@@ -19,7 +19,7 @@ _instar() {
   local word
   for word in "${words[@]:1:cword-1}"; do
     case $word in
-      info | convert | doctor) verb=$word && break ;;
+      info | convert | create | doctor | measure) verb=$word && break ;;
     esac
   done
 
@@ -34,7 +34,7 @@ _instar() {
       ;;
   esac
   case $prev in
-    -f | -O | -F | --format | --source-format | --target-format | --backing-format)
+    -f | -O | -F | --format | --source-format | --target-format | --output-format | --backing-format)
       mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
       return
       ;;
@@ -49,7 +49,7 @@ _instar() {
   esac
 
   if [[ -z $verb ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "info convert doctor --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "info convert create doctor measure --help --version" -- "$cur")
     return
   fi
   if [[ $cur == -* ]]; then
@@ -62,6 +62,14 @@ _instar() {
           --backing --backing-format --sparse-size --no-create --rate-limit --parallel
           --oob-writes --copy-range-offloading --compress --progress --quiet --force-share
           --target-is-zero --salvage --bitmaps --skip-broken-bitmaps $sandbox"
+        ;;
+      create)
+        options="-f -o -b -B -F -u -q --format --options --backing --backing-format --backing-unsafe
+          --quiet $sandbox"
+        ;;
+      measure)
+        options="-O -o -s -f -l -U --target-format --target-format-options --size --source-format
+          --snapshot --output= --force-share $sandbox"
         ;;
       doctor) options="--output= $sandbox" ;;
     esac

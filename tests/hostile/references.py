@@ -105,6 +105,7 @@ def prepare(t, row):
 VERBS = {
     "info --backing-chain": ["info", "--backing-chain", "x.qcow2"],
     "convert": ["convert", "-O", "raw", "x.qcow2", "out"],
+    "measure": ["measure", "-O", "qcow2", "x.qcow2"],
 }
 
 
@@ -144,6 +145,17 @@ def info_only_names_it(t, row):
     t.succeeded(outcome)
     t.equal(json.loads(outcome.text)["backing-filename"], name.split("\0")[0], "backing-filename",
             outcome)
+    if SECRET in name:
+        tracing.demand_untouched(calls, SECRET)
+
+
+def create_over_it_opens_nothing_else(t, row):
+    """An overlay on a hostile image: its size is all that is asked, what it names stays closed."""
+    images, name = prepare(t, row)
+    outcome, calls = tracing.trace(t, tracing.PATH_CALLS, "create", "-q", "-f", "qcow2", "-b",
+                                   "x.qcow2", "-F", "qcow2", "new.qcow2", cwd=images)
+    t.succeeded(outcome)
+    t.check((images / "new.qcow2").exists(), "nothing was made", outcome)
     if SECRET in name:
         tracing.demand_untouched(calls, SECRET)
 
@@ -403,6 +415,7 @@ def groups():
         gate.add(f"{row} is refused", outside_is_refused, row)
         gate.add(f"{row} is never opened", outside_is_never_opened, row)
         gate.add(f"info only names {row}", info_only_names_it, row)
+        gate.add(f"create over {row} opens nothing else", create_over_it_opens_nothing_else, row)
     for name in ("../outside/oracle", "{outside}/oracle", "link", "directory/oracle",
                  "directory/missing", "../missing/oracle"):
         gate.add(f"no oracle for {name}", oracle, name)

@@ -41,6 +41,15 @@ def agrees_with_qemu_img(t, image, got):
     (t.dir / "want").unlink(missing_ok=True)
 
 
+def new_images(t):
+    """What only calculates from the image, or makes an image over it, is bounded as well."""
+    bounded(t, "measure", "-f", "qcow2", "-O", "qcow2", "x.qcow2")
+    over = bounded(t, "create", "-q", "-f", "qcow2", "-b", "x.qcow2", "-F", "qcow2", "over.qcow2",
+                   limits={resource.RLIMIT_FSIZE: MAX_FILE_BYTES})
+    t.check(over.code == 0 or not (t.dir / "over.qcow2").exists(), "an overlay is left", over)
+    (t.dir / "over.qcow2").unlink(missing_ok=True)
+
+
 def examine(t, make, expectation):
     content = make()
     (t.dir / "x.qcow2").write_bytes(content)
@@ -50,6 +59,7 @@ def examine(t, make, expectation):
         "info, probed": bounded(t, "info", "x.qcow2"),
     }
     (t.dir / "out").unlink(missing_ok=True)
+    new_images(t)
     convert = bounded(t, "convert", "-f", "qcow2", "-O", "raw", "x.qcow2", "out",
                       limits={resource.RLIMIT_FSIZE: MAX_FILE_BYTES})
     t.check((t.dir / "x.qcow2").read_bytes() == content, "the source changed")

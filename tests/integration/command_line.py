@@ -5,9 +5,9 @@ import re
 
 from harness import Group, run
 
-VERBS_HERE = ("info", "convert", "doctor")
-VERBS_LATER = ("amend", "bench", "bitmap", "check", "commit", "compare", "create", "dd", "map",
-               "measure", "rebase", "resize", "snapshot")
+VERBS_HERE = ("info", "convert", "create", "doctor", "measure")
+VERBS_LATER = ("amend", "bench", "bitmap", "check", "commit", "compare", "dd", "map", "rebase", "resize",
+               "snapshot")
 
 
 def make(t):

@@ -194,7 +194,7 @@ absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode c
   if (!device.ok()) return give_up(device.status());
   if (std::ranges::find(sources, (*device)->identity) != sources.end()) {
     return give_up(absl::InvalidArgumentError(absl::StrFormat(
-        "'%s' is both the source and the target: an image cannot be converted onto itself",
+        "'%s' is both the source and the target: an image cannot be made from itself",
         PrintableText(path))));
   }
   (*device)->fresh_reads_zero = !keep && !(*device)->block_device;

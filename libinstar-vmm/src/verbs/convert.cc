@@ -1,11 +1,9 @@
 #include "instar/vmm/convert.h"
 
 #include <absl/strings/str_cat.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +19,7 @@
 #include "verbs/child.h"
 #include "verbs/convert_image.h"
 #include "verbs/convert_target.h"
+#include "verbs/fresh_target.h"
 #include "verbs/result_codec.h"
 #include "verbs/target_extents.h"
 
@@ -142,22 +141,15 @@ void MeasureDisk(const ConvertOptions& options, TargetPlan& plan) {
   }
 }
 
-SnapshotLabel LabelOf(SnapshotKind kind) {
-  switch (kind) {
-    case SnapshotKind::kIdOrName:
-      return SnapshotLabel::kEither;
-    case SnapshotKind::kId:
-      return SnapshotLabel::kId;
-    case SnapshotKind::kName:
-      return SnapshotLabel::kName;
-  }
-  return SnapshotLabel::kEither;
-}
-
 // What the guest has to say besides success, as sentences.
-std::vector<std::string> Warnings(const std::vector<ReportValue>& reports) {
+std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
+                                  const std::string& source) {
   std::vector<std::string> warnings;
   for (const ReportValue& report : reports) {
+    const ReportValue* window = report.Find("window");
+    if (window != nullptr && window->BooleanAt("beyond-end")) {
+      warnings.push_back(absl::StrCat(PrintableText(source), ": cannot skip to specified offset"));
+    }
     if (const ReportValue* salvage = report.Find("salvage")) {
       warnings.push_back(absl::StrCat(
           salvage->UnsignedAt("unreadable-bytes"), " bytes in ",
@@ -206,7 +198,9 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .max_chain_depth = options.sandbox.max_chain_depth,
                                .max_virtual_bytes = options.sandbox.max_virtual_bytes,
                                .target_extents = devices.extents,
-                               .target_name = target_name},
+                               .target_name = target_name,
+                               .window_start = options.window.start,
+                               .window_end = options.window.end},
                 request);
   const WrittenImage written{.format = plan.format,
                              .zstd = plan.zstd,
@@ -221,7 +215,8 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   if (!isolation.ok()) return isolation.status();
   const auto reports = broker.TakeReports();
   if (!reports.ok()) return reports.status();
-  return ConvertReport{.isolation = *isolation, .warnings = Warnings(*reports)};
+  return ConvertReport{.isolation = *isolation,
+                       .warnings = Warnings(*reports, options.sources.front())};
 }
 
 // Whether the target may share blocks with a source: not where the user asked for storage of its
@@ -269,21 +264,13 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   return report;
 }
 
-// The path of the target if nothing of that name exists, else empty.
-std::string FreshTarget(const ConvertOptions& options) {
-  const auto path = LocalPath(options.target);
-  struct stat status{};
-  const bool fresh = path.ok() && lstat(path->c_str(), &status) != 0 && errno == ENOENT;
-  return fresh ? *path : std::string();
-}
-
 }  // namespace
 
 absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   if (options.sandbox.jail != Jail::kChildProcess) return ConvertHere(options);
   ConvertOptions jailed = options;
   jailed.sandbox.jail = Jail::kThisProcess;
-  const std::string fresh = FreshTarget(options);
+  const std::string fresh = FreshTarget(options.target);
   const ChildResult result = RunInChild(
       [&jailed](const ProgressCallback& progress) -> ChildResult {
         jailed.progress = progress;

@@ -9,7 +9,6 @@
 #include "report/printable_text.h"
 
 namespace instar::vmm {
-namespace {
 
 absl::StatusOr<FormatId> WritableFormat(const std::string& name) {
   const FormatId format = FormatFromName(name);
@@ -38,7 +37,6 @@ std::string TextOption(const std::string& list, std::string_view name) {
   return text;
 }
 
-// `list` without the options that say what the backing file is.
 std::string WithoutBacking(const std::string& list) {
   std::string rest;
   OptionList items(list);
@@ -53,6 +51,20 @@ std::string WithoutBacking(const std::string& list) {
   }
   return rest;
 }
+
+SnapshotLabel LabelOf(SnapshotKind kind) {
+  switch (kind) {
+    case SnapshotKind::kIdOrName:
+      return SnapshotLabel::kEither;
+    case SnapshotKind::kId:
+      return SnapshotLabel::kId;
+    case SnapshotKind::kName:
+      return SnapshotLabel::kName;
+  }
+  return SnapshotLabel::kEither;
+}
+
+namespace {
 
 absl::Status CheckBacking(const TargetPlan& plan) {
   const std::string_view format = NameOf(plan.format);

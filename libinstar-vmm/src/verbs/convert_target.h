@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "formats/base/ids.h"
 #include "instar/vmm/convert.h"
@@ -23,6 +24,21 @@ struct TargetPlan {
   std::uint64_t extents_bytes = 0;  // of the disk, if the target is divided into files by it
   bool foreign = false;             // where zstd is set: whether a source is neither raw nor qcow2
 };
+
+// The format called `name`, if images of it can be made.
+absl::StatusOr<FormatId> WritableFormat(const std::string& name);
+
+// Whether each option of `list` (-o) is one of `format` with a value of its kind.
+absl::Status CheckOptionList(FormatId format, const std::string& list);
+
+// The last value of the option `name` in `list`, each doubled comma made one; empty without it.
+std::string TextOption(const std::string& list, std::string_view name);
+
+// `list` without the options that say what the backing file is.
+std::string WithoutBacking(const std::string& list);
+
+// Which of a snapshot's labels `kind` means.
+SnapshotLabel LabelOf(SnapshotKind kind);
 
 // kInvalidArgument and kUnimplemented in the words of qemu-img, so far as it has some.
 absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options);

@@ -128,6 +128,15 @@ class ImageDecoder {
 
 }  // namespace
 
+std::vector<std::byte> EncodeResult(const SingleReport& report) {
+  WireWriter writer;
+  writer.Unsigned(Tag(ResultTag::kIsolation), static_cast<std::uint64_t>(report.isolation));
+  WireWriter tree;
+  TreeEncoder(tree).Value(report.report);
+  writer.Bytes(Tag(ResultTag::kReport), tree.bytes());
+  return {writer.bytes().begin(), writer.bytes().end()};
+}
+
 std::vector<std::byte> EncodeResult(const InfoReport& report) {
   WireWriter writer;
   writer.Unsigned(Tag(ResultTag::kIsolation), static_cast<std::uint64_t>(report.isolation));
@@ -150,6 +159,21 @@ std::vector<std::byte> EncodeResult(const ConvertReport& report) {
     writer.Text(Tag(ResultTag::kWarning), warning);
   }
   return {writer.bytes().begin(), writer.bytes().end()};
+}
+
+absl::StatusOr<SingleReport> DecodeSingleResult(std::span<const std::byte> bytes) {
+  SingleReport report;
+  WireReader reader(bytes);
+  const auto first = reader.Next();
+  const auto second = first ? reader.Next() : std::nullopt;
+  if (!second || reader.Next() || !reader.ok()) return Malformed();
+  if (first->tag != Tag(ResultTag::kIsolation) || second->tag != Tag(ResultTag::kReport)) {
+    return Malformed();
+  }
+  const auto isolation = DecodeIsolation(*first);
+  auto tree = DecodeTree(second->payload);
+  if (!isolation || !tree) return Malformed();
+  return SingleReport{.isolation = *isolation, .report = *std::move(tree)};
 }
 
 absl::StatusOr<InfoReport> DecodeInfoResult(std::span<const std::byte> bytes) {

@@ -10,14 +10,23 @@
 
 #include "instar/vmm/convert.h"
 #include "instar/vmm/info.h"
+#include "instar/vmm/report.h"
 
 namespace instar::vmm {
 
+// What a verb with a single report came to.
+struct SingleReport {
+  Isolation isolation = Isolation::kAuto;
+  ReportValue report;
+};
+
+std::vector<std::byte> EncodeResult(const SingleReport& report);
 std::vector<std::byte> EncodeResult(const InfoReport& report);
 std::vector<std::byte> EncodeResult(const ConvertReport& report);
 
 // kInternal if `bytes` are not what EncodeResult makes of a report within the bounds of
 // instar/report.h.
+absl::StatusOr<SingleReport> DecodeSingleResult(std::span<const std::byte> bytes);
 absl::StatusOr<InfoReport> DecodeInfoResult(std::span<const std::byte> bytes);
 absl::StatusOr<ConvertReport> DecodeConvertResult(std::span<const std::byte> bytes);
 

@@ -34,7 +34,62 @@ struct InfoRequest {
   }
 };
 
-// instar convert.
+// instar create. Emits one report: an object with "virtual-size".
+struct CreateRequest {
+  DeviceId target = kNoDevice;
+  FormatId format = FormatId::kRaw;
+  std::string_view options;         // -o, as ConvertRequest::target_options
+  std::uint64_t size_bytes = 0;     // ignored where size_of_backing
+  bool size_of_backing = false;     // as large as the backing file's disk
+  std::string_view backing_name;    // stored as given; empty for none
+  std::string_view backing_format;  // stored as given
+  DeviceId backing = kNoDevice;     // its file, to be checked, unless the user wants it unchecked
+  DeviceId data_file = kNoDevice;   // opened by the host when -o data_file names one
+  std::vector<DeviceId> extents;    // formats/base/target_files.h
+  std::string_view target_name;     // of the target, without its directory
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, target);
+    visit(2, format);
+    visit(3, options);
+    visit(4, size_bytes);
+    visit(5, size_of_backing);
+    visit(6, backing_name);
+    visit(7, backing_format);
+    visit(8, backing);
+    visit(9, data_file);
+    visit(10, extents);
+    visit(11, target_name);
+  }
+};
+
+// instar measure. Emits one report: an object with "required", "fully-allocated" and, where dirty
+// bitmaps can be copied, "bitmaps".
+struct MeasureRequest {
+  DeviceId image = kNoDevice;            // kNoDevice: an empty disk of `size_bytes`
+  FormatId format = FormatId::kUnknown;  // kUnknown: probe
+  SnapshotLabel snapshot_label = SnapshotLabel::kEither;
+  std::string_view snapshot;  // empty for the active layer
+  std::uint64_t size_bytes = 0;
+  FormatId target_format = FormatId::kRaw;
+  std::string_view target_options;
+  std::uint64_t max_chain_depth = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, format);
+    visit(3, snapshot_label);
+    visit(4, snapshot);
+    visit(5, size_bytes);
+    visit(6, target_format);
+    visit(7, target_options);
+    visit(8, max_chain_depth);
+  }
+};
+
+// instar convert, and dd.
 struct ConvertRequest {
   std::vector<DeviceId> sources;                // concatenated, in this order
   FormatId source_format = FormatId::kUnknown;  // kUnknown: probe each
@@ -61,6 +116,10 @@ struct ConvertRequest {
   std::uint64_t max_virtual_bytes = ~std::uint64_t{0};
   std::vector<DeviceId> target_extents;  // formats/base/target_files.h
   std::string_view target_name;          // of the target's file, without its directory
+  // Only this stretch of the source's disk, as far as there is so much of it. A start beyond its
+  // end gives an empty disk and is reported: an object "window" with "beyond-end".
+  std::uint64_t window_start = 0;
+  std::uint64_t window_end = ~std::uint64_t{0};
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
@@ -88,6 +147,8 @@ struct ConvertRequest {
     visit(22, snapshot_label);
     visit(30, target_extents);
     visit(31, target_name);
+    visit(23, window_start);
+    visit(24, window_end);
   }
 };
 

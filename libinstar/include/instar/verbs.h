@@ -15,6 +15,13 @@ namespace instar {
 // What only the host knows (file name, actual size) the host adds.
 Status RunInfo(Host& host, const InfoRequest& request);
 
+// Makes an empty image. The target is touched only after the backing file has opened and every
+// option is checked. Of the backing file nothing but its own bytes is read.
+Status RunCreate(Host& host, const CreateRequest& request);
+
+// Calculates how long the file would be that RunConvert or RunCreate writes.
+Status RunMeasure(Host& host, const MeasureRequest& request);
+
 // Writes the virtual disk of the sources to the target. The target is touched only after every
 // source has opened and every option is checked. Its content does not depend on the number of
 // workers. With `salvage`, if anything could not be read, one report: an object "salvage" with

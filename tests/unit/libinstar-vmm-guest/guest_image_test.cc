@@ -23,9 +23,18 @@ TEST(GuestImages, EachIsThereAndParses) {
     EXPECT_TRUE(ParseGuestImage(image).ok())
         << image.name << ": " << ParseGuestImage(image).status();
   }
-  EXPECT_EQ(names, (std::set<std::string>{"convert", "convert_vhd", "convert_vmdk", "convert_zstd",
-                                          "convert_zstd_foreign", "info", "overwrite_zstd",
-                                          "overwrite_zstd_foreign"}));
+  EXPECT_EQ(names, (std::set<std::string>{
+                       "convert",
+                       "convert_vhd",
+                       "convert_vmdk",
+                       "convert_zstd",
+                       "convert_zstd_foreign",
+                       "create",
+                       "info",
+                       "measure",
+                       "overwrite_zstd",
+                       "overwrite_zstd_foreign",
+                   }));
 }
 
 TEST(GuestImages, NoneOccupiesMoreThan384KiBInMemory) {

@@ -19,6 +19,12 @@ enum class CacheMode { kWriteback, kWritethrough, kNone, kDirectsync, kUnsafe };
 // What ConvertOptions::snapshot is.
 enum class SnapshotKind { kIdOrName, kId, kName };
 
+// A stretch of the source's disk, in bytes; as much of it as there is.
+struct DiskWindow {
+  std::uint64_t start = 0;
+  std::uint64_t end = ~std::uint64_t{0};
+};
+
 struct ConvertOptions {
   std::vector<std::string> sources;  // concatenated
   std::string source_format;         // empty: probe
@@ -37,6 +43,7 @@ struct ConvertOptions {
   bool skip_broken_bitmaps = false;
   bool out_of_order = false;                      // -W
   bool force_share = false;                       // -U
+  DiskWindow window;                              // what to copy, of a single source
   std::uint64_t sparse_bytes = 4096;              // -S, a multiple of 512; 0: write everything
   std::uint64_t rate_limit_bytes_per_second = 0;  // -r; 0: none
   CacheMode source_cache = CacheMode::kWriteback;
@@ -47,7 +54,7 @@ struct ConvertOptions {
 
 struct ConvertReport {
   Isolation isolation = Isolation::kAuto;
-  std::vector<std::string> warnings;  // e.g. ranges --salvage could not read
+  std::vector<std::string> warnings;  // e.g. ranges --salvage could not read, each one line
 };
 
 // Error codes as Info. On failure a target that this call created is removed; a source is never

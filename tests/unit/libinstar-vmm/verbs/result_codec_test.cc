@@ -56,6 +56,26 @@ TEST(ResultCodec, AnInfoReportSurvives) {
   EXPECT_EQ(decoded->images[1].filename, "base");
 }
 
+TEST(ResultCodec, ASingleReportSurvives) {
+  const SingleReport report{.isolation = Isolation::kProcess,
+                            .report = Sample().images.front().report};
+  const std::vector<std::byte> bytes = EncodeResult(report);
+  const auto decoded = DecodeSingleResult(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->isolation, Isolation::kProcess);
+  EXPECT_EQ(decoded->report.UnsignedAt("size"), std::uint64_t{1} << 63);
+}
+
+TEST(ResultCodec, ASingleReportIsRefusedWhereItIsNone) {
+  const std::vector<std::byte> whole = EncodeResult(SingleReport{.isolation = Isolation::kKvm});
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_FALSE(DecodeSingleResult(std::span(whole).first(length)).ok()) << length;
+  }
+  std::vector<std::byte> twice = whole;
+  twice.insert(twice.end(), whole.begin(), whole.end());
+  EXPECT_FALSE(DecodeSingleResult(twice).ok());
+}
+
 TEST(ResultCodec, AConvertReportSurvives) {
   ConvertReport report;
   report.isolation = Isolation::kProcess;

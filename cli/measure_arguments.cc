@@ -1,0 +1,140 @@
+#include "cli/measure_arguments.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "cli/byte_size.h"
+#include "cli/create_option_help.h"
+#include "cli/program.h"
+#include "cli/snapshot_choice.h"
+#include "formats/base/create_options.h"
+
+namespace instar::cli {
+namespace {
+
+enum Id : int {
+  kHelp = 1,
+  kSourceFormat,
+  kSnapshot,
+  kTargetFormat,
+  kTargetOptions,
+  kSize,
+  kOutput,
+  kForceShare,
+  kImageOpts,
+  kObject,
+};
+
+constexpr OptionRow kRows[] = {
+    {kTargetFormat, "target-format,O", "FORMAT", "format of the new image (default raw)"},
+    {kTargetOptions, "target-format-options,o", "NAME=VALUE,...",
+     "options of that format; may be repeated; '-o help' lists them"},
+    {kSize, "size,s", "SIZE", "measure an empty disk of SIZE bytes instead of an image"},
+    {kSourceFormat, "source-format,f", "FORMAT",
+     "take FILE for this format instead of looking at its content"},
+    {kSourceFormat, "format", "FORMAT", ""},
+    {kSnapshot, "snapshot,l", "SNAPSHOT",
+     "measure this internal snapshot: an ID, a name, snapshot.id=ID or snapshot.name=NAME"},
+    {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
+    {kForceShare, "force-share,U", nullptr,
+     "read FILE even while somebody writes to it; the figures may then be wrong"},
+    {kHelp, "help,h", nullptr, "show this text"},
+    {kImageOpts, "image-opts", nullptr, ""},
+    {kObject, "object", "DEFINITION", ""},
+};
+
+std::string HelpText() {
+  std::string text = "usage: ";
+  text += ProgramName();
+  text +=
+      " measure [OPTION...] FILE\n"
+      "       ";
+  text += ProgramName();
+  text +=
+      " measure [OPTION...] --size SIZE\n"
+      "Calculates how long the file would be that convert makes of the image FILE, or create of a\n"
+      "disk of SIZE bytes.\n"
+      "\nOptions:\n";
+  text += DescribeOptions(kRows);
+  text += "\nOptions that every verb takes:\n";
+  text += DescribeOptions(SandboxOptionRows());
+  return text;
+}
+
+}  // namespace
+
+OrStop<MeasureCommand> ReadMeasureArguments(std::span<const std::string> arguments,
+                                            SandboxSettings settings) {
+  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
+  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
+  MeasureCommand command;
+  vmm::MeasureOptions& options = command.options;
+  std::optional<std::uint64_t> size;
+  for (GivenOption& option : given.options) {
+    if (const auto error = ApplySandboxOption(option, settings)) {
+      if (!error->empty()) return Refusal(*error);
+      continue;
+    }
+    switch (static_cast<Id>(option.id)) {
+      case kHelp:
+        return Answer(HelpText());
+      case kSourceFormat:
+        options.format = std::move(option.value);
+        break;
+      case kSnapshot: {
+        auto snapshot = ReadSnapshot(option.value);
+        if (!snapshot) return std::unexpected(snapshot.error());
+        options.snapshot = std::move(snapshot->value);
+        options.snapshot_kind = snapshot->kind;
+        break;
+      }
+      case kTargetFormat:
+        options.target_format = std::move(option.value);
+        break;
+      case kTargetOptions:
+        if (!OptionList::WellFormed(option.value)) {
+          return Refusal("Invalid option list: " + option.value);
+        }
+        if (!options.target_options.empty()) options.target_options += ',';
+        options.target_options += option.value;
+        break;
+      case kSize: {
+        const auto bytes = ParseByteSize(option.value, "image size");
+        if (!bytes) return Refusal(bytes.error());
+        size = *bytes;
+        break;
+      }
+      case kOutput:
+        if (option.value != "human" && option.value != "json") {
+          return Refusal("--output must be used with human or json as argument.");
+        }
+        command.json = option.value == "json";
+        break;
+      case kForceShare:
+        options.force_share = true;
+        break;
+      case kImageOpts:
+      case kObject:
+        return Refusal(option.spelling + " is not available in this version; name a file instead");
+    }
+  }
+  if (!given.fault.empty()) return UsageError(given.fault);
+  if (given.operands.size() > 1) return Refusal("At most one filename argument is allowed.");
+  const bool file = !given.operands.empty();
+  if (!file && (!options.format.empty() || !options.snapshot.empty())) {
+    return Refusal("--image-opts, -f, and -l require a filename argument.");
+  }
+  if (file && size) return Refusal("--size N cannot be used together with a filename.");
+  if (AsksForHelp(options.target_options)) return CreateOptionHelp(options.target_format);
+  if (!file && !size) return Refusal("Either --size N or one filename must be specified.");
+  if (file && given.operands.front().empty()) {
+    return Refusal("Could not open '': The 'file' block driver requires a file name");
+  }
+  if (file) options.path = std::move(given.operands.front());
+  options.size_bytes = size.value_or(0);
+  command.settings = std::move(settings);
+  return command;
+}
+
+}  // namespace instar::cli

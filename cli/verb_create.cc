@@ -1,0 +1,30 @@
+// instar create: makes an empty image.
+#include "cli/create_arguments.h"
+#include "cli/formatting_line.h"
+#include "cli/interruption.h"
+#include "cli/program.h"
+#include "cli/verb.h"
+#include "instar/vmm/create.h"
+
+namespace instar::cli {
+
+int RunCreate(std::span<const std::string> arguments, SandboxSettings settings) {
+  OrStop<CreateCommand> command = ReadCreateArguments(arguments, std::move(settings));
+  if (!command) return Conclude(command.error());
+  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  command->options.sandbox = command->settings.sandbox;
+
+  RemoveTargetsOnInterruption();
+  const absl::StatusOr<vmm::CreateReport> report = vmm::Create(command->options);
+  if (!report.ok()) return PrintError(report.status());
+  ConfirmIsolation(command->settings, report->isolation);
+  if (command->quiet) return 0;
+  return PrintOutput(FormattingLine({.path = command->options.path,
+                                     .format = FormatFromName(command->options.format),
+                                     .options = command->options.format_options,
+                                     .virtual_size_bytes = report->virtual_size_bytes,
+                                     .backing_file = report->backing_file,
+                                     .backing_format = report->backing_format}));
+}
+
+}  // namespace instar::cli

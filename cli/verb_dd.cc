@@ -1,0 +1,24 @@
+// instar dd: copies part of a virtual disk into a new image.
+#include "cli/dd_arguments.h"
+#include "cli/interruption.h"
+#include "cli/program.h"
+#include "cli/verb.h"
+#include "instar/vmm/dd.h"
+
+namespace instar::cli {
+
+int RunDd(std::span<const std::string> arguments, SandboxSettings settings) {
+  OrStop<DdCommand> command = ReadDdArguments(arguments, std::move(settings));
+  if (!command) return Conclude(command.error());
+  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  command->options.sandbox = command->settings.sandbox;
+
+  RemoveTargetsOnInterruption();
+  const absl::StatusOr<vmm::ConvertReport> report = vmm::Dd(command->options);
+  if (!report.ok()) return PrintError(report.status());
+  ConfirmIsolation(command->settings, report->isolation);
+  for (const std::string& warning : report->warnings) PrintError(warning);
+  return 0;
+}
+
+}  // namespace instar::cli

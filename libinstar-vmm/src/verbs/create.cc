@@ -1,0 +1,221 @@
+#include "instar/vmm/create.h"
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/broker.h"
+#include "broker/local_path.h"
+#include "formats/base/create_options.h"
+#include "instar/requests.h"
+#include "operation/operation.h"
+#include "report/printable_text.h"
+#include "verbs/convert_target.h"
+#include "verbs/fresh_target.h"
+#include "verbs/single_report.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr std::uint64_t kHeapBytes = 64 << 20;
+
+// What was asked for, its parts put together from where they can stand.
+struct Plan {
+  FormatId format = FormatId::kRaw;
+  std::string options;  // without those that have a field of their own here
+  std::optional<std::uint64_t> size_bytes;
+  std::string backing_name;
+  std::string backing_format;
+  std::string data_file;
+};
+
+absl::Status Invalid(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
+
+std::optional<std::uint64_t> SizeOption(FormatId format, const std::string& list) {
+  std::optional<std::uint64_t> size;
+  OptionList items(list);
+  while (const auto item = items.Next()) {
+    const auto setting = CheckOption(format, *item);
+    if (setting && setting->spec->name == "size") size = setting->number;
+  }
+  return size;
+}
+
+absl::Status CheckBacking(const CreateOptions& options, const Plan& plan) {
+  const std::string format(NameOf(plan.format));
+  const bool can_have_one = FindOption(plan.format, "backing_file") != nullptr;
+  if (!plan.backing_name.empty() && !can_have_one) {
+    return Invalid(absl::StrCat("Backing file not supported for file format '", format, "'"));
+  }
+  if (!plan.backing_format.empty() && !can_have_one) {
+    return Invalid(
+        absl::StrCat("Backing file format not supported for file format '", format, "'"));
+  }
+  if (plan.backing_name.empty()) {
+    if (plan.backing_format.empty()) return absl::OkStatus();
+    return Invalid("Backing format cannot be used without backing file");
+  }
+  if (plan.backing_name == options.path) {
+    return Invalid("Error: Trying to create an image with the same filename as the backing file");
+  }
+  if (plan.backing_format.empty()) {
+    return Invalid("Backing file specified without backing format");
+  }
+  if (FormatFromName(plan.backing_format) == FormatId::kUnknown) {
+    return Invalid(absl::StrCat("Unknown driver '", PrintableText(plan.backing_format), "'"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
+  const auto format = WritableFormat(options.format);
+  if (!format.ok()) return format.status();
+  const std::string& list = options.format_options;
+  if (absl::Status status = CheckOptionList(*format, list); !status.ok()) return status;
+  Plan plan{.format = *format,
+            .options = WithoutBacking(list),
+            .size_bytes = SizeOption(*format, list),
+            .backing_name = options.backing_file,
+            .backing_format = options.backing_format,
+            .data_file = TextOption(list, "data_file")};
+  if (options.size_bytes) {
+    if (plan.size_bytes) return Invalid("The image size must be specified only once");
+    plan.size_bytes = options.size_bytes;
+  }
+  if (plan.backing_name.empty()) {
+    plan.backing_name = TextOption(list, "backing_file");
+    if (plan.backing_name.empty() && OptionValue(list, "backing_file")) {
+      return Invalid("Expected backing file name, got empty string");
+    }
+  }
+  if (plan.backing_format.empty()) plan.backing_format = TextOption(list, "backing_fmt");
+  if (absl::Status status = CheckBacking(options, plan); !status.ok()) return status;
+  if (!plan.size_bytes && (plan.backing_name.empty() || !options.check_backing)) {
+    return Invalid("Image creation needs a size parameter");
+  }
+  return plan;
+}
+
+// The path that the backing file's name will mean in the new image.
+std::string BackingPath(const CreateOptions& options, const Plan& plan) {
+  return CombinePath(options.path, plan.backing_name);
+}
+
+struct Devices {
+  DeviceId backing = kNoDevice;
+  DeviceId target = kNoDevice;
+  DeviceId data_file = kNoDevice;
+  std::vector<DeviceId> extents;
+};
+
+absl::Status OpenBacking(Broker& broker, const CreateOptions& options, const Plan& plan,
+                         Devices& devices) {
+  if (plan.backing_name.empty() || !options.check_backing) return absl::OkStatus();
+  // Only looked at, so whoever writes to it need not stop: a backup's overlay is made like this.
+  const auto device = broker.OpenSource(BackingPath(options, plan), {.force_share = true});
+  if (!device.ok()) return device.status();
+  devices.backing = *device;
+  // Extents are parts of the backing file itself; what else it names nobody asks for.
+  return broker.AllowReferences(options.sandbox.references);
+}
+
+absl::StatusOr<DeviceId> OpenTarget(Broker& broker, const std::string& path) {
+  return broker.OpenTarget(path, {.keep = false, .cache = CacheMode::kWriteback});
+}
+
+absl::Status OpenTargets(Broker& broker, const CreateOptions& options, const Plan& plan,
+                         Devices& devices) {
+  const auto target = OpenTarget(broker, options.path);
+  if (!target.ok()) return target.status();
+  devices.target = *target;
+  if (plan.data_file.empty()) return absl::OkStatus();
+  const auto data_file = OpenTarget(broker, CombinePath(options.path, plan.data_file));
+  if (!data_file.ok()) return data_file.status();
+  devices.data_file = *data_file;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, const Plan& plan,
+                                 const Devices& devices) {
+  WireWriter request;
+  const std::string_view directory = DirectoryPart(options.path);
+  EncodeRequest(
+      CreateRequest{.target = devices.target,
+                    .format = plan.format,
+                    .options = plan.options,
+                    .size_bytes = plan.size_bytes.value_or(0),
+                    .size_of_backing = !plan.size_bytes,
+                    .backing_name = plan.backing_name,
+                    .backing_format = plan.backing_format,
+                    .backing = devices.backing,
+                    .data_file = devices.data_file,
+                    .extents = devices.extents,
+                    .target_name = std::string_view(options.path).substr(directory.size())},
+      request);
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.image_name = "create",
+                                       .verb = "create",
+                                       .request = request.bytes(),
+                                       .workers = 1,
+                                       .max_heap_bytes = kHeapBytes});
+  if (!isolation.ok()) return isolation.status();
+  return TakeSingleReport(broker, "create", *isolation);
+}
+
+absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan& plan) {
+  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes});
+  Devices devices;
+  if (absl::Status status = OpenBacking(broker, options, plan, devices); !status.ok()) {
+    return status;
+  }
+  absl::StatusOr<SingleReport> report;
+  if (absl::Status status = OpenTargets(broker, options, plan, devices); !status.ok()) {
+    report = status;
+  } else {
+    report = Run(broker, options, plan, devices);
+  }
+  if (report.ok()) {
+    if (absl::Status status = broker.Commit(); !status.ok()) report = status;
+  }
+  if (!report.ok()) broker.Discard();
+  return report;
+}
+
+absl::StatusOr<SingleReport> CreateInChild(const CreateOptions& options, const Plan& plan) {
+  CreateOptions jailed = options;
+  jailed.sandbox.jail = Jail::kThisProcess;
+  const std::string fresh = FreshTarget(options.path);
+  auto report = SingleReportFromChild([&] { return CreateHere(jailed, plan); });
+  // A child that was killed could not tidy up after itself.
+  if (!fresh.empty() && absl::IsAborted(report.status())) unlink(fresh.c_str());
+  return report;
+}
+
+// `status` said of the image that was to be made, as qemu-img does.
+absl::Status Named(const CreateOptions& options, const absl::Status& status) {
+  const std::string prefix = PrintableText(options.path) + ": ";
+  if (absl::StartsWith(status.message(), prefix)) return status;
+  return absl::Status(status.code(), absl::StrCat(prefix, status.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
+  const auto plan = MakePlan(options);
+  if (!plan.ok()) return Named(options, plan.status());
+  const auto report = options.sandbox.jail == Jail::kChildProcess ? CreateInChild(options, *plan)
+                                                                  : CreateHere(options, *plan);
+  if (!report.ok()) return Named(options, report.status());
+  return CreateReport{.isolation = report->isolation,
+                      .virtual_size_bytes = report->report.UnsignedAt("virtual-size"),
+                      .backing_file = plan->backing_name,
+                      .backing_format = plan->backing_format};
+}
+
+}  // namespace instar::vmm

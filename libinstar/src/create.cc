@@ -1,0 +1,73 @@
+// The verb `create`: an image on which nothing is placed.
+#include "formats/create.h"
+
+#include <memory>
+#include <vector>
+
+#include "instar/chain.h"
+#include "instar/report.h"
+#include "instar/verbs.h"
+
+namespace instar {
+namespace {
+
+using Devices = std::vector<std::unique_ptr<HostDevice>>;
+
+Result<HostDevice*> OpenDevice(Host& host, DeviceId id, Devices& devices) {
+  if (id == kNoDevice) return nullptr;
+  INSTAR_ASSIGN_OR_RETURN(HostDevice device, HostDevice::Open(host, id));
+  devices.push_back(std::make_unique<HostDevice>(device));
+  return devices.back().get();
+}
+
+// The size of the disk that the backing file has, if there is one to look at.
+Result<std::uint64_t> BackingBytes(Host& host, const CreateRequest& request) {
+  if (request.backing == kNoDevice) return std::uint64_t{0};
+  const FormatId format = FormatFromName(request.backing_format);
+  if (format == FormatId::kUnknown) {
+    return Unsupported("the backing file format given is not known");
+  }
+  INSTAR_ASSIGN_OR_RETURN(const auto backing, Chain::Open(host, {.image = request.backing,
+                                                                 .format = format,
+                                                                 .references = References::kNone}));
+  return backing->virtual_size_bytes();
+}
+
+Status On(const Status& status, DeviceId id) {
+  if (!status) return std::unexpected(status.error().On(id));
+  return {};
+}
+
+}  // namespace
+
+Status RunCreate(Host& host, const CreateRequest& request) {
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t backing_bytes, BackingBytes(host, request));
+  const std::uint64_t size = request.size_of_backing ? backing_bytes : request.size_bytes;
+  Devices devices;
+  CreateOptions options{.format = request.format,
+                        .virtual_size_bytes = size,
+                        .options = request.options,
+                        .backing_name = request.backing_name,
+                        .backing_format = request.backing_format,
+                        .target_name = request.target_name};
+  INSTAR_ASSIGN_OR_RETURN(options.target, OpenDevice(host, request.target, devices));
+  INSTAR_ASSIGN_OR_RETURN(options.data_file, OpenDevice(host, request.data_file, devices));
+  std::vector<TargetDevice*> extents;
+  for (const DeviceId id : request.extents) {
+    INSTAR_ASSIGN_OR_RETURN(HostDevice* const extent, OpenDevice(host, id, devices));
+    extents.push_back(extent);
+  }
+  options.extents = extents;
+  auto writer = CreateImage(options);
+  if (!writer) return std::unexpected(writer.error().On(request.target));
+  INSTAR_TRY(On((*writer)->Begin(), request.target));
+  INSTAR_TRY(On((*writer)->Finish(), request.target));
+
+  ReportWriter report(host);
+  report.BeginObject({});
+  report.Unsigned("virtual-size", size);
+  report.EndObject();
+  return report.Finish();
+}
+
+}  // namespace instar

@@ -1,0 +1,72 @@
+// The verb `measure`: walks the merged disk, if there is one, and tells the target format's
+// calculation where data is.
+#include "formats/measure.h"
+
+#include "formats/base/create_options.h"
+#include "formats/base/option_list.h"
+#include "instar/chain.h"
+#include "instar/report.h"
+#include "instar/verbs.h"
+
+namespace instar {
+namespace {
+
+// Whether the options give the new image a backing file.
+bool HasBacking(std::string_view options) {
+  return OptionValue(options, "backing_file").has_value();
+}
+
+Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
+  const std::uint64_t size = chain.virtual_size_bytes();
+  // What of the source the backing file will hold is not known, so nothing of it.
+  if (all) return size == 0 ? Status{} : measurer.AddData(0, size);
+  INSTAR_ASSIGN_OR_RETURN(const auto cursor, chain.OpenCursor());
+  for (std::uint64_t offset = 0; offset < size;) {
+    INSTAR_ASSIGN_OR_RETURN(const ChainExtent found, cursor->Next(offset, size - offset));
+    const Extent& extent = found.extent;
+    if (extent.kind == ExtentKind::kData || extent.kind == ExtentKind::kCompressed) {
+      INSTAR_TRY(measurer.AddData(offset, extent.length_bytes));
+    }
+    offset += extent.length_bytes;
+  }
+  return {};
+}
+
+Status Report(Host& host, const Measurement& measurement) {
+  ReportWriter report(host);
+  report.BeginObject({});
+  if (measurement.bitmap_bytes) report.Unsigned("bitmaps", *measurement.bitmap_bytes);
+  report.Unsigned("required", measurement.required_bytes);
+  report.Unsigned("fully-allocated", measurement.fully_allocated_bytes);
+  report.EndObject();
+  return report.Finish();
+}
+
+}  // namespace
+
+Status RunMeasure(Host& host, const MeasureRequest& request) {
+  std::unique_ptr<Chain> chain;
+  CreateOptions options{.format = request.target_format,
+                        .virtual_size_bytes = request.size_bytes,
+                        .options = request.target_options};
+  if (request.image != kNoDevice) {
+    INSTAR_ASSIGN_OR_RETURN(chain, Chain::Open(host, {.image = request.image,
+                                                      .format = request.format,
+                                                      .snapshot = request.snapshot,
+                                                      .snapshot_label = request.snapshot_label,
+                                                      .max_depth = request.max_chain_depth,
+                                                      .references = References::kAll}));
+    options.virtual_size_bytes = chain->virtual_size_bytes();
+  }
+  INSTAR_ASSIGN_OR_RETURN(const auto measurer, MeasureImage(options));
+  if (chain != nullptr) {
+    INSTAR_TRY(AddSource(*chain, HasBacking(request.target_options), *measurer));
+    const Layer& top = chain->layers().front();
+    const Status counted = measurer->AddBitmaps(*top.device, top.reader->format());
+    if (!counted) return std::unexpected(counted.error().On(top.device->id()));
+  }
+  INSTAR_ASSIGN_OR_RETURN(const Measurement measurement, measurer->Finish());
+  return Report(host, measurement);
+}
+
+}  // namespace instar
