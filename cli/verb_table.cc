@@ -13,7 +13,7 @@ constexpr Verb kVerbs[] = {
     {"compare", "compare the contents of two images", nullptr, 2},
     {"convert", "copy a virtual disk into a new image, of any format", RunConvert},
     {"create", "make an empty image", RunCreate},
-    {"dd", "copy part of a virtual disk"},
+    {"dd", "copy part of a virtual disk", RunDd},
     {"doctor", "say what of the protection is active on this machine", RunDoctor},
     {"info", "show what an image is", RunInfo},
     {"map", "list which parts of a virtual disk hold data, and where"},

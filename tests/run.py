@@ -22,6 +22,7 @@ sys.path.insert(0, str(TESTS))
 
 import conformance.checks  # noqa: E402
 import conformance.create  # noqa: E402
+import conformance.dd  # noqa: E402
 import conformance.errors  # noqa: E402
 import conformance.hyper_v  # noqa: E402
 import conformance.measure  # noqa: E402
@@ -34,7 +35,7 @@ import integration.cases  # noqa: E402
 PYTHON_SUITES = {
     "conformance": lambda: [*conformance.checks.groups(), *conformance.errors.groups(),
                             *conformance.readers.groups(), *conformance.create.groups(),
-                            *conformance.measure.groups(),
+                            *conformance.measure.groups(), *conformance.dd.groups(),
                             *conformance.hyper_v.groups(), *conformance.vmdk.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,

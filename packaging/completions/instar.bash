@@ -19,7 +19,7 @@ _instar() {
   local word
   for word in "${words[@]:1:cword-1}"; do
     case $word in
-      info | convert | create | doctor | measure) verb=$word && break ;;
+      info | convert | create | dd | doctor | measure) verb=$word && break ;;
     esac
   done
 
@@ -49,7 +49,7 @@ _instar() {
   esac
 
   if [[ -z $verb ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "info convert create doctor measure --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "info convert create dd doctor measure --help --version" -- "$cur")
     return
   fi
   if [[ $cur == -* ]]; then
@@ -71,11 +71,22 @@ _instar() {
         options="-O -o -s -f -l -U --target-format --target-format-options --size --source-format
           --snapshot --output= --force-share $sandbox"
         ;;
+      dd) options="-f -O -U --format --output-format --force-share $sandbox" ;;
       doctor) options="--output= $sandbox" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
     [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
     return
+  fi
+  if [[ $verb == dd ]]; then
+    case $cur in
+      if=* | of=*) cur=${cur#*=} ;;
+      *)
+        mapfile -t COMPREPLY < <(compgen -W "if= of= bs= count= skip=" -- "$cur")
+        compopt -o nospace
+        return
+        ;;
+    esac
   fi
   mapfile -t COMPREPLY < <(compgen -f -- "$cur")
   compopt -o filenames

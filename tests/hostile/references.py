@@ -106,6 +106,7 @@ VERBS = {
     "info --backing-chain": ["info", "--backing-chain", "x.qcow2"],
     "convert": ["convert", "-O", "raw", "x.qcow2", "out"],
     "measure": ["measure", "-O", "qcow2", "x.qcow2"],
+    "dd": ["dd", "bs=64k", "count=1", "if=x.qcow2", "of=out"],
 }
 
 

@@ -5,8 +5,8 @@ import re
 
 from harness import Group, run
 
-VERBS_HERE = ("info", "convert", "create", "doctor", "measure")
-VERBS_LATER = ("amend", "bench", "bitmap", "check", "commit", "compare", "dd", "map", "rebase", "resize",
+VERBS_HERE = ("info", "convert", "create", "dd", "doctor", "measure")
+VERBS_LATER = ("amend", "bench", "bitmap", "check", "commit", "compare", "map", "rebase", "resize",
                "snapshot")
 
 

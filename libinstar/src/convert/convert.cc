@@ -12,6 +12,7 @@
 #include "convert/target.h"
 #include "convert/worker.h"
 #include "formats/base/checked.h"
+#include "instar/report.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -116,6 +117,17 @@ Status CopyBitmaps(const SourceDisk& disk, const Target& target, const ConvertRe
   return {};
 }
 
+Status ReportWindow(Host& host, const SourceDisk& disk) {
+  if (!disk.window_beyond_end()) return {};
+  ReportWriter report(host);
+  report.BeginObject({});
+  report.BeginObject("window");
+  report.Boolean("beyond-end", true);
+  report.EndObject();
+  report.EndObject();
+  return report.Finish();
+}
+
 Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_TRY(CheckRequest(request));
   const bool inherit = !request.backing_name.empty();
@@ -160,6 +172,7 @@ Status Run(Host& host, const ConvertRequest& request) {
   if (request.bitmaps) INSTAR_TRY(CopyBitmaps(*disk, *target, request));
   INSTAR_TRY(target->Finish());
   INSTAR_TRY(lost.Report(host));
+  INSTAR_TRY(ReportWindow(host, *disk));
   return progress.Finish();
 }
 

@@ -40,7 +40,16 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
     }
     disk->sources_.push_back(std::move(source));
   }
+  disk->CutToWindow(request.window_start, request.window_end);
   return disk;
+}
+
+void SourceDisk::CutToWindow(std::uint64_t start, std::uint64_t end) {
+  end = std::min(end, size_bytes_);
+  window_beyond_end_ = start > end;
+  window_start_ = std::min(start, end);
+  window_bytes_ = end - window_start_;
+  size_bytes_ = DivideRoundUp(window_bytes_, kSectorBytes) * kSectorBytes;
 }
 
 std::size_t SourceDisk::SourceAt(std::uint64_t offset) const {
@@ -59,10 +68,12 @@ std::uint64_t SourceDisk::DeviceBytes(const Layer& layer, DeviceId id) {
 }
 
 std::optional<Piece> SourceDisk::BareRaw(std::uint64_t offset, std::uint64_t max_length) const {
-  const std::size_t index = SourceAt(offset);
+  if (offset >= window_bytes_) return std::nullopt;
+  max_length = std::min(max_length, window_bytes_ - offset);
+  const std::size_t index = SourceAt(window_start_ + offset);
   const Source& source = sources_[index];
   const HostDevice& device = *source.chain->layers().front().device;
-  const std::uint64_t local = offset - source.start;
+  const std::uint64_t local = window_start_ + offset - source.start;
   const std::uint64_t bytes = std::min(device.size_bytes(), source.chain->virtual_size_bytes());
   if (!source.bare_raw || local >= bytes) return std::nullopt;
   return Piece{.kind = Piece::Kind::kData,
@@ -74,11 +85,12 @@ std::optional<Piece> SourceDisk::BareRaw(std::uint64_t offset, std::uint64_t max
 }
 
 std::uint64_t SourceDisk::UnreadableBytes(std::uint64_t offset, std::uint64_t max_length) const {
-  const Source& source = sources_[SourceAt(offset)];
+  const std::uint64_t position = window_start_ + offset;
+  const Source& source = sources_[SourceAt(position)];
   constexpr std::uint64_t kMost = 2 << 20;  // the largest cluster of any format that can be told
   const std::uint64_t unit = std::max(kSectorBytes, std::min(source.smallest_cluster_bytes, kMost));
-  const std::uint64_t rest = unit - (offset - source.start) % unit;
-  return std::min({rest, source.end - offset, max_length});
+  const std::uint64_t rest = unit - (position - source.start) % unit;
+  return std::min({rest, source.end - position, max_length});
 }
 
 Result<std::unique_ptr<SourceCursor>> SourceDisk::OpenCursor() const {
@@ -93,15 +105,21 @@ Result<std::unique_ptr<SourceCursor>> SourceDisk::OpenCursor() const {
 }
 
 Result<Piece> SourceCursor::Next(std::uint64_t offset, std::uint64_t max_length) {
-  const std::size_t index = disk_->SourceAt(offset);
+  if (offset >= disk_->window_bytes_) {  // what rounding the window up to whole sectors added
+    return Piece{.offset = offset,
+                 .length_bytes = std::min(max_length, disk_->size_bytes_ - offset)};
+  }
+  max_length = std::min(max_length, disk_->window_bytes_ - offset);
+  const std::uint64_t position = disk_->window_start_ + offset;
+  const std::size_t index = disk_->SourceAt(position);
   const SourceDisk::Source& source = disk_->sources_[index];
   const std::vector<Layer>& layers = source.chain->layers();
-  const std::uint64_t local = offset - source.start;
+  const std::uint64_t local = position - source.start;
   Piece piece{.source = static_cast<std::uint32_t>(index), .offset = offset};
 
   const std::uint64_t size = source.chain->virtual_size_bytes();
   if (local >= size) {  // what rounding up to whole sectors added
-    piece.length_bytes = std::min(max_length, source.end - offset);
+    piece.length_bytes = std::min(max_length, source.end - position);
     return piece;
   }
   max_length = std::min(max_length, size - local);

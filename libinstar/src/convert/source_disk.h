@@ -1,5 +1,5 @@
 // The sources of a conversion seen as one disk: their virtual disks one after another, each rounded
-// up to whole sectors.
+// up to whole sectors; of that, the window asked for.
 #ifndef INSTAR_CONVERT_SOURCE_DISK_H_
 #define INSTAR_CONVERT_SOURCE_DISK_H_
 
@@ -26,6 +26,8 @@ class SourceDisk {
                                                   bool inherit);
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+  // Whether the window asked for starts beyond the end of what there is.
+  [[nodiscard]] bool window_beyond_end() const { return window_beyond_end_; }
   [[nodiscard]] std::size_t count() const { return sources_.size(); }
   [[nodiscard]] const Chain& chain(std::size_t source) const { return *sources_[source].chain; }
 
@@ -55,7 +57,14 @@ class SourceDisk {
   [[nodiscard]] static std::uint64_t DeviceBytes(const Layer& layer, DeviceId id);
 
   std::vector<Source> sources_;
+  void CutToWindow(std::uint64_t start, std::uint64_t end);
+
   std::uint64_t size_bytes_ = 0;
+  // What is seen of the sources: offset 0 of this disk is byte window_start_ of theirs, and what
+  // lies beyond window_bytes_ is zeros up to a whole sector.
+  std::uint64_t window_start_ = 0;
+  std::uint64_t window_bytes_ = 0;
+  bool window_beyond_end_ = false;
   std::uint64_t largest_cluster_bytes_ = 0;
   bool inherit_ = false;
 };

@@ -112,6 +112,32 @@ TEST_P(MakingVerbs, MeasureTellsTheFigures) {
   EXPECT_EQ(image->bitmap_bytes, 0u);
 }
 
+TEST_P(MakingVerbs, DdCopiesItsBlocksAndWarnsWhereThereAreNone) {
+  DdOptions options;
+  std::string data(4096, 'a');
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 7 + i / 256);
+  options.source = directory_.Write("source.raw", data);
+  options.source_format = "raw";
+  options.target = directory_ / "part.raw";
+  options.block_bytes = 100;
+  options.skip = 3;
+  options.count = 10;
+  options.sandbox = Sandbox();
+  const auto copied = Dd(options);
+  ASSERT_TRUE(copied.ok()) << copied.status();
+  EXPECT_TRUE(copied->warnings.empty());
+  std::string expected = data.substr(300, 700);
+  expected.resize(1024);
+  EXPECT_EQ(Content(options.target), expected);
+
+  options.skip = std::uint64_t{1} << 62;
+  const auto nothing = Dd(options);
+  ASSERT_TRUE(nothing.ok()) << nothing.status();
+  ASSERT_EQ(nothing->warnings.size(), 1u);
+  EXPECT_THAT(nothing->warnings.front(), HasSubstr("cannot skip to specified offset"));
+  EXPECT_EQ(Content(options.target), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Isolations, MakingVerbs,
                          testing::Values(Isolation::kKvm, Isolation::kProcess),
                          [](const auto& param_info) {
