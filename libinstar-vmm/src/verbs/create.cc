@@ -19,6 +19,7 @@
 #include "verbs/convert_target.h"
 #include "verbs/fresh_target.h"
 #include "verbs/single_report.h"
+#include "verbs/target_extents.h"
 
 namespace instar::vmm {
 namespace {
@@ -99,6 +100,10 @@ absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
   if (!plan.size_bytes && (plan.backing_name.empty() || !options.check_backing)) {
     return Invalid("Image creation needs a size parameter");
   }
+  if (!plan.size_bytes && HasTargetExtents(plan.format, plan.options)) {
+    // How many files there are has to be known before the sandbox can tell how large the base is.
+    return Invalid("An overlay that is divided into files needs its size stated");
+  }
   return plan;
 }
 
@@ -134,6 +139,12 @@ absl::Status OpenTargets(Broker& broker, const CreateOptions& options, const Pla
   const auto target = OpenTarget(broker, options.path);
   if (!target.ok()) return target.status();
   devices.target = *target;
+  auto extents = OpenTargetExtents(
+      broker, options.path,
+      {.format = plan.format, .options = plan.options, .size_bytes = plan.size_bytes.value_or(0)},
+      {.keep = false, .cache = CacheMode::kWriteback});
+  if (!extents.ok()) return extents.status();
+  devices.extents = *std::move(extents);
   if (plan.data_file.empty()) return absl::OkStatus();
   const auto data_file = OpenTarget(broker, CombinePath(options.path, plan.data_file));
   if (!data_file.ok()) return data_file.status();
