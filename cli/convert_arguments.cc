@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/byte_size.h"
+#include "cli/cache_mode.h"
 #include "cli/create_option_help.h"
 #include "cli/program.h"
 #include "cli/snapshot_choice.h"
@@ -99,15 +100,6 @@ std::string HelpText() {
   text += "\nOptions that every verb takes:\n";
   text += DescribeOptions(SandboxOptionRows());
   return text;
-}
-
-std::optional<vmm::CacheMode> CacheModeFromName(std::string_view name) {
-  if (name == "writeback") return vmm::CacheMode::kWriteback;
-  if (name == "writethrough") return vmm::CacheMode::kWritethrough;
-  if (name == "none" || name == "off") return vmm::CacheMode::kNone;
-  if (name == "directsync") return vmm::CacheMode::kDirectsync;
-  if (name == "unsafe") return vmm::CacheMode::kUnsafe;
-  return std::nullopt;
 }
 
 OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {

@@ -19,7 +19,9 @@ struct QemuVersion {
 inline constexpr QemuVersion kNewestQemuVersion{10, 1};
 
 // The first versions that ...
+inline constexpr QemuVersion kMapPresent{6, 1};         // ... tell "present" in map
 inline constexpr QemuVersion kChildNodes{8, 0};         // ... tell of the file below the format
+inline constexpr QemuVersion kMapCompressed{8, 2};      // ... tell "compressed" in map
 inline constexpr QemuVersion kWideSnapshotTable{9, 0};  // ... print the wider table of snapshots
 
 // "X.Y" or "X.Y.Z". The error is one line for the user.

@@ -23,6 +23,9 @@ struct Verb {
 [[nodiscard]] const Verb* FindVerb(std::string_view name);
 
 int RunInfo(std::span<const std::string> arguments, SandboxSettings settings);
+int RunMap(std::span<const std::string> arguments, SandboxSettings settings);
+int RunCompare(std::span<const std::string> arguments, SandboxSettings settings);
+int RunCheck(std::span<const std::string> arguments, SandboxSettings settings);
 int RunConvert(std::span<const std::string> arguments, SandboxSettings settings);
 int RunCreate(std::span<const std::string> arguments, SandboxSettings settings);
 int RunDd(std::span<const std::string> arguments, SandboxSettings settings);

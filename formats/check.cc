@@ -1,5 +1,6 @@
 #include "formats/check.h"
 
+#include "formats/qcow2/checker.h"
 #include "formats/vhdx/checker.h"
 #include "formats/vmdk/checker.h"
 #include "formats/vpc/checker.h"
@@ -15,6 +16,7 @@ Result<CheckCounts> CheckImage(const CheckOptions& options) {
     case FormatId::kVhdx:
       return vhdx::Check(options);
     case FormatId::kQcow2:
+      return qcow2::Check(options);
     case FormatId::kRaw:
     case FormatId::kUnknown:
     case FormatId::kLuks:

@@ -24,7 +24,7 @@ inline void CheckExtent(const Extent& extent, std::uint64_t at, std::uint64_t si
       Require(!extent.has_offset || extent.device != kNoDevice, "storage stands on a device");
       return;
     case ExtentKind::kUnallocated:
-      Require(!extent.has_offset, "what is unallocated has no storage");
+      Require(!extent.has_offset || extent.device != kNoDevice, "storage stands on a device");
       return;
     case ExtentKind::kCompressed:
       Require(extent.unit_bytes == cluster, "a unit is a cluster");

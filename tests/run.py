@@ -20,7 +20,9 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 sys.path.insert(0, str(TESTS))
 
+import conformance.check  # noqa: E402
 import conformance.checks  # noqa: E402
+import conformance.compare  # noqa: E402
 import conformance.create  # noqa: E402
 import conformance.dd  # noqa: E402
 import conformance.errors  # noqa: E402
@@ -33,7 +35,8 @@ import hostile.cases  # noqa: E402
 import integration.cases  # noqa: E402
 
 PYTHON_SUITES = {
-    "conformance": lambda: [*conformance.checks.groups(), *conformance.errors.groups(),
+    "conformance": lambda: [*conformance.checks.groups(), *conformance.compare.groups(),
+                            *conformance.check.groups(), *conformance.errors.groups(),
                             *conformance.readers.groups(), *conformance.create.groups(),
                             *conformance.measure.groups(), *conformance.dd.groups(),
                             *conformance.hyper_v.groups(), *conformance.vmdk.groups()],

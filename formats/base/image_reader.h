@@ -33,10 +33,12 @@ struct Extent {
   ExtentKind kind = ExtentKind::kUnallocated;
   std::uint64_t length_bytes = 0;  // always at least 1
 
-  // kData, and kZero with `has_offset`: where the bytes stand.
+  // kData, and kZero and kUnallocated with `has_offset`: where the bytes stand.
   DeviceId device = kNoDevice;
   std::uint64_t file_offset = 0;
-  bool has_offset = false;  // kZero only: storage is allocated although it reads as zeros
+  // kZero: storage is allocated although it reads as zeros. kUnallocated: the cluster has a place,
+  // but nothing of this stretch was written there.
+  bool has_offset = false;
 
   // kCompressed: the whole unit (cluster, grain) this stretch belongs to.
   std::uint64_t unit_offset = 0;       // virtual offset at which the unit starts

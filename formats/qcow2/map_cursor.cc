@@ -213,7 +213,7 @@ Result<bool> Cursor::ExtendExtended(Extent& extent, std::uint64_t offset,
     const ExtentKind kind = is_zero   ? ExtentKind::kZero
                             : is_data ? ExtentKind::kData
                                       : ExtentKind::kUnallocated;
-    const bool has_offset = is_zero && allocated;
+    const bool has_offset = (is_zero || !is_data) && allocated;
     const std::uint64_t file_offset = host_offset + in_cluster;
     if (extent.length_bytes == 0) {
       extent.kind = kind;

@@ -34,6 +34,18 @@ constexpr InlineVerb kVerbs[] = {
      [](const instar_call_table& table, std::span<const std::byte> request) {
        RunVerb(table, RunMeasure, DecodeRequest<MeasureRequest>, request);
      }},
+    {"map",
+     [](const instar_call_table& table, std::span<const std::byte> request) {
+       RunVerb(table, RunMap, DecodeRequest<MapRequest>, request);
+     }},
+    {"compare",
+     [](const instar_call_table& table, std::span<const std::byte> request) {
+       RunVerb(table, RunCompare, DecodeRequest<CompareRequest>, request);
+     }},
+    {"check",
+     [](const instar_call_table& table, std::span<const std::byte> request) {
+       RunVerb(table, RunCheck, DecodeRequest<CheckRequest>, request);
+     }},
     {"convert",
      [](const instar_call_table& table, std::span<const std::byte> request) {
        RunVerb(table, RunConvert, DecodeRequest<ConvertRequest>, request);

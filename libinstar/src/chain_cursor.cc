@@ -14,7 +14,7 @@ namespace {
 
 bool HasStorage(const Extent& extent) {
   return extent.kind == ExtentKind::kData ||
-         (extent.kind == ExtentKind::kZero && extent.has_offset);
+         (extent.kind != ExtentKind::kCompressed && extent.has_offset);
 }
 
 // The part of `extent` that starts `skip` bytes into it, at most `max_length` bytes.
@@ -25,7 +25,8 @@ Extent Part(Extent extent, std::uint64_t skip, std::uint64_t max_length) {
 }
 
 bool Continues(const ChainExtent& a, const ChainExtent& b) {
-  if (a.depth != b.depth || a.allocated != b.allocated || a.extent.kind != b.extent.kind) {
+  if (a.depth != b.depth || a.searched != b.searched || a.allocated != b.allocated ||
+      a.extent.kind != b.extent.kind) {
     return false;
   }
   switch (a.extent.kind) {
@@ -86,20 +87,29 @@ Result<Extent> ChainCursor::NextOfLayer(std::size_t depth, std::uint64_t offset,
 Result<ChainExtent> ChainCursor::NextMerged(std::uint64_t offset, std::uint64_t max_length) {
   std::uint64_t length = max_length;
   const std::size_t depths = cursors_.size();
+  std::uint32_t searched = 0;
+  Extent last;  // what the deepest layer that was asked said
   for (std::size_t depth = 0; depth < depths; ++depth) {
     const std::uint64_t size = chain_->layers()[depth].reader->virtual_size_bytes();
     if (offset >= size) break;
+    searched = static_cast<std::uint32_t>(depth);
     INSTAR_ASSIGN_OR_RETURN(const Extent extent,
                             NextOfLayer(depth, offset, std::min(length, size - offset)));
     if (extent.kind != ExtentKind::kUnallocated) {
       return ChainExtent{
-          .extent = extent, .depth = static_cast<std::uint32_t>(depth), .allocated = true};
+          .extent = extent, .depth = searched, .allocated = true, .searched = searched};
     }
     length = extent.length_bytes;
+    last = extent;
   }
-  return ChainExtent{.extent = {.kind = ExtentKind::kZero, .length_bytes = length},
+  return ChainExtent{.extent = {.kind = ExtentKind::kZero,
+                                .length_bytes = length,
+                                .device = last.device,
+                                .file_offset = last.file_offset,
+                                .has_offset = last.has_offset},
                      .depth = static_cast<std::uint32_t>(depths),
-                     .allocated = false};
+                     .allocated = false,
+                     .searched = searched};
 }
 
 Result<ChainExtent> ChainCursor::Next(std::uint64_t offset, std::uint64_t max_length) {

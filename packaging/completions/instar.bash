@@ -19,7 +19,7 @@ _instar() {
   local word
   for word in "${words[@]:1:cword-1}"; do
     case $word in
-      info | convert | create | dd | doctor | measure) verb=$word && break ;;
+      info | map | compare | check | convert | create | dd | doctor | measure) verb=$word && break ;;
     esac
   done
 
@@ -34,11 +34,11 @@ _instar() {
       ;;
   esac
   case $prev in
-    -f | -O | -F | --format | --source-format | --target-format | --output-format | --backing-format)
+    -f | -O | -F | --format | --a-format | --b-format | --source-format | --target-format | --output-format | --backing-format)
       mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
       return
       ;;
-    -t | -T | --source-cache | --target-cache)
+    -t | -T | --cache | --source-cache | --target-cache)
       mapfile -t COMPREPLY < <(compgen -W "$caches" -- "$cur")
       return
       ;;
@@ -49,13 +49,23 @@ _instar() {
   esac
 
   if [[ -z $verb ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "info convert create dd doctor measure --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "info map compare check convert create dd doctor measure --help --version" -- "$cur")
     return
   fi
   if [[ $cur == -* ]]; then
     local options=""
     case $verb in
       info) options="-f --format --output= --backing-chain --partitions -U --force-share $sandbox" ;;
+      map)
+        options="-f --format --output= -s --start-offset -l --max-length -U --force-share $sandbox"
+        ;;
+      compare)
+        options="-f --a-format -F --b-format -s --strict -T --cache -p --progress -q --quiet -U
+          --force-share $sandbox"
+        ;;
+      check)
+        options="-f --format --output= -T --cache -q --quiet -U --force-share $sandbox"
+        ;;
       convert)
         options="-f -O -o -c -p -q -n -m -W -C -S -b -B -F -l -t -T -r -U --source-format
           --target-format --target-format-options --source-cache --target-cache --snapshot

@@ -3,52 +3,16 @@
 import json
 import os
 
-from harness import Failure, Group, first_difference
+from harness import Group, first_difference
+from conformance import check, compare
+from conformance import map as map_verb
+from conformance.comparing import as_qemu, differing_fields, parse
 from conformance.images import Maker, images, noise
 from conformance.targets import Dealer, Target, qcow2_targets, raw_targets
 
 QCOW2_TARGETS_PER_IMAGE = 3
 ISOLATIONS = ("kvm", "process", "none")
 IMAGES_PER_ISOLATION_SAMPLE = 8  # every eighth image runs in all three
-
-
-def unique_keys(pairs):
-    names = [name for name, _ in pairs]
-    if len(names) != len(set(names)):
-        raise Failure(f"a JSON object repeats a key: {names}")
-    return dict(pairs)
-
-
-def parse(t, outcome):
-    try:
-        return json.loads(outcome.out.decode("utf-8"), object_pairs_hook=unique_keys)
-    except ValueError as error:
-        raise Failure(f"not JSON: {error}\n{outcome.describe()}") from error
-
-
-def as_qemu(t):
-    return f"--qemu-version={t.tools.qemu_version}"
-
-
-def fields(value, path=""):
-    """Flattens JSON into path -> scalar, so that a difference names its field."""
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
-        return {path: value}
-    flat = {path + "/": type(value).__name__}
-    for key, inner in items:
-        flat.update(fields(inner, f"{path}/{key}"))
-    return flat
-
-
-def differing_fields(got, want):
-    got, want = fields(got), fields(want)
-    return {key: (got.get(key, "absent"), want.get(key, "absent"))
-            for key in sorted(got.keys() | want.keys())
-            if got.get(key, "absent") != want.get(key, "absent")}
 
 
 def info_json(t, image, *options):
@@ -206,6 +170,8 @@ def group_of(image, number, qcow2, raw):
     if image.chain:
         group.add("info chain json", info_json, image, "--backing-chain")
         group.add("info chain human", info_human, image, "--backing-chain")
+    for verb in (map_verb, compare, check):
+        verb.add_cases(group, image, number)
     group.add("raw", convert_raw, image)
     for snapshot in image.snapshots:
         group.add(f"raw of snapshot {snapshot[:12]}", convert_raw, image, ("-l", snapshot))
@@ -217,6 +183,7 @@ def group_of(image, number, qcow2, raw):
                           and not t.second_input), Target(()))
         for isolation in ISOLATIONS:
             group.add(f"isolation {isolation}", isolation_agrees, image, repeatable, isolation)
+            group.add(f"map isolation {isolation}", map_verb.map_isolation, image, isolation)
     return group
 
 

@@ -77,11 +77,9 @@ JailNeeds Broker::Impl::jail_needs() const {
 DeviceRecord Broker::Impl::device(DeviceId id) const {
   const Device* device = devices_.Find(id);
   if (device == nullptr) return {};
-  struct stat status{};
-  const bool known = fstat(device->fd.get(), &status) == 0;
   return {.path = device->path,
           .size_bytes = device->SizeBytes(),
-          .allocated_bytes = known ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0,
+          .allocated_bytes = device->AllocatedBytes(),
           .writable = device->writable};
 }
 
@@ -130,6 +128,8 @@ absl::Status Broker::AllowReferences(const ReferencePolicy& policy) {
 void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> callback) {
   impl_->progress().set_callback(std::move(callback));
 }
+void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
+std::uint64_t Broker::readable_bytes() const { return impl_->readable_bytes(); }
 JailNeeds Broker::jail_needs() const { return impl_->jail_needs(); }
 CallResult Broker::Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) {
   return impl_->Handle(worker, frame, memory);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,14 @@
 #include "jail/jail.h"
 
 namespace instar::vmm {
+
+// What becomes of a batch of records that a guest emitted.
+enum class RecordVerdict {
+  kAccepted,
+  kMalformed,  // ends the guest: honest code does not do that
+  kStop,       // nobody wants more: the guest's call fails
+};
+using RecordSink = std::function<RecordVerdict(std::span<const std::byte>)>;
 
 struct SourceOptions {
   bool force_share = false;  // take no lock that conflicts with a writer
@@ -69,6 +78,13 @@ class Broker final : public CallHandler {
 
   // Receives progress (bytes) on the thread that handles the call; before Run.
   void set_progress(std::function<void(std::uint64_t, std::uint64_t)> callback);
+
+  // Hands every batch of records to `sink`, on the thread that handles the call and one at a time,
+  // instead of keeping them for TakeReports; before Run.
+  void set_record_sink(RecordSink sink);
+
+  // Length of all files opened so far, together.
+  [[nodiscard]] std::uint64_t readable_bytes() const;
 
   // What the jail must leave open for this broker's work.
   [[nodiscard]] JailNeeds jail_needs() const;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/broker.h"
@@ -46,6 +47,8 @@ class Broker::Impl {
 
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
+  void set_record_sink(RecordSink sink) { records_ = std::move(sink); }
+  [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable(); }
   ProgressReporter& progress() { return progress_; }
   [[nodiscard]] std::uint64_t progress_mark() const { return ledger_.mark(); }
   [[nodiscard]] const char* violation() const { return violation_.load(std::memory_order_acquire); }
@@ -95,6 +98,7 @@ class Broker::Impl {
   std::string failure_;
   std::mutex report_mutex_;
   ReportBuilder report_;
+  RecordSink records_;  // empty: report_ takes the records
 };
 
 }  // namespace instar::vmm

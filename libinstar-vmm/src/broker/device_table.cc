@@ -9,6 +9,13 @@ std::uint64_t Device::SizeBytes() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+std::uint64_t Device::AllocatedBytes() const {
+  constexpr std::uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's are
+  struct stat status{};
+  if (fstat(fd.get(), &status) != 0 || status.st_blocks < 0) return 0;
+  return static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
+}
+
 std::optional<DeviceId> DeviceTable::Add(std::unique_ptr<Device> device) {
   const std::uint32_t index = count();
   if (index == slots_.size()) return std::nullopt;

@@ -71,6 +71,8 @@ struct Device {
 
   // Length of the file as of now.
   [[nodiscard]] std::uint64_t SizeBytes() const;
+  // Storage it occupies as of now; 0 where that cannot be told.
+  [[nodiscard]] std::uint64_t AllocatedBytes() const;
   [[nodiscard]] BulkFile Bulk(DeviceId id) {
     return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get()},
             .key = static_cast<std::uint32_t>(id),

@@ -37,6 +37,7 @@ class WorkLedger {
   // Something else advanced: a record was accepted, progress moved.
   void Advance() { mark_.fetch_add(1, std::memory_order_relaxed); }
 
+  [[nodiscard]] std::uint64_t readable() const { return readable_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t mark() const { return mark_.load(std::memory_order_relaxed); }
 
  private:

@@ -23,13 +23,14 @@
 namespace instar::vmm {
 namespace {
 
-// What the child says: any number of kProgress, then either kResult, or kFailureCode and
-// kFailureText.
+// What the child says: any number of kProgress and kRecords, then either kResult, or kFailureCode
+// and kFailureText.
 enum class ChildTag : std::uint32_t {
   kProgress = 1,     // two 8-byte integers: done, total
   kResult = 2,       // bytes
   kFailureCode = 3,  // 8 bytes: absl::StatusCode
   kFailureText = 4,  // text
+  kRecords = 5,      // bytes: a batch as of ChildChannel
 };
 
 // More than any result: every report a guest may make, and what the host adds to each.
@@ -57,36 +58,43 @@ bool ReadAll(int file, std::span<std::byte> bytes) {
   return true;
 }
 
-void Send(int file, ChildTag tag, std::span<const std::byte> payload) {
+bool Send(int file, ChildTag tag, std::span<const std::byte> payload) {
   WireWriter writer;
   writer.Bytes(static_cast<std::uint32_t>(tag), payload);
-  WriteAll(file, writer.bytes());
+  return WriteAll(file, writer.bytes());
 }
 
-ChildResult Guarded(const std::function<ChildResult(const ProgressCallback&)>& body,
-                    const ProgressCallback& progress) {
+ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
+                    const ChildChannel& channel) {
   try {
-    return body(progress);
+    return body(channel);
   } catch (const std::exception& error) {
     return absl::InternalError(error.what());
   }
 }
 
 [[noreturn]] void BeChild(int pipe_to_parent, pid_t parent,
-                          const std::function<ChildResult(const ProgressCallback&)>& body) {
+                          const std::function<ChildResult(const ChildChannel&)>& body) {
   // Nobody would want the result of an operation whose caller is gone.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   // The jail keeps 0, 1 and 2 and closes all other descriptors.
   if (pipe_to_parent != STDOUT_FILENO) dup2(pipe_to_parent, STDOUT_FILENO);
   std::mutex sending;
-  const ChildResult result = Guarded(body, [&sending](std::uint64_t done, std::uint64_t total) {
-    std::array<std::byte, 16> payload{};
-    StoreLe64(payload, 0, done);
-    StoreLe64(payload, 8, total);
-    const std::lock_guard lock(sending);
-    Send(STDOUT_FILENO, ChildTag::kProgress, payload);
-  });
+  const ChildChannel channel{.progress =
+                                 [&sending](std::uint64_t done, std::uint64_t total) {
+                                   std::array<std::byte, 16> payload{};
+                                   StoreLe64(payload, 0, done);
+                                   StoreLe64(payload, 8, total);
+                                   const std::lock_guard lock(sending);
+                                   Send(STDOUT_FILENO, ChildTag::kProgress, payload);
+                                 },
+                             .records =
+                                 [&sending](std::span<const std::byte> batch) {
+                                   const std::lock_guard lock(sending);
+                                   return Send(STDOUT_FILENO, ChildTag::kRecords, batch);
+                                 }};
+  const ChildResult result = Guarded(body, channel);
   if (result.ok()) {
     Send(STDOUT_FILENO, ChildTag::kResult, *result);
   } else {
@@ -112,14 +120,18 @@ std::optional<WireField> Receive(int file, std::vector<std::byte>& buffer) {
 }
 
 // What the child came to, or nothing if it did not say so properly.
-std::optional<ChildResult> Listen(int file, const ProgressCallback& progress) {
+std::optional<ChildResult> Listen(int file, const ChildChannel& told) {
   std::vector<std::byte> buffer;
   std::optional<absl::StatusCode> failure;
   while (const auto field = Receive(file, buffer)) {
     switch (static_cast<ChildTag>(field->tag)) {
       case ChildTag::kProgress:
         if (field->payload.size() != 16) return std::nullopt;
-        if (progress) progress(LoadLe64(field->payload, 0), LoadLe64(field->payload, 8));
+        if (told.progress) told.progress(LoadLe64(field->payload, 0), LoadLe64(field->payload, 8));
+        continue;
+      case ChildTag::kRecords:
+        if (!told.records || !told.records(field->payload))
+          return absl::CancelledError("cancelled");
         continue;
       case ChildTag::kResult:
         return std::vector<std::byte>(field->payload.begin(), field->payload.end());
@@ -154,6 +166,12 @@ std::string HowItEnded(pid_t child) {
 
 ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
                        const ProgressCallback& progress) {
+  return RunInChild([&body](const ChildChannel& channel) { return body(channel.progress); },
+                    ChildChannel{.progress = progress, .records = {}});
+}
+
+ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
+                       const ChildChannel& told) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     return absl::InternalError(absl::StrCat("could not make a pipe: ", std::strerror(errno)));
@@ -172,7 +190,7 @@ ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>
     BeChild(ends[1], parent, body);
   }
   close(ends[1]);
-  std::optional<ChildResult> result = Listen(ends[0], progress);
+  std::optional<ChildResult> result = Listen(ends[0], told);
   close(ends[0]);
   const std::string end = HowItEnded(child);
   if (!result) return absl::AbortedError(absl::StrCat("the sandboxed process ", end));

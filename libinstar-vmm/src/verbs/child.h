@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 namespace instar::vmm {
@@ -19,11 +20,24 @@ namespace instar::vmm {
 using ProgressCallback = std::function<void(std::uint64_t done, std::uint64_t total)>;
 using ChildResult = absl::StatusOr<std::vector<std::byte>>;
 
+// What a child can say before its result.
+struct ChildChannel {
+  ProgressCallback progress;
+  // Hands on one batch of records, of a form that body and caller agree on. False: nobody wants
+  // more.
+  std::function<bool(std::span<const std::byte>)> records;
+};
+
 // Runs `body` in a child process and returns what it returned. `body` is given a callback by which
 // the child reports progress; the parent hands that on to `progress` (may be empty) on the calling
 // thread. A child that ends without a result is kAborted. Standard output of the child is the pipe.
 ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
                        const ProgressCallback& progress);
+
+// As above, with records too. Where `told.records` returns false (or is empty and records come),
+// the child is ended and the result is kCancelled.
+ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
+                       const ChildChannel& told);
 
 }  // namespace instar::vmm
 

@@ -43,7 +43,8 @@ struct ChainExtent {
   Extent extent;
   std::uint32_t depth =
       0;  // layer the extent comes from, 0 = top; the chain's length where no layer
-  bool allocated = false;  // whether any layer says something of it
+  bool allocated = false;      // whether any layer says something of it
+  std::uint32_t searched = 0;  // the deepest layer that was asked; `depth` where that one answered
 };
 
 // Walks the merged disk. Not thread-safe: one cursor a worker.

@@ -89,6 +89,60 @@ struct MeasureRequest {
   }
 };
 
+// instar map. Emits the records of map_records.h.
+struct MapRequest {
+  DeviceId image = kNoDevice;
+  FormatId format = FormatId::kUnknown;  // kUnknown: probe
+  std::uint64_t start = 0;               // of what is told, in bytes of the virtual disk
+  std::uint64_t max_length = ~std::uint64_t{0};
+  std::uint64_t max_chain_depth = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, format);
+    visit(3, start);
+    visit(4, max_length);
+    visit(5, max_chain_depth);
+  }
+};
+
+// instar compare. Emits one report, an object: see RunCompare.
+struct CompareRequest {
+  DeviceId first = kNoDevice;
+  DeviceId second = kNoDevice;
+  FormatId first_format = FormatId::kUnknown;  // kUnknown: probe
+  FormatId second_format = FormatId::kUnknown;
+  bool strict = false;  // -s
+  std::uint64_t workers = 1;
+  std::uint64_t max_chain_depth = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, first);
+    visit(2, second);
+    visit(3, first_format);
+    visit(4, second_format);
+    visit(5, strict);
+    visit(6, workers);
+    visit(7, max_chain_depth);
+  }
+};
+
+// instar check. Emits reports: see RunCheck.
+struct CheckRequest {
+  DeviceId image = kNoDevice;
+  FormatId format = FormatId::kUnknown;  // kUnknown: probe
+  std::uint64_t max_findings = 10'000;   // that are told; all are counted
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, format);
+    visit(3, max_findings);
+  }
+};
+
 // instar convert, and dd.
 struct ConvertRequest {
   std::vector<DeviceId> sources;                // concatenated, in this order

@@ -28,6 +28,32 @@ Status RunMeasure(Host& host, const MeasureRequest& request);
 // "unreadable-ranges", "unreadable-bytes" and "first-offset".
 Status RunConvert(Host& host, const ConvertRequest& request);
 
+// Tells of every stretch of the virtual disk in [start, start + max_length), cut at its end, what
+// holds it: map_records.h. Neighbours that qemu-img would show as one come as one.
+Status RunMap(Host& host, const MapRequest& request);
+
+// Compares two virtual disks to the end of the longer one; what one lacks counts as zeros. The
+// lowest difference counts, whatever the number of workers. Emits an object, if both images open:
+// "first-size" and "second-size" (bytes), "verdict" (CompareVerdict), and for all but kIdentical
+// and kSizesDiffer "offset", where on the disk. With kMapUnreadable and kDataUnreadable RunCompare
+// then fails.
+enum class CompareVerdict : std::uint32_t {
+  kIdentical = 0,
+  kContentDiffers = 1,     // "offset" is that of the sector of 512 bytes
+  kSizesDiffer = 2,        // strict only
+  kAllocationDiffers = 3,  // strict only
+  kMapUnreadable = 4,
+  kDataUnreadable = 5,
+};
+Status RunCompare(Host& host, const CompareRequest& request);
+
+// Checks one image's own metadata; no file that it names is opened. Emits objects, told apart by
+// their first key: any number of "finding" (a FindingKind of formats/check.h) with "message" and
+// "n0" to "n2" as in Error, of "reading" (so many bytes read so far: the sign of life of a long
+// check), and at the end one "format" with what was counted, under qemu-img's keys; of these, what
+// the format does not count is absent. For formats without a check that object has "format" alone.
+Status RunCheck(Host& host, const CheckRequest& request);
+
 }  // namespace instar
 
 #endif  // INSTAR_VERBS_H_

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../../../fuzz/qcow2_check_fuzz.h"
 #include "../../../fuzz/qcow2_header_fuzz.h"
 #include "../../../fuzz/qcow2_map_fuzz.h"
 #include "../../../fuzz/vhdx_map_fuzz.h"
@@ -40,6 +41,7 @@ TEST_P(FuzzReplay, EveryFileOfTheCorpusMeetsTheRequirements) {
 INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                          testing::Values(Replay{"qcow2_header", fuzz::FuzzQcow2Header},
                                          Replay{"qcow2_map", fuzz::FuzzQcow2Map},
+                                         Replay{"qcow2_check", fuzz::FuzzQcow2Check},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},
                                          Replay{"vmdk_map", fuzz::FuzzVmdkMap},
                                          Replay{"vpc_map", fuzz::FuzzVpcMap}),

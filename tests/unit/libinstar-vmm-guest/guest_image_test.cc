@@ -24,6 +24,9 @@ TEST(GuestImages, EachIsThereAndParses) {
         << image.name << ": " << ParseGuestImage(image).status();
   }
   EXPECT_EQ(names, (std::set<std::string>{
+                       "check",
+                       "compare",
+                       "map",
                        "convert",
                        "convert_vhd",
                        "convert_vmdk",

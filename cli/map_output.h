@@ -1,0 +1,45 @@
+// The output of `map`, written as the entries come: there may be millions.
+#ifndef CLI_MAP_OUTPUT_H_
+#define CLI_MAP_OUTPUT_H_
+
+#include <string>
+
+#include "cli/qemu_version.h"
+#include "instar/vmm/map.h"
+
+namespace instar::cli {
+
+class MapOutput {
+ public:
+  // Where the text goes; returns the exit code, as PrintOutput.
+  using Printer = int (*)(std::string_view text);
+
+  MapOutput(bool json, QemuVersion version, Printer print)
+      : json_(json), version_(version), print_(print) {}
+
+  // What stands before the entries.
+  void Begin();
+  // False when there is no use in going on: see `failure`.
+  bool Add(const vmm::MapEntry& entry);
+  // Prints what is left; `complete`: what stands behind the entries too. The exit code of printing.
+  int Finish(bool complete);
+
+  // Why Add returned false: an error line, or empty where printing failed (and said so).
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+
+ private:
+  void AddJson(const vmm::MapEntry& entry);
+  bool AddHuman(const vmm::MapEntry& entry);
+  int Flush();
+
+  bool json_;
+  QemuVersion version_;
+  Printer print_;
+  bool first_ = true;
+  std::string text_;
+  std::string failure_;
+};
+
+}  // namespace instar::cli
+
+#endif  // CLI_MAP_OUTPUT_H_

@@ -1,0 +1,49 @@
+// instar check: looks for inconsistencies in an image.
+#include <unistd.h>
+
+#include "cli/check_arguments.h"
+#include "cli/check_output.h"
+#include "cli/program.h"
+#include "cli/verb.h"
+#include "instar/vmm/check.h"
+
+namespace instar::cli {
+namespace {
+
+enum ExitCode : int {
+  kClean = 0,
+  kNotCompleted = 1,
+  kCorrupt = 2,
+  kLeaks = 3,
+  kNotSupported = 63,
+};
+
+}  // namespace
+
+int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
+  OrStop<CheckCommand> command = ReadCheckArguments(arguments, std::move(settings));
+  if (!command) return Conclude(command.error());
+  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  command->options.sandbox = command->settings.sandbox;
+  const absl::StatusOr<vmm::CheckReport> report = vmm::Check(command->options);
+  if (!report.ok()) return PrintError(report.status());
+  ConfirmIsolation(command->settings, report->isolation);
+  if (!report->supported) {
+    PrintError("This image format does not support checks");
+    return kNotSupported;
+  }
+  WriteAll(STDERR_FILENO, FindingLines(*report));
+  if (!command->quiet) {
+    const int printed =
+        PrintOutput(command->json ? CheckJson(*report, command->options.path) : CheckText(*report));
+    if (printed != 0) return kNotCompleted;
+  }
+  if (report->check_errors != 0) {
+    PrintError("Check failed");
+    return kNotCompleted;
+  }
+  if (report->corruptions != 0) return kCorrupt;
+  return report->leaks != 0 ? kLeaks : kClean;
+}
+
+}  // namespace instar::cli

@@ -1,0 +1,29 @@
+// Checks the metadata of a qcow2 image: whether every cluster of the file has the refcount that the
+// tables of the image give it, and whether the tables themselves make sense.
+//
+// Clusters are counted in windows of kCheckWindowClusters: one pass over all tables counts the
+// references to the clusters of one window, then compares them with the refcounts on disk. So
+// memory is bounded whatever the size of the file (4 bytes a cluster of the window, and 4 bits),
+// and a file with fewer clusters than that, 1 TiB at 64 KiB, costs one pass. What can be told of an
+// entry by itself is told in the first pass.
+//
+// What counts as one corruption or leak is what qemu-img counts.
+// tests/unit/formats/qcow2/checker_test.cc and tests/conformance/check.py cover this file.
+#ifndef FORMATS_QCOW2_CHECKER_H_
+#define FORMATS_QCOW2_CHECKER_H_
+
+#include <cstdint>
+
+#include "formats/check.h"
+
+namespace instar::qcow2 {
+
+inline constexpr std::uint64_t kCheckWindowClusters = 16 << 20;
+
+// `window_clusters` is for tests; at least 64.
+Result<CheckCounts> Check(const CheckOptions& options,
+                          std::uint64_t window_clusters = kCheckWindowClusters);
+
+}  // namespace instar::qcow2
+
+#endif  // FORMATS_QCOW2_CHECKER_H_

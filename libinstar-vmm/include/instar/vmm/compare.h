@@ -1,0 +1,53 @@
+// The verb `compare`, sandboxed.
+#ifndef INSTAR_VMM_COMPARE_H_
+#define INSTAR_VMM_COMPARE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "instar/vmm/convert.h"
+#include "instar/vmm/sandbox.h"
+
+namespace instar::vmm {
+
+struct CompareOptions {
+  std::string first;
+  std::string second;
+  std::string first_format;  // empty: probe
+  std::string second_format;
+  bool strict = false;                      // -s: sizes and allocation must be the same, too
+  bool force_share = false;                 // -U
+  CacheMode cache = CacheMode::kWriteback;  // -T
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // may be empty; bytes
+  SandboxOptions sandbox;
+};
+
+struct CompareReport {
+  enum class Verdict {
+    kIdentical,
+    kContentDiffers,
+    kSizesDiffer,        // strict only
+    kAllocationDiffers,  // strict only
+    kMapUnreadable,      // what an image says of where its data is
+    kDataUnreadable,
+  };
+  Verdict verdict = Verdict::kIdentical;
+  std::uint64_t offset = 0;  // of the event, on the virtual disk; content: of its sector
+  std::uint64_t first_size = 0;
+  std::uint64_t second_size = 0;
+  absl::Status failure;  // the two kinds of kUnreadable: why
+  Isolation isolation = Isolation::kAuto;
+};
+
+// Compares two virtual disks; what the shorter one lacks counts as zeros. The lowest difference (or
+// fault) is told, whatever the number of workers. Errors, with the codes of Info, where an image
+// cannot be opened or nothing could be found out.
+absl::StatusOr<CompareReport> Compare(const CompareOptions& options);
+
+}  // namespace instar::vmm
+
+#endif  // INSTAR_VMM_COMPARE_H_

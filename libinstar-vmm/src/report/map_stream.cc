@@ -1,0 +1,55 @@
+#include "report/map_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "formats/base/checked.h"
+
+namespace instar::vmm {
+
+MapStream::MapStream(std::uint64_t start, std::uint64_t max_length,
+                     std::function<std::uint64_t()> readable_bytes,
+                     std::function<bool(const MapStretch&)> take)
+    : next_(start),
+      max_length_(max_length),
+      readable_bytes_(std::move(readable_bytes)),
+      take_(std::move(take)) {}
+
+RecordVerdict MapStream::Accept(std::span<const std::byte> batch) {
+  WireReader reader(batch);
+  while (const auto field = reader.Next()) {
+    if (stopped_) return RecordVerdict::kStop;
+    const bool good = disk_bytes_ ? AcceptStretch(*field) : AcceptDisk(*field);
+    if (!good) return RecordVerdict::kMalformed;
+  }
+  if (!reader.ok()) return RecordVerdict::kMalformed;
+  return stopped_ ? RecordVerdict::kStop : RecordVerdict::kAccepted;
+}
+
+bool MapStream::AcceptDisk(const WireField& field) {
+  const auto bytes = field.AsUnsigned();
+  if (field.tag != static_cast<std::uint32_t>(MapTag::kDisk) || !bytes || *bytes > INT64_MAX) {
+    return false;
+  }
+  disk_bytes_ = *bytes;
+  end_ = std::min(*bytes, CheckedAdd(next_, max_length_).value_or(*bytes));
+  return true;
+}
+
+bool MapStream::AcceptStretch(const WireField& field) {
+  if (field.tag != static_cast<std::uint32_t>(MapTag::kStretch)) return false;
+  const auto stretch = MapStretch::DecodeFrom(field.payload);
+  if (!stretch || stretch->start != next_ || next_ >= end_ || stretch->length_bytes == 0 ||
+      stretch->length_bytes > end_ - next_) {
+    return false;
+  }
+  if (++stretches_ > kFreeStretches &&
+      (stretches_ - kFreeStretches) / kStretchesPerByte > readable_bytes_()) {
+    return false;
+  }
+  next_ += stretch->length_bytes;
+  if (!take_(*stretch)) stopped_ = true;
+  return true;
+}
+
+}  // namespace instar::vmm

@@ -1,0 +1,56 @@
+// Takes the records of map as a guest emits them, trusting none: stretches must follow one another
+// without gaps and cover what was asked for, and there can be no more of them than the files that
+// were opened could describe.
+#ifndef LIBINSTAR_VMM_SRC_REPORT_MAP_STREAM_H_
+#define LIBINSTAR_VMM_SRC_REPORT_MAP_STREAM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "broker/broker.h"
+#include "instar/map_records.h"
+
+namespace instar::vmm {
+
+class MapStream {
+ public:
+  // Stretches that any image may have, and more for each byte of the files: a table entry of 16
+  // bytes describes 32 of them at most.
+  static constexpr std::uint64_t kFreeStretches = 1 << 20;
+  static constexpr std::uint64_t kStretchesPerByte = 2;
+
+  // What was asked for. `readable_bytes` tells the length of all files opened so far; `take` gets
+  // each stretch and says whether it wants more.
+  MapStream(std::uint64_t start, std::uint64_t max_length,
+            std::function<std::uint64_t()> readable_bytes,
+            std::function<bool(const MapStretch&)> take);
+
+  RecordVerdict Accept(std::span<const std::byte> batch);
+
+  // Size of the disk, once told.
+  [[nodiscard]] std::optional<std::uint64_t> disk_bytes() const { return disk_bytes_; }
+  // Whether all that was asked for was told.
+  [[nodiscard]] bool complete() const { return disk_bytes_ && next_ >= end_; }
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] bool empty() const { return stretches_ == 0; }
+
+ private:
+  [[nodiscard]] bool AcceptDisk(const WireField& field);
+  [[nodiscard]] bool AcceptStretch(const WireField& field);
+
+  std::uint64_t next_;
+  std::uint64_t max_length_;
+  std::uint64_t end_ = 0;
+  std::uint64_t stretches_ = 0;
+  std::optional<std::uint64_t> disk_bytes_;
+  bool stopped_ = false;
+  std::function<std::uint64_t()> readable_bytes_;
+  std::function<bool(const MapStretch&)> take_;
+};
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_REPORT_MAP_STREAM_H_

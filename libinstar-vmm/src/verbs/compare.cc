@@ -1,0 +1,194 @@
+#include "instar/vmm/compare.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/broker.h"
+#include "instar/abi/call_table.h"
+#include "instar/requests.h"
+#include "instar/wire.h"
+#include "operation/operation.h"
+#include "verbs/child.h"
+
+namespace instar::vmm {
+namespace {
+
+// Tables of two chains, and for each worker two chunks of 2 MiB and what inflating needs.
+constexpr std::uint64_t kHeapBytes = 320 << 20;
+
+absl::StatusOr<FormatId> FormatOf(const std::string& path, const std::string& name) {
+  const FormatId format = FormatFromName(name);
+  if (!name.empty() && format == FormatId::kUnknown) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Could not open '", path, "': Unknown driver '", name, "'"));
+  }
+  return format;
+}
+
+std::optional<CompareReport::Verdict> VerdictFrom(std::uint64_t number) {
+  using Verdict = CompareReport::Verdict;
+  for (const Verdict verdict :
+       {Verdict::kIdentical, Verdict::kContentDiffers, Verdict::kSizesDiffer,
+        Verdict::kAllocationDiffers, Verdict::kMapUnreadable, Verdict::kDataUnreadable}) {
+    if (number == static_cast<std::uint64_t>(verdict)) return verdict;
+  }
+  return std::nullopt;
+}
+
+bool IsFailure(CompareReport::Verdict verdict) {
+  return verdict == CompareReport::Verdict::kMapUnreadable ||
+         verdict == CompareReport::Verdict::kDataUnreadable;
+}
+
+// What the guest told, if it told it properly.
+std::optional<CompareReport> ReportOf(Broker& broker) {
+  const auto reports = broker.TakeReports();
+  if (!reports.ok() || reports->size() != 1) return std::nullopt;
+  const ReportValue& told = reports->front();
+  const auto verdict = VerdictFrom(told.UnsignedAt("verdict", ~std::uint64_t{0}));
+  if (!verdict) return std::nullopt;
+  return CompareReport{.verdict = *verdict,
+                       .offset = told.UnsignedAt("offset"),
+                       .first_size = told.UnsignedAt("first-size"),
+                       .second_size = told.UnsignedAt("second-size")};
+}
+
+absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
+  const auto first_format = FormatOf(options.first, options.first_format);
+  if (!first_format.ok()) return first_format.status();
+  const auto second_format = FormatOf(options.second, options.second_format);
+  if (!second_format.ok()) return second_format.status();
+  Broker broker({});
+  const SourceOptions how{.force_share = options.force_share, .cache = options.cache};
+  const auto first = broker.OpenSource(options.first, how);
+  if (!first.ok()) return first.status();
+  const auto second = broker.OpenSource(options.second, how);
+  if (!second.ok()) return second.status();
+  if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
+    return status;
+  }
+  broker.set_progress(options.progress);
+  WireWriter request;
+  EncodeRequest(CompareRequest{.first = *first,
+                               .second = *second,
+                               .first_format = *first_format,
+                               .second_format = *second_format,
+                               .strict = options.strict,
+                               .workers = INSTAR_MAX_WORKERS,
+                               .max_chain_depth = options.sandbox.max_chain_depth},
+                request);
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.image_name = "compare",
+                                       .verb = "compare",
+                                       .request = request.bytes(),
+                                       .workers = 0,
+                                       .max_heap_bytes = kHeapBytes});
+  auto report = ReportOf(broker);
+  if (!isolation.ok()) {
+    if (!report || !IsFailure(report->verdict)) return isolation.status();
+    report->failure = isolation.status();
+    return *std::move(report);
+  }
+  if (!report || IsFailure(report->verdict)) {
+    return absl::AbortedError("compare: the guest's report is malformed");
+  }
+  report->isolation = *isolation;
+  return *std::move(report);
+}
+
+enum class Tag : std::uint32_t {
+  kVerdict = 1,
+  kOffset = 2,
+  kFirstSize = 3,
+  kSecondSize = 4,
+  kIsolation = 5,
+  kFailureCode = 6,
+  kFailureText = 7,
+};
+
+constexpr std::uint32_t Number(Tag tag) { return static_cast<std::uint32_t>(tag); }
+
+std::vector<std::byte> Encode(const CompareReport& report) {
+  WireWriter writer;
+  writer.Unsigned(Number(Tag::kVerdict), static_cast<std::uint64_t>(report.verdict));
+  writer.Unsigned(Number(Tag::kOffset), report.offset);
+  writer.Unsigned(Number(Tag::kFirstSize), report.first_size);
+  writer.Unsigned(Number(Tag::kSecondSize), report.second_size);
+  writer.Unsigned(Number(Tag::kIsolation), static_cast<std::uint64_t>(report.isolation));
+  writer.Unsigned(Number(Tag::kFailureCode), static_cast<std::uint64_t>(report.failure.raw_code()));
+  writer.Text(Number(Tag::kFailureText), std::string(report.failure.message()));
+  return {writer.bytes().begin(), writer.bytes().end()};
+}
+
+absl::StatusOr<CompareReport> Decode(std::span<const std::byte> bytes) {
+  const absl::Status nonsense = absl::InternalError("the sandboxed process sent nonsense");
+  CompareReport report;
+  std::uint64_t code = 0;
+  WireReader reader(bytes);
+  for (std::uint32_t tag = Number(Tag::kVerdict); tag <= Number(Tag::kFailureText); ++tag) {
+    const auto field = reader.Next();
+    if (!field || field->tag != tag) return nonsense;
+    if (tag == Number(Tag::kFailureText)) {
+      constexpr std::uint64_t kMaxCode = 16;
+      if (code > kMaxCode || (code != 0) != IsFailure(report.verdict)) return nonsense;
+      report.failure =
+          absl::Status(static_cast<absl::StatusCode>(code), std::string(field->AsText()));
+      break;
+    }
+    const auto number = field->AsUnsigned();
+    if (!number) return nonsense;
+    switch (static_cast<Tag>(tag)) {
+      case Tag::kVerdict: {
+        const auto verdict = VerdictFrom(*number);
+        if (!verdict) return nonsense;
+        report.verdict = *verdict;
+        break;
+      }
+      case Tag::kOffset:
+        report.offset = *number;
+        break;
+      case Tag::kFirstSize:
+        report.first_size = *number;
+        break;
+      case Tag::kSecondSize:
+        report.second_size = *number;
+        break;
+      case Tag::kIsolation:
+        for (const Isolation known : {Isolation::kKvm, Isolation::kProcess, Isolation::kInline}) {
+          if (*number == static_cast<std::uint64_t>(known)) report.isolation = known;
+        }
+        break;
+      case Tag::kFailureCode:
+        code = *number;
+        break;
+      case Tag::kFailureText:
+        break;
+    }
+  }
+  if (reader.Next() || !reader.ok()) return nonsense;
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<CompareReport> Compare(const CompareOptions& options) {
+  if (options.sandbox.jail != Jail::kChildProcess) return CompareHere(options);
+  CompareOptions jailed = options;
+  jailed.sandbox.jail = Jail::kThisProcess;
+  const ChildResult result = RunInChild(
+      [&jailed](const ProgressCallback& progress) -> ChildResult {
+        jailed.progress = progress;
+        const auto report = CompareHere(jailed);
+        if (!report.ok()) return report.status();
+        return Encode(*report);
+      },
+      options.progress);
+  if (!result.ok()) return result.status();
+  return Decode(*result);
+}
+
+}  // namespace instar::vmm

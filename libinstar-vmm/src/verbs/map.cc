@@ -1,0 +1,103 @@
+#include "instar/vmm/map.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/broker.h"
+#include "instar/requests.h"
+#include "operation/operation.h"
+#include "report/map_stream.h"
+#include "verbs/child.h"
+#include "verbs/map_codec.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr std::uint64_t kHeapBytes = 64 << 20;
+
+absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
+  const FormatId format = FormatFromName(options.format);
+  if (!options.format.empty() && format == FormatId::kUnknown) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Could not open '", options.path, "': Unknown driver '", options.format, "'"));
+  }
+  Broker broker({});
+  const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
+  if (!device.ok()) return device.status();
+  if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
+    return status;
+  }
+  std::string filename;  // of the file last told of
+  DeviceId named = kNoDevice;
+  MapStream stream(
+      options.start, options.max_length, [&broker] { return broker.readable_bytes(); },
+      [&](const MapStretch& stretch) {
+        MapEntry entry{.start = stretch.start,
+                       .length = stretch.length_bytes,
+                       .depth = stretch.depth,
+                       .present = stretch.Has(MapStretch::kPresent),
+                       .zero = stretch.Has(MapStretch::kZero),
+                       .data = stretch.Has(MapStretch::kData),
+                       .compressed = stretch.Has(MapStretch::kCompressed)};
+        if (stretch.Has(MapStretch::kHasOffset)) {
+          if (named != stretch.device) {
+            filename = broker.device(stretch.device).path;
+            named = stretch.device;
+          }
+          entry.offset = stretch.file_offset;
+          entry.filename = filename;
+        }
+        return options.entry(entry);
+      });
+  broker.set_record_sink(
+      [&stream](std::span<const std::byte> batch) { return stream.Accept(batch); });
+
+  WireWriter request;
+  EncodeRequest(MapRequest{.image = *device,
+                           .format = format,
+                           .start = options.start,
+                           .max_length = options.max_length,
+                           .max_chain_depth = options.sandbox.max_chain_depth},
+                request);
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.image_name = "map",
+                                       .verb = "map",
+                                       .request = request.bytes(),
+                                       .workers = 1,
+                                       .max_heap_bytes = kHeapBytes});
+  if (stream.stopped()) return absl::CancelledError("map: cancelled");
+  if (!isolation.ok()) return isolation.status();
+  if (!stream.complete()) return absl::AbortedError("map: the guest's report is incomplete");
+  if (stream.empty() && !options.entry({.start = options.start})) {
+    return absl::CancelledError("map: cancelled");
+  }
+  return MapReport{.virtual_size = *stream.disk_bytes(), .isolation = *isolation};
+}
+
+}  // namespace
+
+absl::StatusOr<MapReport> Map(const MapOptions& options) {
+  if (options.sandbox.jail != Jail::kChildProcess) return MapHere(options);
+  MapOptions jailed = options;
+  jailed.sandbox.jail = Jail::kThisProcess;
+  const ChildResult result = RunInChild(
+      [&jailed](const ChildChannel& channel) -> ChildResult {
+        MapEntryEncoder entries(channel.records);
+        jailed.entry = [&entries](const MapEntry& entry) { return entries.Add(entry); };
+        const auto report = MapHere(jailed);
+        entries.Flush();
+        if (!report.ok()) return report.status();
+        return EncodeMapReport(*report);
+      },
+      ChildChannel{.progress = {}, .records = [&options](std::span<const std::byte> batch) {
+                     return DecodeMapEntries(batch, options.entry);
+                   }});
+  if (!result.ok()) return result.status();
+  return DecodeMapReport(*result);
+}
+
+}  // namespace instar::vmm

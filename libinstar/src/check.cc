@@ -1,0 +1,127 @@
+// The verb `check`: hands the image to its format's checker and tells what that finds.
+#include "formats/check.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <string_view>
+
+#include "formats/base/checked.h"
+#include "instar/chain.h"
+#include "instar/report.h"
+#include "instar/verbs.h"
+
+namespace instar {
+namespace {
+
+// The image, with a look at how much is read of it. Honest metadata is read a few times at most; a
+// small hostile image can make the same tables be read for ever.
+class MeteredDevice final : public BlockDevice {
+ public:
+  MeteredDevice(const HostDevice& device, ReportSink& report)
+      : device_(device),
+        report_(report),
+        budget_(CheckedMul(device.size_bytes(), kReadsPerByte).value_or(INT64_MAX) + kFreeBytes) {}
+
+  [[nodiscard]] DeviceId id() const override { return device_.id(); }
+  [[nodiscard]] std::uint64_t size_bytes() const override { return device_.size_bytes(); }
+  Status Read(std::uint64_t offset, std::span<std::byte> out) const override {
+    read_ += out.size();
+    if (read_ > budget_) {
+      Error error = OverLimit(
+                        "the tables of the image refer to each other so often that checking it "
+                        "would mean to read more than {0} bytes",
+                        budget_)
+                        .error();
+      return std::unexpected(error.On(id()));
+    }
+    if (read_ >= next_sign_) {
+      next_sign_ = read_ + kSignBytes;
+      report_.BeginObject({});
+      report_.Unsigned("reading", read_);
+      report_.EndObject();
+    }
+    return device_.Read(offset, out);
+  }
+  Status Write(std::uint64_t, std::span<const std::byte>) override {
+    return MakeError(ErrorCode::kDenied, "check changes nothing");
+  }
+  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override {
+    return device_.NextRun(offset, max_length);
+  }
+
+ private:
+  static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;
+  static constexpr std::uint64_t kReadsPerByte = 64;
+  static constexpr std::uint64_t kSignBytes = 256 << 20;
+
+  const HostDevice& device_;
+  ReportSink& report_;
+  const std::uint64_t budget_;
+  mutable std::uint64_t read_ = 0;
+  mutable std::uint64_t next_sign_ = kSignBytes;
+};
+
+class FindingReporter final : public FindingSink {
+ public:
+  FindingReporter(ReportSink& report, std::uint64_t max_findings)
+      : report_(report), left_(max_findings) {}
+
+  void Add(const Finding& finding) override {
+    if (left_ == 0) return;
+    --left_;
+    report_.BeginObject({});
+    report_.Unsigned("finding", static_cast<std::uint32_t>(finding.kind));
+    report_.String("message", finding.message);
+    report_.Unsigned("n0", finding.numbers[0]);
+    report_.Unsigned("n1", finding.numbers[1]);
+    report_.Unsigned("n2", finding.numbers[2]);
+    report_.EndObject();
+  }
+
+ private:
+  ReportSink& report_;
+  std::uint64_t left_;
+};
+
+void Tell(ReportSink& report, std::string_view key, const std::optional<std::uint64_t>& count) {
+  if (count) report.Unsigned(key, *count);
+}
+
+void Tell(ReportSink& report, FormatId format, const CheckCounts* counts) {
+  report.BeginObject({});
+  report.String("format", NameOf(format));
+  if (counts != nullptr) {
+    report.Unsigned("check-errors", counts->check_errors);
+    report.Unsigned("corruptions", counts->corruptions);
+    report.Unsigned("leaks", counts->leaks);
+    Tell(report, "image-end-offset", counts->image_end_offset);
+    Tell(report, "total-clusters", counts->total_clusters);
+    Tell(report, "allocated-clusters", counts->allocated_clusters);
+    Tell(report, "fragmented-clusters", counts->fragmented_clusters);
+    Tell(report, "compressed-clusters", counts->compressed_clusters);
+  }
+  report.EndObject();
+}
+
+}  // namespace
+
+Status RunCheck(Host& host, const CheckRequest& request) {
+  const ChainOptions options{
+      .image = request.image, .format = request.format, .references = References::kNone};
+  INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
+  ReportWriter report(host);
+  FindingReporter findings(report, request.max_findings);
+  const Layer& layer = chain->layers().front();
+  const MeteredDevice device(*layer.device, report);
+  const auto counts =
+      CheckImage({.device = &device, .reader = layer.reader.get(), .findings = &findings});
+  if (!counts && counts.error().code != ErrorCode::kUnsupported) {
+    INSTAR_TRY(report.Finish());
+    return std::unexpected(counts.error().On(request.image));
+  }
+  Tell(report, layer.reader->format(), counts ? &*counts : nullptr);
+  return report.Finish();
+}
+
+}  // namespace instar
