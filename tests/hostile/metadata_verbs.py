@@ -1,0 +1,39 @@
+"""map, compare and check on images that mean harm: bounded, no fault, and where both Instar and
+qemu-img complete a check, they count the same."""
+
+import json
+
+from harness import run
+
+MAX_SECONDS = 10
+MAX_RSS_KIB = 300 * 1024
+COMPLETED = (0, 2, 3)
+
+
+def bounded(t, *arguments, codes):
+    outcome = t.instar(*arguments, deadline=MAX_SECONDS)
+    t.check(not outcome.timed_out, f"ran for more than {MAX_SECONDS} s", outcome)
+    t.check(outcome.max_rss_kib < MAX_RSS_KIB, f"used {outcome.max_rss_kib} KiB", outcome)
+    t.check(outcome.code in codes, "exit code", outcome)
+    t.clean(outcome)
+    return outcome
+
+
+def examine_metadata_verbs(t, image):
+    told = bounded(t, "map", "--output=json", "-f", "qcow2", image, codes=(0, 1))
+    if told.code == 0:
+        at = 0
+        for entry in json.loads(told.text):
+            t.check(entry["start"] == at, f"a gap before {entry}", told)
+            at += entry["length"]
+    bounded(t, "compare", "-f", "qcow2", "-F", "qcow2", image, image, codes=(0, 2, 3, 4))
+    got = bounded(t, "check", "--output=json", "-f", "qcow2", image, codes=(0, 1, 2, 3))
+    if got.code in COMPLETED:
+        agrees_with_qemu_img(t, image, got)
+
+
+def agrees_with_qemu_img(t, image, got):
+    want = run([t.tools.need("qemu-img"), "check", "--output=json", "-f", "qcow2", image],
+               cwd=t.dir, deadline=MAX_SECONDS)
+    if want.code in COMPLETED:
+        t.equal(json.loads(got.text), json.loads(want.text), "what is counted", got, want)
