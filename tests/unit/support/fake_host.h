@@ -106,6 +106,7 @@ class FakeHost final : public Host {
     kTransfer,
     kScanZero,
     kNextRun,
+    kCompare,
     kEmit,
     kProgress,
     kParallel,
@@ -228,8 +229,19 @@ class FakeHost final : public Host {
     if (offset >= device->file.size) return InvalidArgument("a run beyond the end of the file");
     return device->file.NextRun(offset, max_length);
   }
-  Result<std::optional<std::uint64_t>> Compare(const ScanRange&, const ScanRange&) override {
-    return Unsupported("not faked");
+  Result<std::optional<std::uint64_t>> Compare(const ScanRange& a, const ScanRange& b) override {
+    const std::lock_guard lock(mutex_);
+    INSTAR_TRY(Enter(Call::kCompare));
+    INSTAR_ASSIGN_OR_RETURN(const Device* left, Readable(a.device, a.offset, a.length_bytes));
+    INSTAR_ASSIGN_OR_RETURN(const Device* right, Readable(b.device, b.offset, b.length_bytes));
+    if (a.length_bytes != b.length_bytes) return InvalidArgument("ranges of different lengths");
+    std::vector<std::byte> bytes_a(a.length_bytes);
+    std::vector<std::byte> bytes_b(b.length_bytes);
+    left->file.Read(a.offset, bytes_a);
+    right->file.Read(b.offset, bytes_b);
+    const auto differs = std::ranges::mismatch(bytes_a, bytes_b).in1;
+    if (differs == bytes_a.end()) return std::optional<std::uint64_t>();
+    return std::optional<std::uint64_t>(differs - bytes_a.begin());
   }
   Status Emit(std::span<const std::byte> records) override {
     const std::lock_guard lock(mutex_);

@@ -7,8 +7,11 @@
 #include <string>
 
 #include "executor/executor.h"
+#include "instar/vmm/check.h"
+#include "instar/vmm/compare.h"
 #include "instar/vmm/convert.h"
 #include "instar/vmm/info.h"
+#include "instar/vmm/map.h"
 #include "libinstar-vmm/temporary_directory.h"
 
 namespace instar::vmm {
@@ -65,6 +68,71 @@ class JailedVerbs : public testing::TestWithParam<Isolation> {
   std::string data_;
   std::string source_;
 };
+
+TEST_P(JailedVerbs, MapTellsStretchesThatCoverTheDisk) {
+  std::uint64_t end = 0;
+  MapOptions options;
+  options.path = source_;
+  options.format = "raw";
+  options.sandbox = Sandbox();
+  options.entry = [&](const MapEntry& entry) {
+    EXPECT_EQ(entry.start, end);
+    EXPECT_EQ(entry.filename, source_);
+    end += entry.length;
+    return true;
+  };
+  const auto report = Map(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(end, report->virtual_size);
+  EXPECT_EQ(report->isolation, GetParam());
+}
+
+TEST_P(JailedVerbs, MapEndsWhenNobodyWantsMore) {
+  MapOptions options;
+  options.path = source_;
+  options.format = "raw";
+  options.sandbox = Sandbox();
+  options.entry = [](const MapEntry&) { return false; };
+  EXPECT_TRUE(absl::IsCancelled(Map(options).status()));
+}
+
+TEST_P(JailedVerbs, CompareTellsTheFirstDifference) {
+  std::string changed = data_;
+  changed[150'000] ^= 1;
+  CompareOptions options;
+  options.first = source_;
+  options.second = directory_.Write("changed.raw", changed);
+  options.first_format = options.second_format = "raw";
+  options.sandbox = Sandbox();
+  const auto report = Compare(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->verdict, CompareReport::Verdict::kContentDiffers);
+  EXPECT_EQ(report->offset, 150'000u / 512 * 512);
+  EXPECT_EQ(report->isolation, GetParam());
+}
+
+TEST_P(JailedVerbs, CheckCountsAndTellsWhatItFinds) {
+  const std::string target = (directory_.path() / "target.qcow2").string();
+  ASSERT_TRUE(Convert(ToQcow2(target)).ok());
+  CheckOptions options;
+  options.path = target;
+  options.sandbox = Sandbox();
+  const auto sound = Check(options);
+  ASSERT_TRUE(sound.ok()) << sound.status();
+  EXPECT_EQ(sound->format, "qcow2");
+  EXPECT_EQ(sound->corruptions + sound->leaks + sound->check_errors, 0u);
+
+  std::ofstream(target, std::ios::binary | std::ios::app) << std::string(70'000, 'x');
+  std::fstream damage(target, std::ios::binary | std::ios::in | std::ios::out);
+  damage.seekp(40);  // the L1 table stands elsewhere
+  damage.write("\0\0\0\0\0\0\0\0", 8);
+  damage.close();
+  const auto damaged = Check(options);
+  ASSERT_TRUE(damaged.ok()) << damaged.status();
+  EXPECT_GT(damaged->corruptions, 0u);
+  EXPECT_FALSE(damaged->findings.empty());
+  EXPECT_EQ(damaged->isolation, GetParam());
+}
 
 TEST_P(JailedVerbs, InfoDescribesTheImageAndItsFile) {
   InfoOptions options;
