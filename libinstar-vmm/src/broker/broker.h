@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -22,16 +21,9 @@
 #include "instar/vmm/report.h"
 #include "instar/vmm/sandbox.h"
 #include "jail/jail.h"
+#include "report/record_sink.h"
 
 namespace instar::vmm {
-
-// What becomes of a batch of records that a guest emitted.
-enum class RecordVerdict {
-  kAccepted,
-  kMalformed,  // ends the guest: honest code does not do that
-  kStop,       // nobody wants more: the guest's call fails
-};
-using RecordSink = std::function<RecordVerdict(std::span<const std::byte>)>;
 
 struct SourceOptions {
   bool force_share = false;  // take no lock that conflicts with a writer

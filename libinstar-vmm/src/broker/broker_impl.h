@@ -47,7 +47,7 @@ class Broker::Impl {
 
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
-  void set_record_sink(RecordSink sink) { records_ = std::move(sink); }
+  void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable(); }
   ProgressReporter& progress() { return progress_; }
   [[nodiscard]] std::uint64_t progress_mark() const { return ledger_.mark(); }
@@ -98,7 +98,6 @@ class Broker::Impl {
   std::string failure_;
   std::mutex report_mutex_;
   ReportBuilder report_;
-  RecordSink records_;  // empty: report_ takes the records
 };
 
 }  // namespace instar::vmm

@@ -180,8 +180,7 @@ CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
       .flags = ((*device)->writable ? INSTAR_DEVICE_WRITABLE : 0) |
                ((*device)->fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
                ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0),
-      .reserved = 0,
-      .allocated_bytes = (*device)->AllocatedBytes()};
+      .reserved = 0};
   std::memcpy(request.reply.data(), &info, sizeof(info));
   return kDone;
 }
@@ -357,18 +356,6 @@ CallResult Broker::Impl::Compare(Worker& worker, const CompareRequest& request) 
 
 CallResult Broker::Impl::Emit(const EmitRequest& request) {
   const std::lock_guard lock(report_mutex_);
-  if (records_) {
-    switch (records_(request.records)) {
-      case RecordVerdict::kAccepted:
-        if (!request.records.empty()) ledger_.Advance();
-        return kDone;
-      case RecordVerdict::kMalformed:
-        return Violate(kMalformedReport);
-      case RecordVerdict::kStop:
-        return Refused(ErrorCode::kIo, ECANCELED);
-    }
-    return Refused(ErrorCode::kInvalidArgument);
-  }
   switch (report_.Accept(request.records)) {
     case ReportBuilder::Verdict::kAccepted:
       if (!request.records.empty()) ledger_.Advance();

@@ -10,8 +10,8 @@
 #include <optional>
 #include <span>
 
-#include "broker/broker.h"
 #include "instar/map_records.h"
+#include "report/record_sink.h"
 
 namespace instar::vmm {
 

@@ -12,10 +12,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "instar/report.h"
 #include "instar/vmm/report.h"
+#include "report/record_sink.h"
 
 namespace instar::vmm {
 
@@ -25,6 +27,10 @@ class ReportBuilder {
   static constexpr std::size_t kMaxMembers = 256;
 
   enum class Verdict { kAccepted, kMalformed, kOverLimit };
+
+  // From now on batches go to `sink` and are no part of a report; where it wants no more, the
+  // verdict is kOverLimit.
+  void set_sink(RecordSink sink) { sink_ = std::move(sink); }
 
   // Takes one batch of records. Anything but kAccepted is final: later batches get the same
   // verdict.
@@ -40,6 +46,7 @@ class ReportBuilder {
     std::string key;  // under which the container goes into its parent
   };
 
+  [[nodiscard]] Verdict Pass(std::span<const std::byte> batch) const;
   Verdict AcceptField(const WireField& field);
   Verdict AcceptKey(std::string_view key);
   Verdict Add(ReportValue value);
@@ -55,6 +62,7 @@ class ReportBuilder {
   std::uint64_t bytes_ = 0;
   std::uint64_t values_ = 0;
   Verdict verdict_ = Verdict::kAccepted;
+  RecordSink sink_;  // empty: none
 };
 
 }  // namespace instar::vmm
