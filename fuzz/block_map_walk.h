@@ -3,19 +3,12 @@
 #ifndef FUZZ_BLOCK_MAP_WALK_H_
 #define FUZZ_BLOCK_MAP_WALK_H_
 
+#include "counting_sink.h"
 #include "extent_requirements.h"
 #include "formats/check.h"
 #include "formats/registry.h"
 
 namespace instar::fuzz {
-
-class CountingSink final : public FindingSink {
- public:
-  void Add(const Finding& finding) override {
-    if (finding.kind == FindingKind::kCorruption) ++corruptions;
-  }
-  std::uint64_t corruptions = 0;
-};
 
 // `file_bytes` is the length of the file as the image sees it: a log may extend it.
 inline void WalkBlocks(const BlockDevice& file, FormatId format, std::uint64_t file_bytes) {
@@ -57,7 +50,7 @@ inline void WalkBlocks(const BlockDevice& file, FormatId format, std::uint64_t f
     Require(counts.error().code == ErrorCode::kIo, "what opens can be checked");
     return;
   }
-  Require(counts->corruptions == findings.corruptions, "each corruption is told");
+  Require(counts->corruptions == findings.of(FindingKind::kCorruption), "each corruption is told");
   Require(!corrupt || counts->corruptions != 0, "what stops a walk is found by a check");
 }
 

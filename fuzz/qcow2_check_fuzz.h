@@ -4,31 +4,13 @@
 #define FUZZ_QCOW2_CHECK_FUZZ_H_
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 #include "budgeted_device.h"
+#include "counting_sink.h"
 #include "formats/qcow2/checker.h"
 #include "formats/registry.h"
 
 namespace instar::fuzz {
-
-// Counts what is found, by kind.
-class CountingSink final : public FindingSink {
- public:
-  void Add(const Finding& finding) override {
-    const auto kind = static_cast<std::size_t>(finding.kind);
-    Require(kind >= 1 && kind < counts_.size(), "a finding has a kind");
-    Require(!std::string_view(finding.message).empty(), "a finding says what it is");
-    ++counts_[kind];
-  }
-  [[nodiscard]] std::uint64_t of(FindingKind kind) const {
-    return counts_[static_cast<std::size_t>(kind)];
-  }
-
- private:
-  std::array<std::uint64_t, 5> counts_{};
-};
 
 inline Result<CheckCounts> CheckInput(std::span<const std::byte> input,
                                       std::uint64_t window_clusters) {
