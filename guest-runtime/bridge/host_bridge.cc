@@ -58,7 +58,8 @@ Result<DeviceInfo> CallTableHost::Info(DeviceId device) {
   return DeviceInfo{.size_bytes = info.size_bytes,
                     .writable = (info.flags & INSTAR_DEVICE_WRITABLE) != 0,
                     .fresh_reads_zero = (info.flags & INSTAR_DEVICE_FRESH_READS_ZERO) != 0,
-                    .block_device = (info.flags & INSTAR_DEVICE_BLOCK) != 0};
+                    .block_device = (info.flags & INSTAR_DEVICE_BLOCK) != 0,
+                    .allocated_bytes = info.allocated_bytes};
 }
 
 Result<DeviceId> CallTableHost::OpenReference(DeviceId parent, std::string_view name,

@@ -101,27 +101,10 @@ class FileHoles {
   FileRun run_;
 };
 
-// How much of the layer's file is no hole. Files of so many runs that counting them would cost more
-// than it is worth count as whole.
-std::uint64_t DataBytes(const Layer& layer) {
-  constexpr unsigned kMaxRuns = 1024;
-  const HostDevice& file = *layer.device;
-  std::uint64_t data = 0;
-  std::uint64_t at = 0;
-  for (unsigned runs = 0; at < file.size_bytes(); ++runs) {
-    const auto run = file.NextRun(at, file.size_bytes() - at);
-    if (!run || runs == kMaxRuns) return file.size_bytes();
-    if (!run->hole) data += run->length_bytes;
-    at += run->length_bytes;
-  }
-  return data;
-}
-
-// Whether clusters of the layer that have their place may be holes of its file, which occupies
-// `allocated_bytes`.
-Result<bool> MayHaveHoles(const Layer& layer, std::uint64_t allocated_bytes) {
+// Whether clusters of the layer that have their place may be holes of its file.
+Result<bool> MayHaveHoles(const Layer& layer) {
   if (layer.reader->format() != FormatId::kQcow2) return false;
-  const auto found = qcow2::LooksPreallocated(*layer.device, allocated_bytes);
+  const auto found = qcow2::LooksPreallocated(*layer.device, layer.device->info().allocated_bytes);
   if (!found) return std::unexpected(found.error().On(layer.device->id()));
   return *found;
 }
@@ -132,9 +115,7 @@ class Mapper {
 
   Status Run(const MapRequest& request) {
     for (const Layer& layer : chain_.layers()) {
-      const bool top = holes_.empty();
-      INSTAR_ASSIGN_OR_RETURN(
-          const bool look, MayHaveHoles(layer, top ? request.allocated_bytes : DataBytes(layer)));
+      INSTAR_ASSIGN_OR_RETURN(const bool look, MayHaveHoles(layer));
       holes_.push_back(look ? std::optional<FileHoles>(FileHoles(layer)) : std::nullopt);
     }
     const std::uint64_t disk_bytes = chain_.virtual_size_bytes();

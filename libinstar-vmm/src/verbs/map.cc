@@ -61,8 +61,7 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
                            .format = format,
                            .start = options.start,
                            .max_length = options.max_length,
-                           .max_chain_depth = options.sandbox.max_chain_depth,
-                           .allocated_bytes = broker.device(*device).allocated_bytes},
+                           .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
   const auto isolation = RunOperation(broker, options.sandbox,
                                       {.image_name = "map",

@@ -18,8 +18,9 @@ namespace instar {
 struct DeviceInfo {
   std::uint64_t size_bytes = 0;
   bool writable = false;
-  bool fresh_reads_zero = false;  // see TargetDevice::fresh_reads_zero
-  bool block_device = false;      // a device node: its length cannot change
+  bool fresh_reads_zero = false;      // see TargetDevice::fresh_reads_zero
+  bool block_device = false;          // a device node: its length cannot change
+  std::uint64_t allocated_bytes = 0;  // of storage the file occupies; 0 where that is not known
 };
 
 struct ReadRequest {

@@ -96,7 +96,6 @@ struct MapRequest {
   std::uint64_t start = 0;               // of what is told, in bytes of the virtual disk
   std::uint64_t max_length = ~std::uint64_t{0};
   std::uint64_t max_chain_depth = 64;
-  std::uint64_t allocated_bytes = ~std::uint64_t{0};  // of storage, for the image's own file
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
@@ -105,7 +104,6 @@ struct MapRequest {
     visit(3, start);
     visit(4, max_length);
     visit(5, max_chain_depth);
-    visit(6, allocated_bytes);
   }
 };
 

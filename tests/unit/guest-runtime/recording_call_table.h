@@ -119,7 +119,8 @@ class RecordingCallTable {
           *info = {
               .size_bytes = file.bytes.size(),
               .flags = file.writable ? INSTAR_DEVICE_WRITABLE | INSTAR_DEVICE_FRESH_READS_ZERO : 0u,
-              .reserved = 0};
+              .reserved = 0,
+              .allocated_bytes = 0};
           return 0;
         },
         .open_reference = [](void* c, std::uint32_t, const char* name, std::uint64_t length,

@@ -40,6 +40,7 @@ struct instar_device_info {
   uint64_t size_bytes;
   uint32_t flags; /* INSTAR_DEVICE_* */
   uint32_t reserved;
+  uint64_t allocated_bytes; /* of storage; 0 where that is not known */
 };
 
 /* One read into, or write from, the caller's memory. */
