@@ -17,8 +17,8 @@ struct CreateOptions {
   std::uint64_t virtual_size_bytes = 0;
   std::string_view
       options{};  // "name=value,..." as qemu-img's -o; ",," stands for a comma in a value
-  std::string_view backing_name{};    // stored as given; empty for none
-  std::string_view backing_format{};  // empty: not stored
+  std::string_view backing_name{};       // stored as given; empty for none
+  std::string_view backing_format{};     // empty: not stored
   const ImageReader* backing = nullptr;  // the same, opened: some formats note which one it is
   TargetDevice* target = nullptr;
   TargetDevice* data_file = nullptr;  // for -o data_file

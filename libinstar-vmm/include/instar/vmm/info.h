@@ -14,11 +14,11 @@ namespace instar::vmm {
 
 struct InfoOptions {
   std::string path;
-  std::string format;          // empty: probe
+  std::string format;  // empty: probe
   // Report the whole chain; else nothing the image names is opened, but for its own extents.
   bool backing_chain = false;
-  bool partitions = false;     // report the partition table of a raw image ("partition-table")
-  bool force_share = false;    // -U: read an image that somebody has open for writing
+  bool partitions = false;   // report the partition table of a raw image ("partition-table")
+  bool force_share = false;  // -U: read an image that somebody has open for writing
   SandboxOptions sandbox;
 };
 
