@@ -14,6 +14,8 @@ root=${1-$(mktemp -d /var/tmp/instar-fresh-root.XXXXXX)}
 # shellcheck disable=SC2016 # $(SITE) is apt's own notation
 mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' 'Created-By: Packages' |
   head -n 1)
+# As any root directory: other users' programs run in it, too.
+chmod 755 "$root"
 cleanup() {
   for point in proc sys dev; do
     umount -l "$root/$point" 2>/dev/null || true
