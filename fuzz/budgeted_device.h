@@ -33,7 +33,7 @@ class BudgetedDevice final : public BlockDevice {
     if (out.size() > budget_bytes_) return MakeError(ErrorCode::kIo, "budget exhausted");
     budget_bytes_ -= out.size();
     std::ranges::fill(out, std::byte{0});
-    if (offset < bytes_.size()) {
+    if (!out.empty() && offset < bytes_.size()) {
       std::memcpy(out.data(), bytes_.data() + offset,
                   std::min<std::uint64_t>(out.size(), bytes_.size() - offset));
     }
