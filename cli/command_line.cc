@@ -10,6 +10,7 @@
 #include "cli/sandbox_options.h"
 #include "cli/stop.h"
 #include "cli/verb.h"
+#include "formats/base/create_options.h"
 
 namespace instar::cli {
 namespace {
@@ -58,7 +59,13 @@ std::string HelpText(QemuVersion imitated) {
       "\nDefaults of these come from /etc/instar/config.toml, ~/.config/instar/config.toml and "
       "the\n"
       "environment (INSTAR_ISOLATION, INSTAR_ALLOW_PATH, INSTAR_QEMU_VERSION).\n"
-      "\nSupported formats: raw qcow2\n";
+      "\nSupported formats:";
+  for (const FormatName& format : kFormatNames) {
+    if (OptionsOf(format.id).empty()) continue;
+    text += ' ';
+    text += format.name;
+  }
+  text += '\n';
   return text;
 }
 

@@ -47,7 +47,7 @@ enum Id : int {
 
 constexpr OptionRow kRows[] = {
     {kSourceFormat, "source-format,f", "FORMAT",
-     "take the sources for this format (raw or qcow2) instead of looking at their content"},
+     "take the sources for this format instead of looking at their content"},
     {kTargetFormat, "target-format,O", "FORMAT", "format of the target (default raw)"},
     {kTargetOptions, "target-format-options,o", "NAME=VALUE,...",
      "options of the target's format; may be repeated; '-o help' lists them"},

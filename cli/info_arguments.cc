@@ -21,7 +21,7 @@ enum Id : int {
 
 constexpr OptionRow kRows[] = {
     {kFormat, "format,f", "FORMAT",
-     "take the image for this format (raw or qcow2) instead of looking at its content"},
+     "take the image for this format instead of looking at its content"},
     {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
     {kBackingChain, "backing-chain", nullptr, "show the backing files too, and theirs"},
     {kPartitions, "partitions", nullptr,

@@ -49,19 +49,10 @@ struct CheckCounts {
   std::optional<std::uint64_t> compressed_clusters;
 };
 
-// Runs function(argument, worker) for each worker in [0, workers) at once, returning when all have.
-struct WorkerPool {
-  unsigned workers = 1;
-  void* context = nullptr;
-  Status (*run)(void* context, void (*function)(void* argument, unsigned worker),
-                void* argument) = nullptr;  // null: one worker, called directly
-};
-
 struct CheckOptions {
   const BlockDevice* device = nullptr;
   const ImageReader* reader = nullptr;  // opened on `device`, its files attached
   FindingSink* findings = nullptr;
-  WorkerPool pool{};
 };
 
 // Checks the image by the rules of reader->format(). kUnsupported for formats without a check

@@ -90,7 +90,9 @@ class ImageWriter {
   // Whether CopyBitmaps can be expected to succeed; before Begin, so that nothing is lost if not.
   // Errors as CopyBitmaps.
   virtual Status CheckBitmaps(const BlockDevice& source, bool skip_broken) {
-    return CopyBitmaps(source, skip_broken);
+    (void)source;
+    (void)skip_broken;
+    return Unsupported("the target format does not support bitmaps");
   }
 
   // Writes the remaining metadata, the header last, with the flushes that order needs.
