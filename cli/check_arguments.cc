@@ -1,10 +1,12 @@
 #include "cli/check_arguments.h"
 
-#include <array>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/cache_mode.h"
-#include "cli/program.h"
+#include "cli/verb_arguments.h"
 
 namespace instar::cli {
 namespace {
@@ -36,21 +38,12 @@ constexpr OptionRow kRows[] = {
     {kObject, "object", "DEFINITION", ""},
 };
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " check [OPTION...] FILE\n"
-      "Looks for inconsistencies in the metadata of the image FILE. Changes nothing.\n"
-      "Exit code: 0 none, 1 the check could not be completed, 2 the image is corrupt, 3 storage "
-      "is\n"
-      "wasted but nothing wrong, 63 images of this format have nothing that could be checked.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
-}
+constexpr std::string_view kUsage =
+    " check [OPTION...] FILE\n"
+    "Looks for inconsistencies in the metadata of the image FILE. Changes nothing.\n"
+    "Exit code: 0 none, 1 the check could not be completed, 2 the image is corrupt, 3 storage "
+    "is\n"
+    "wasted but nothing wrong, 63 images of this format have nothing that could be checked.\n";
 
 Stop RefuseRepair(const std::string& what) {
   if (what != "leaks" && what != "all") {
@@ -65,51 +58,46 @@ Stop RefuseRepair(const std::string& what) {
 
 OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
                                         SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   CheckCommand command;
   std::string output = "human";
   std::string cache = "writeback";
-  for (GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-      continue;
-    }
+  const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
-        return Answer(HelpText());
+        return Answer(VerbHelp(kUsage, kRows));
       case kFormat:
         command.options.format = std::move(option.value);
-        break;
+        return {};
       case kOutput:
         output = std::move(option.value);
-        break;
+        return {};
       case kRepair:
         return std::unexpected(RefuseRepair(option.value));
       case kCache:
         cache = std::move(option.value);
-        break;
+        return {};
       case kForceShare:
         command.options.force_share = true;
-        break;
+        return {};
       case kQuiet:
         command.quiet = true;
-        break;
+        return {};
       case kImageOpts:
       case kObject:
-        return Refusal(option.spelling + " is not available in this version; name a file instead");
+        return NotAvailable(option, "name a file instead");
     }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  if (given.operands.size() != 1) return UsageError("Expecting one image file name");
-  if (output != "human" && output != "json") {
-    return Refusal("--output must be used with human or json as argument.");
-  }
-  const auto mode = CacheModeFromName(cache);
-  if (!mode) return Refusal("Invalid source cache option: " + cache);
+    return {};
+  };
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  if (operands->size() != 1) return UsageError("Expecting one image file name");
+  const OrStop<bool> json = ReadOutputForm(output);
+  if (!json) return std::unexpected(json.error());
+  const auto mode = ReadCacheMode(cache, "source cache");
+  if (!mode) return std::unexpected(mode.error());
   command.options.cache = *mode;
-  command.options.path = std::move(given.operands.front());
-  command.json = output == "json";
+  command.options.path = std::move(operands->front());
+  command.json = *json;
   command.settings = std::move(settings);
   return command;
 }

@@ -1,10 +1,12 @@
 #include "cli/compare_arguments.h"
 
-#include <array>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/cache_mode.h"
-#include "cli/program.h"
+#include "cli/verb_arguments.h"
 
 namespace instar::cli {
 namespace {
@@ -39,70 +41,57 @@ constexpr OptionRow kRows[] = {
     {kObject, "object", "DEFINITION", ""},
 };
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " compare [OPTION...] FILE1 FILE2\n"
-      "Compares the virtual disks of two images. What the shorter one lacks counts as zeros.\n"
-      "Exit code: 0 the same, 1 different, 2 an image could not be opened, 3 where its data is\n"
-      "could not be found out, 4 data could not be read.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
-}
+constexpr std::string_view kUsage =
+    " compare [OPTION...] FILE1 FILE2\n"
+    "Compares the virtual disks of two images. What the shorter one lacks counts as zeros.\n"
+    "Exit code: 0 the same, 1 different, 2 an image could not be opened, 3 where its data is\n"
+    "could not be found out, 4 data could not be read.\n";
 
 }  // namespace
 
 OrStop<CompareCommand> ReadCompareArguments(std::span<const std::string> arguments,
                                             SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   CompareCommand command;
   std::string cache = "writeback";
-  for (GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-      continue;
-    }
+  const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
-        return Answer(HelpText());
+        return Answer(VerbHelp(kUsage, kRows));
       case kFirstFormat:
         command.options.first_format = std::move(option.value);
-        break;
+        return {};
       case kSecondFormat:
         command.options.second_format = std::move(option.value);
-        break;
+        return {};
       case kStrict:
         command.options.strict = true;
-        break;
+        return {};
       case kCache:
         cache = std::move(option.value);
-        break;
+        return {};
       case kForceShare:
         command.options.force_share = true;
-        break;
+        return {};
       case kProgress:
         command.progress = true;
-        break;
+        return {};
       case kQuiet:
         command.quiet = true;
-        break;
+        return {};
       case kImageOpts:
       case kObject:
-        return Refusal(option.spelling + " is not available in this version; name files instead");
+        return NotAvailable(option, "name files instead");
     }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  if (given.operands.size() != 2) return UsageError("Expecting two image file names");
-  const auto mode = CacheModeFromName(cache);
-  if (!mode) return Refusal("Invalid source cache option: " + cache);
+    return {};
+  };
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  if (operands->size() != 2) return UsageError("Expecting two image file names");
+  const auto mode = ReadCacheMode(cache, "source cache");
+  if (!mode) return std::unexpected(mode.error());
   command.options.cache = *mode;
-  command.options.first = std::move(given.operands[0]);
-  command.options.second = std::move(given.operands[1]);
+  command.options.first = std::move((*operands)[0]);
+  command.options.second = std::move((*operands)[1]);
   if (command.quiet) command.progress = false;
   command.settings = std::move(settings);
   return command;

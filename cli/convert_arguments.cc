@@ -1,7 +1,6 @@
 #include "cli/convert_arguments.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -9,8 +8,8 @@
 #include "cli/byte_size.h"
 #include "cli/cache_mode.h"
 #include "cli/create_option_help.h"
-#include "cli/program.h"
 #include "cli/snapshot_choice.h"
+#include "cli/verb_arguments.h"
 #include "formats/base/create_options.h"
 
 namespace instar::cli {
@@ -88,19 +87,10 @@ constexpr OptionRow kRows[] = {
 
 constexpr std::uint64_t kLargestSparseSize = 16 << 20;
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " convert [OPTION...] SOURCE... TARGET\n"
-      "Copies the virtual disk of SOURCE (several are put one after another) into the new image\n"
-      "TARGET.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
-}
+constexpr std::string_view kUsage =
+    " convert [OPTION...] SOURCE... TARGET\n"
+    "Copies the virtual disk of SOURCE (several are put one after another) into the new image\n"
+    "TARGET.\n";
 
 OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {
   const auto bytes = ParseByteSize(text, "buffer size for sparse output");
@@ -117,18 +107,14 @@ OrStop<std::uint64_t> ReadSparseSize(const std::string& text) {
 // Collects options one at a time, then judges them together.
 class Reader {
  public:
-  explicit Reader(SandboxSettings settings) { command_.settings = std::move(settings); }
+  explicit Reader(SandboxSettings& settings) : settings_(settings) {}
 
   // Takes one option. Stops where it is wrong by itself.
   OrStop<void> Take(GivenOption& option) {
-    if (const auto error = ApplySandboxOption(option, command_.settings)) {
-      if (!error->empty()) return Refusal(*error);
-      return {};
-    }
     vmm::ConvertOptions& options = command_.options;
     switch (static_cast<Id>(option.id)) {
       case kHelp:
-        return Answer(HelpText());
+        return Answer(VerbHelp(kUsage, kRows));
       case kSourceFormat:
         options.source_format = std::move(option.value);
         return {};
@@ -146,12 +132,7 @@ class Reader {
         options.target_format = std::move(option.value);
         return {};
       case kTargetOptions:
-        if (!OptionList::WellFormed(option.value)) {
-          return Refusal("Invalid option list: " + option.value);
-        }
-        if (!options.target_options.empty()) options.target_options += ',';
-        options.target_options += option.value;
-        return {};
+        return AddOptionList(option.value, options.target_options);
       case kTargetCache:
         target_cache_ = std::move(option.value);
         return {};
@@ -191,7 +172,7 @@ class Reader {
         const auto count = ParseNumber(option.value, "number of coroutines", 1, 16);
         if (!count) return Refusal(count.error());
         const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-        command_.settings.sandbox.workers = std::min(static_cast<unsigned>(*count), processors);
+        settings_.sandbox.workers = std::min(static_cast<unsigned>(*count), processors);
         return {};
       }
       case kOutOfOrder:
@@ -218,7 +199,7 @@ class Reader {
       case kImageOpts:
       case kTargetImageOpts:
       case kObject:
-        return Refusal(option.spelling + " is not available in this version; name files instead");
+        return NotAvailable(option, "name files instead");
     }
     return {};
   }
@@ -234,20 +215,17 @@ class Reader {
     files.pop_back();
     options.sources = std::move(files);
 
-    if (const auto mode = CacheModeFromName(source_cache_)) {
-      options.source_cache = *mode;
-    } else {
-      return Refusal("Invalid source cache option: " + source_cache_);
-    }
-    if (const auto mode = CacheModeFromName(target_cache_)) {
-      options.target_cache = *mode;
-    } else {
-      return Refusal("Invalid cache option: " + target_cache_);
-    }
+    const auto source_cache = ReadCacheMode(source_cache_, "source cache");
+    if (!source_cache) return std::unexpected(source_cache.error());
+    options.source_cache = *source_cache;
+    const auto target_cache = ReadCacheMode(target_cache_, "cache");
+    if (!target_cache) return std::unexpected(target_cache.error());
+    options.target_cache = *target_cache;
     if (!options.snapshot.empty() && options.sources.size() > 1) {
       return Refusal("No support for concatenating multiple snapshot");
     }
     if (command_.quiet) command_.progress = false;
+    command_.settings = std::move(settings_);
     return std::move(command_);
   }
 
@@ -278,6 +256,7 @@ class Reader {
     return {};
   }
 
+  SandboxSettings& settings_;
   ConvertCommand command_;
   std::string source_cache_ = "writeback";
   std::string target_cache_ = "unsafe";
@@ -289,14 +268,11 @@ class Reader {
 
 OrStop<ConvertCommand> ReadConvertArguments(std::span<const std::string> arguments,
                                             SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
-  Reader reader(std::move(settings));
-  for (GivenOption& option : given.options) {
-    if (auto taken = reader.Take(option); !taken) return std::unexpected(taken.error());
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  return reader.Finish(std::move(given.operands));
+  Reader reader(settings);
+  OrStop<std::vector<std::string>> files = ReadVerbArguments(
+      kRows, arguments, settings, [&](GivenOption& option) { return reader.Take(option); });
+  if (!files) return std::unexpected(files.error());
+  return reader.Finish(std::move(*files));
 }
 
 }  // namespace instar::cli

@@ -1,12 +1,14 @@
 #include "cli/create_arguments.h"
 
-#include <array>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/byte_size.h"
 #include "cli/create_option_help.h"
-#include "cli/program.h"
+#include "cli/verb_arguments.h"
 #include "formats/base/create_options.h"
 
 namespace instar::cli {
@@ -39,77 +41,59 @@ constexpr OptionRow kRows[] = {
     {kObject, "object", "DEFINITION", ""},
 };
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " create [OPTION...] FILE [SIZE]\n"
-      "Makes the empty image FILE with a virtual disk of SIZE bytes (suffixes k, M, G, T, P, E). "
-      "An\n"
-      "overlay is as large as its backing file unless SIZE says otherwise.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
-}
+constexpr std::string_view kUsage =
+    " create [OPTION...] FILE [SIZE]\n"
+    "Makes the empty image FILE with a virtual disk of SIZE bytes (suffixes k, M, G, T, P, E). "
+    "An\n"
+    "overlay is as large as its backing file unless SIZE says otherwise.\n";
 
 }  // namespace
 
 OrStop<CreateCommand> ReadCreateArguments(std::span<const std::string> arguments,
                                           SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   CreateCommand command;
   vmm::CreateOptions& options = command.options;
   std::optional<std::string> backing;
   std::optional<std::string> backing_format;
-  for (GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-      continue;
-    }
+  const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
-        return Answer(HelpText());
+        return Answer(VerbHelp(kUsage, kRows));
       case kFormat:
         options.format = std::move(option.value);
-        break;
+        return {};
       case kOptions:
-        if (!OptionList::WellFormed(option.value)) {
-          return Refusal("Invalid option list: " + option.value);
-        }
-        if (!options.format_options.empty()) options.format_options += ',';
-        options.format_options += option.value;
-        break;
+        return AddOptionList(option.value, options.format_options);
       case kBacking:
         backing = std::move(option.value);
-        break;
+        return {};
       case kBackingFormat:
         backing_format = std::move(option.value);
-        break;
+        return {};
       case kUnsafe:
         options.check_backing = false;
-        break;
+        return {};
       case kQuiet:
         command.quiet = true;
-        break;
+        return {};
       case kObject:
         return Refusal(option.spelling +
                        " is not available in this version: images cannot be encrypted");
     }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
+    return {};
+  };
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
   const bool help = AsksForHelp(options.format_options);
-  if (given.operands.empty() && !help) return UsageError("Expecting image file name");
-  if (given.operands.size() > 1) {
-    const auto bytes = ParseByteSize(given.operands[1], "image size");
+  if (operands->empty() && !help) return UsageError("Expecting image file name");
+  if (operands->size() > 1) {
+    const auto bytes = ParseByteSize((*operands)[1], "image size");
     if (!bytes) return Refusal(bytes.error());
     options.size_bytes = *bytes;
   }
-  if (given.operands.size() > 2) return UsageError("Unexpected argument: " + given.operands[2]);
+  if (operands->size() > 2) return UsageError("Unexpected argument: " + (*operands)[2]);
   if (help) return CreateOptionHelp(options.format);
-  options.path = std::move(given.operands.front());
+  options.path = std::move(operands->front());
   if (backing) {
     if (backing->empty()) {
       return Refusal(options.path + ": Expected backing file name, got empty string");

@@ -1,10 +1,12 @@
 #include "cli/dd_arguments.h"
 
-#include <array>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/byte_size.h"
-#include "cli/program.h"
+#include "cli/verb_arguments.h"
 
 namespace instar::cli {
 namespace {
@@ -31,25 +33,16 @@ constexpr OptionRow kRows[] = {
 
 constexpr std::uint64_t kLargestBlock = 2147483647;
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " dd [OPTION...] [bs=SIZE] [count=N] [skip=N] if=SOURCE of=TARGET\n"
-      "Copies the blocks of SOURCE's virtual disk from number skip up to number count into the "
-      "new\n"
-      "image TARGET.\n"
-      "\nOperands:\n"
-      "  bs=SIZE   bytes of a block (default 512)\n"
-      "  count=N   end after the first N blocks of the source\n"
-      "  skip=N    of these, leave out the first N\n"
-      "  if=SOURCE, of=TARGET\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
-}
+constexpr std::string_view kUsage =
+    " dd [OPTION...] [bs=SIZE] [count=N] [skip=N] if=SOURCE of=TARGET\n"
+    "Copies the blocks of SOURCE's virtual disk from number skip up to number count into the "
+    "new\n"
+    "image TARGET.\n"
+    "\nOperands:\n"
+    "  bs=SIZE   bytes of a block (default 512)\n"
+    "  count=N   end after the first N blocks of the source\n"
+    "  skip=N    of these, leave out the first N\n"
+    "  if=SOURCE, of=TARGET\n";
 
 OrStop<void> TakeOperand(const std::string& operand, vmm::DdOptions& options) {
   const std::size_t equals = operand.find('=');
@@ -93,38 +86,34 @@ bool Names(const std::vector<std::string>& operands, std::string_view which) {
 
 OrStop<DdCommand> ReadDdArguments(std::span<const std::string> arguments,
                                   SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   DdCommand command;
-  for (GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-      continue;
-    }
+  const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
-        return Answer(HelpText());
+        return Answer(VerbHelp(kUsage, kRows));
       case kSourceFormat:
         command.options.source_format = std::move(option.value);
-        break;
+        return {};
       case kTargetFormat:
         command.options.target_format = std::move(option.value);
-        break;
+        return {};
       case kForceShare:
         command.options.force_share = true;
-        break;
+        return {};
       case kImageOpts:
       case kObject:
-        return Refusal(option.spelling + " is not available in this version; name files instead");
+        return NotAvailable(option, "name files instead");
     }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  for (const std::string& operand : given.operands) {
+    return {};
+  };
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  for (const std::string& operand : *operands) {
     if (auto taken = TakeOperand(operand, command.options); !taken) {
       return std::unexpected(taken.error());
     }
   }
-  if (!Names(given.operands, "if=") || !Names(given.operands, "of=")) {
+  if (!Names(*operands, "if=") || !Names(*operands, "of=")) {
     return Refusal("Must specify both input and output files");
   }
   command.settings = std::move(settings);

@@ -1,10 +1,12 @@
 #include "cli/map_arguments.h"
 
-#include <array>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/byte_size.h"
-#include "cli/program.h"
+#include "cli/verb_arguments.h"
 
 namespace instar::cli {
 namespace {
@@ -33,68 +35,54 @@ constexpr OptionRow kRows[] = {
     {kObject, "object", "DEFINITION", ""},
 };
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " map [OPTION...] FILE\n"
-      "Lists which parts of the virtual disk of FILE hold data, and which file they stand in.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
-}
+constexpr std::string_view kUsage =
+    " map [OPTION...] FILE\n"
+    "Lists which parts of the virtual disk of FILE hold data, and which file they stand in.\n";
 
 }  // namespace
 
 OrStop<MapCommand> ReadMapArguments(std::span<const std::string> arguments,
                                     SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   MapCommand command;
   std::string output = "human";
-  for (GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-      continue;
-    }
+  const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
-        return Answer(HelpText());
+        return Answer(VerbHelp(kUsage, kRows));
       case kFormat:
         command.options.format = std::move(option.value);
-        break;
+        return {};
       case kOutput:
         output = std::move(option.value);
-        break;
+        return {};
       case kStartOffset: {
         const auto bytes = ParseByteSize(option.value, "start offset");
         if (!bytes) return Refusal(bytes.error());
         command.options.start = *bytes;
-        break;
+        return {};
       }
       case kMaxLength: {
         const auto bytes = ParseByteSize(option.value, "max length");
         if (!bytes) return Refusal(bytes.error());
         command.options.max_length = *bytes;
-        break;
+        return {};
       }
       case kForceShare:
         command.options.force_share = true;
-        break;
+        return {};
       case kImageOpts:
       case kObject:
-        return Refusal(option.spelling + " is not available in this version; name a file instead");
+        return NotAvailable(option, "name a file instead");
     }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  if (given.operands.size() != 1) return UsageError("Expecting one image file name");
-  if (output != "human" && output != "json") {
-    return Refusal("--output must be used with human or json as argument.");
-  }
-  command.options.path = std::move(given.operands.front());
-  command.json = output == "json";
+    return {};
+  };
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  if (operands->size() != 1) return UsageError("Expecting one image file name");
+  const OrStop<bool> json = ReadOutputForm(output);
+  if (!json) return std::unexpected(json.error());
+  command.options.path = std::move(operands->front());
+  command.json = *json;
   command.settings = std::move(settings);
   return command;
 }

@@ -1,13 +1,16 @@
 #include "cli/measure_arguments.h"
 
-#include <array>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/byte_size.h"
 #include "cli/create_option_help.h"
 #include "cli/program.h"
 #include "cli/snapshot_choice.h"
+#include "cli/verb_arguments.h"
 #include "formats/base/create_options.h"
 
 namespace instar::cli {
@@ -45,93 +48,76 @@ constexpr OptionRow kRows[] = {
 };
 
 std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " measure [OPTION...] FILE\n"
-      "       ";
+  std::string text = " measure [OPTION...] FILE\n       ";
   text += ProgramName();
   text +=
       " measure [OPTION...] --size SIZE\n"
       "Calculates how long the file would be that convert makes of the image FILE, or create of a\n"
-      "disk of SIZE bytes.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  text += "\nOptions that every verb takes:\n";
-  text += DescribeOptions(SandboxOptionRows());
-  return text;
+      "disk of SIZE bytes.\n";
+  return VerbHelp(text, kRows);
 }
 
 }  // namespace
 
 OrStop<MeasureCommand> ReadMeasureArguments(std::span<const std::string> arguments,
                                             SandboxSettings settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   MeasureCommand command;
   vmm::MeasureOptions& options = command.options;
   std::optional<std::uint64_t> size;
-  for (GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-      continue;
-    }
+  const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
         return Answer(HelpText());
       case kSourceFormat:
         options.format = std::move(option.value);
-        break;
+        return {};
       case kSnapshot: {
         auto snapshot = ReadSnapshot(option.value);
         if (!snapshot) return std::unexpected(snapshot.error());
         options.snapshot = std::move(snapshot->value);
         options.snapshot_kind = snapshot->kind;
-        break;
+        return {};
       }
       case kTargetFormat:
         options.target_format = std::move(option.value);
-        break;
+        return {};
       case kTargetOptions:
-        if (!OptionList::WellFormed(option.value)) {
-          return Refusal("Invalid option list: " + option.value);
-        }
-        if (!options.target_options.empty()) options.target_options += ',';
-        options.target_options += option.value;
-        break;
+        return AddOptionList(option.value, options.target_options);
       case kSize: {
         const auto bytes = ParseByteSize(option.value, "image size");
         if (!bytes) return Refusal(bytes.error());
         size = *bytes;
-        break;
+        return {};
       }
-      case kOutput:
-        if (option.value != "human" && option.value != "json") {
-          return Refusal("--output must be used with human or json as argument.");
-        }
-        command.json = option.value == "json";
-        break;
+      case kOutput: {
+        const OrStop<bool> json = ReadOutputForm(option.value);
+        if (!json) return std::unexpected(json.error());
+        command.json = *json;
+        return {};
+      }
       case kForceShare:
         options.force_share = true;
-        break;
+        return {};
       case kImageOpts:
       case kObject:
-        return Refusal(option.spelling + " is not available in this version; name a file instead");
+        return NotAvailable(option, "name a file instead");
     }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  if (given.operands.size() > 1) return Refusal("At most one filename argument is allowed.");
-  const bool file = !given.operands.empty();
+    return {};
+  };
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  if (operands->size() > 1) return Refusal("At most one filename argument is allowed.");
+  const bool file = !operands->empty();
   if (!file && (!options.format.empty() || !options.snapshot.empty())) {
     return Refusal("--image-opts, -f, and -l require a filename argument.");
   }
   if (file && size) return Refusal("--size N cannot be used together with a filename.");
   if (AsksForHelp(options.target_options)) return CreateOptionHelp(options.target_format);
   if (!file && !size) return Refusal("Either --size N or one filename must be specified.");
-  if (file && given.operands.front().empty()) {
+  if (file && operands->front().empty()) {
     return Refusal("Could not open '': The 'file' block driver requires a file name");
   }
-  if (file) options.path = std::move(given.operands.front());
+  if (file) options.path = std::move(operands->front());
   options.size_bytes = size.value_or(0);
   command.settings = std::move(settings);
   return command;

@@ -1,12 +1,12 @@
 // instar doctor: says what of the protection is active on this machine.
 #include <algorithm>
-#include <array>
 
 #include "cli/json_text.h"
 #include "cli/program.h"
 #include "cli/stop.h"
 #include "cli/terminal_text.h"
 #include "cli/verb.h"
+#include "cli/verb_arguments.h"
 #include "instar/vmm/doctor.h"
 
 namespace instar::cli {
@@ -19,39 +19,25 @@ constexpr OptionRow kRows[] = {
     {kHelp, "help,h", nullptr, "show this text"},
 };
 
-std::string HelpText() {
-  std::string text = "usage: ";
-  text += ProgramName();
-  text +=
-      " doctor [OPTION...]\n"
-      "Says what of the protection is to be had on this machine, and which isolation is used.\n"
-      "Succeeds if images can be parsed in a sandbox.\n"
-      "\nOptions:\n";
-  text += DescribeOptions(kRows);
-  return text;
-}
+constexpr std::string_view kUsage =
+    " doctor [OPTION...]\n"
+    "Says what of the protection is to be had on this machine, and which isolation is used.\n"
+    "Succeeds if images can be parsed in a sandbox.\n";
 
 // Whether to print JSON.
 OrStop<bool> ReadDoctorArguments(std::span<const std::string> arguments,
                                  SandboxSettings& settings) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  const Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   std::string output = "human";
-  for (const GivenOption& option : given.options) {
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-    } else if (option.id == kHelp) {
-      return Answer(HelpText());
-    } else if (option.id == kOutput) {
-      output = option.value;
-    }
-  }
-  if (!given.fault.empty()) return UsageError(given.fault);
-  if (!given.operands.empty()) return UsageError("doctor takes no file");
-  if (output != "human" && output != "json") {
-    return Refusal("--output must be used with human or json as argument.");
-  }
-  return output == "json";
+  const auto take = [&](const GivenOption& option) -> OrStop<void> {
+    if (option.id == kHelp) return Answer(VerbHelp(kUsage, kRows));
+    output = option.value;
+    return {};
+  };
+  const OrStop<std::vector<std::string>> operands =
+      ReadVerbArguments(kRows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  if (!operands->empty()) return UsageError("doctor takes no file");
+  return ReadOutputForm(output);
 }
 
 bool Available(std::span<const vmm::DoctorFinding> findings, std::string_view name) {
