@@ -1,14 +1,13 @@
 #include "instar/vmm/check.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <utility>
 
 #include "broker/broker.h"
 #include "instar/requests.h"
 #include "operation/operation.h"
 #include "verbs/check_report.h"
-#include "verbs/child.h"
+#include "verbs/jailed_run.h"
+#include "verbs/stated_format.h"
 
 namespace instar::vmm {
 namespace {
@@ -17,17 +16,14 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 160 << 20;
 
 absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
-  const FormatId format = FormatFromName(options.format);
-  if (!options.format.empty() && format == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Could not open '", options.path, "': Unknown driver '", options.format, "'"));
-  }
+  const auto format = StatedFormat(options.path, options.format);
+  if (!format.ok()) return format.status();
   Broker broker({});
   const auto device =
       broker.OpenSource(options.path, {.force_share = options.force_share, .cache = options.cache});
   if (!device.ok()) return device.status();
   WireWriter request;
-  EncodeRequest(CheckRequest{.image = *device, .format = format}, request);
+  EncodeRequest(CheckRequest{.image = *device, .format = *format}, request);
   const auto isolation = RunOperation(broker, options.sandbox,
                                       {.image_name = "check",
                                        .verb = "check",
@@ -46,18 +42,7 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
 }  // namespace
 
 absl::StatusOr<CheckReport> Check(const CheckOptions& options) {
-  if (options.sandbox.jail != Jail::kChildProcess) return CheckHere(options);
-  CheckOptions jailed = options;
-  jailed.sandbox.jail = Jail::kThisProcess;
-  const ChildResult result = RunInChild(
-      [&jailed](const ProgressCallback&) -> ChildResult {
-        const auto report = CheckHere(jailed);
-        if (!report.ok()) return report.status();
-        return EncodeCheckReport(*report);
-      },
-      {});
-  if (!result.ok()) return result.status();
-  return DecodeCheckReport(*result);
+  return RunWhereAsked(options, CheckHere, EncodeCheckReport, DecodeCheckReport);
 }
 
 }  // namespace instar::vmm

@@ -1,7 +1,5 @@
 #include "instar/vmm/compare.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,22 +10,14 @@
 #include "instar/requests.h"
 #include "instar/wire.h"
 #include "operation/operation.h"
-#include "verbs/child.h"
+#include "verbs/jailed_run.h"
+#include "verbs/stated_format.h"
 
 namespace instar::vmm {
 namespace {
 
 // Tables of two chains, and for each worker two chunks of 2 MiB and what inflating needs.
 constexpr std::uint64_t kHeapBytes = 320 << 20;
-
-absl::StatusOr<FormatId> FormatOf(const std::string& path, const std::string& name) {
-  const FormatId format = FormatFromName(name);
-  if (!name.empty() && format == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Could not open '", path, "': Unknown driver '", name, "'"));
-  }
-  return format;
-}
 
 std::optional<CompareReport::Verdict> VerdictFrom(std::uint64_t number) {
   using Verdict = CompareReport::Verdict;
@@ -58,9 +48,9 @@ std::optional<CompareReport> ReportOf(Broker& broker) {
 }
 
 absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
-  const auto first_format = FormatOf(options.first, options.first_format);
+  const auto first_format = StatedFormat(options.first, options.first_format);
   if (!first_format.ok()) return first_format.status();
-  const auto second_format = FormatOf(options.second, options.second_format);
+  const auto second_format = StatedFormat(options.second, options.second_format);
   if (!second_format.ok()) return second_format.status();
   Broker broker({});
   const SourceOptions how{.force_share = options.force_share, .cache = options.cache};
@@ -176,19 +166,7 @@ absl::StatusOr<CompareReport> Decode(std::span<const std::byte> bytes) {
 }  // namespace
 
 absl::StatusOr<CompareReport> Compare(const CompareOptions& options) {
-  if (options.sandbox.jail != Jail::kChildProcess) return CompareHere(options);
-  CompareOptions jailed = options;
-  jailed.sandbox.jail = Jail::kThisProcess;
-  const ChildResult result = RunInChild(
-      [&jailed](const ProgressCallback& progress) -> ChildResult {
-        jailed.progress = progress;
-        const auto report = CompareHere(jailed);
-        if (!report.ok()) return report.status();
-        return Encode(*report);
-      },
-      options.progress);
-  if (!result.ok()) return result.status();
-  return Decode(*result);
+  return RunWhereAsked(options, CompareHere, Encode, Decode);
 }
 
 }  // namespace instar::vmm

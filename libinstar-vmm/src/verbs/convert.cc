@@ -16,11 +16,12 @@
 #include "instar/vmm/info.h"
 #include "operation/operation.h"
 #include "report/printable_text.h"
-#include "verbs/child.h"
 #include "verbs/convert_image.h"
 #include "verbs/convert_target.h"
 #include "verbs/fresh_target.h"
+#include "verbs/jailed_run.h"
 #include "verbs/result_codec.h"
+#include "verbs/stated_format.h"
 #include "verbs/target_extents.h"
 
 namespace instar::vmm {
@@ -233,12 +234,8 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
                  .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
                  .share_blocks = MayShareBlocks(options)});
   if (options.progress) broker.set_progress(options.progress);
-  if (!options.source_format.empty() &&
-      FormatFromName(options.source_format) == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Could not open '", PrintableText(options.sources.front()),
-                     "': Unknown driver '", PrintableText(options.source_format), "'"));
-  }
+  const auto source_format = StatedFormat(options.sources.front(), options.source_format);
+  if (!source_format.ok()) return source_format.status();
   Devices devices;
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
   auto plan = PlanTarget(options);
@@ -267,24 +264,11 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
 }  // namespace
 
 absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
-  if (options.sandbox.jail != Jail::kChildProcess) return ConvertHere(options);
-  ConvertOptions jailed = options;
-  jailed.sandbox.jail = Jail::kThisProcess;
   const std::string fresh = FreshTarget(options.target);
-  const ChildResult result = RunInChild(
-      [&jailed](const ProgressCallback& progress) -> ChildResult {
-        jailed.progress = progress;
-        const auto report = ConvertHere(jailed);
-        if (!report.ok()) return report.status();
-        return EncodeResult(*report);
-      },
-      options.progress);
-  if (!result.ok()) {
-    // A child that was killed could not tidy up after itself.
-    if (!fresh.empty() && absl::IsAborted(result.status())) unlink(fresh.c_str());
-    return result.status();
-  }
-  return DecodeConvertResult(*result);
+  auto report = RunWhereAsked(options, ConvertHere, EncodeResult, DecodeConvertResult);
+  // A child that was killed could not tidy up after itself.
+  if (!fresh.empty() && absl::IsAborted(report.status())) unlink(fresh.c_str());
+  return report;
 }
 
 }  // namespace instar::vmm

@@ -18,6 +18,7 @@
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
 #include "verbs/fresh_target.h"
+#include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
 #include "verbs/target_extents.h"
 
@@ -198,11 +199,11 @@ absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan
   return report;
 }
 
-absl::StatusOr<SingleReport> CreateInChild(const CreateOptions& options, const Plan& plan) {
-  CreateOptions jailed = options;
-  jailed.sandbox.jail = Jail::kThisProcess;
+absl::StatusOr<SingleReport> CreateWhereAsked(const CreateOptions& options, const Plan& plan) {
   const std::string fresh = FreshTarget(options.path);
-  auto report = SingleReportFromChild([&] { return CreateHere(jailed, plan); });
+  const auto report = RunWhereAsked(
+      options, [&plan](const CreateOptions& where) { return CreateHere(where, plan); },
+      EncodeResult, DecodeSingleResult);
   // A child that was killed could not tidy up after itself.
   if (!fresh.empty() && absl::IsAborted(report.status())) unlink(fresh.c_str());
   return report;
@@ -220,8 +221,7 @@ absl::Status Named(const CreateOptions& options, const absl::Status& status) {
 absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
   const auto plan = MakePlan(options);
   if (!plan.ok()) return Named(options, plan.status());
-  const auto report = options.sandbox.jail == Jail::kChildProcess ? CreateInChild(options, *plan)
-                                                                  : CreateHere(options, *plan);
+  const auto report = CreateWhereAsked(options, *plan);
   if (!report.ok()) return Named(options, report.status());
   return CreateReport{.isolation = report->isolation,
                       .virtual_size_bytes = report->report.UnsignedAt("virtual-size"),

@@ -1,7 +1,5 @@
 #include "instar/vmm/info.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -12,8 +10,9 @@
 #include "broker/local_path.h"
 #include "instar/requests.h"
 #include "operation/operation.h"
-#include "verbs/child.h"
+#include "verbs/jailed_run.h"
 #include "verbs/result_codec.h"
+#include "verbs/stated_format.h"
 
 namespace instar::vmm {
 namespace {
@@ -92,11 +91,8 @@ absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
 }
 
 absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
-  const FormatId format = FormatFromName(options.format);
-  if (!options.format.empty() && format == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Could not open '", options.path, "': Unknown driver '", options.format, "'"));
-  }
+  const auto format = StatedFormat(options.path, options.format);
+  if (!format.ok()) return format.status();
   Broker broker({});
   const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
   if (!device.ok()) return device.status();
@@ -105,7 +101,7 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
   }
   WireWriter request;
   EncodeRequest(InfoRequest{.image = *device,
-                            .format = format,
+                            .format = *format,
                             .backing_chain = options.backing_chain,
                             .partitions = options.partitions,
                             .max_chain_depth = options.sandbox.max_chain_depth},
@@ -133,18 +129,7 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
 }  // namespace
 
 absl::StatusOr<InfoReport> Info(const InfoOptions& options) {
-  if (options.sandbox.jail != Jail::kChildProcess) return InfoHere(options);
-  InfoOptions jailed = options;
-  jailed.sandbox.jail = Jail::kThisProcess;
-  const ChildResult result = RunInChild(
-      [&jailed](const ProgressCallback&) -> ChildResult {
-        const auto report = InfoHere(jailed);
-        if (!report.ok()) return report.status();
-        return EncodeResult(*report);
-      },
-      {});
-  if (!result.ok()) return result.status();
-  return DecodeInfoResult(*result);
+  return RunWhereAsked(options, InfoHere, EncodeResult, DecodeInfoResult);
 }
 
 }  // namespace instar::vmm

@@ -1,7 +1,5 @@
 #include "instar/vmm/map.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +11,7 @@
 #include "report/map_stream.h"
 #include "verbs/child.h"
 #include "verbs/map_codec.h"
+#include "verbs/stated_format.h"
 
 namespace instar::vmm {
 namespace {
@@ -20,11 +19,8 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
-  const FormatId format = FormatFromName(options.format);
-  if (!options.format.empty() && format == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Could not open '", options.path, "': Unknown driver '", options.format, "'"));
-  }
+  const auto format = StatedFormat(options.path, options.format);
+  if (!format.ok()) return format.status();
   Broker broker({});
   const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
   if (!device.ok()) return device.status();
@@ -58,7 +54,7 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
 
   WireWriter request;
   EncodeRequest(MapRequest{.image = *device,
-                           .format = format,
+                           .format = *format,
                            .start = options.start,
                            .max_length = options.max_length,
                            .max_chain_depth = options.sandbox.max_chain_depth},

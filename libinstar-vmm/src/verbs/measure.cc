@@ -1,7 +1,5 @@
 #include "instar/vmm/measure.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <string>
 #include <string_view>
 
@@ -9,9 +7,10 @@
 #include "formats/base/create_options.h"
 #include "instar/requests.h"
 #include "operation/operation.h"
-#include "report/printable_text.h"
 #include "verbs/convert_target.h"
+#include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
+#include "verbs/stated_format.h"
 
 namespace instar::vmm {
 namespace {
@@ -20,14 +19,11 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 256 << 20;
 
 absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
-  if (!options.format.empty() && FormatFromName(options.format) == FormatId::kUnknown) {
-    return absl::InvalidArgumentError(absl::StrCat("Could not open '", PrintableText(options.path),
-                                                   "': Unknown driver '",
-                                                   PrintableText(options.format), "'"));
-  }
-  const auto format = WritableFormat(options.target_format);
+  const auto format = StatedFormat(options.path, options.format);
   if (!format.ok()) return format.status();
-  if (absl::Status status = CheckOptionList(*format, options.target_options); !status.ok()) {
+  const auto target_format = WritableFormat(options.target_format);
+  if (!target_format.ok()) return target_format.status();
+  if (absl::Status status = CheckOptionList(*target_format, options.target_options); !status.ok()) {
     return status;
   }
   Broker broker({});
@@ -42,11 +38,11 @@ absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
   }
   WireWriter request;
   EncodeRequest(MeasureRequest{.image = image,
-                               .format = FormatFromName(options.format),
+                               .format = *format,
                                .snapshot_label = LabelOf(options.snapshot_kind),
                                .snapshot = options.snapshot,
                                .size_bytes = options.size_bytes,
-                               .target_format = *format,
+                               .target_format = *target_format,
                                .target_options = options.target_options,
                                .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
@@ -63,14 +59,7 @@ absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
 }  // namespace
 
 absl::StatusOr<MeasureReport> Measure(const MeasureOptions& options) {
-  absl::StatusOr<SingleReport> single;
-  if (options.sandbox.jail != Jail::kChildProcess) {
-    single = MeasureHere(options);
-  } else {
-    MeasureOptions jailed = options;
-    jailed.sandbox.jail = Jail::kThisProcess;
-    single = SingleReportFromChild([&jailed] { return MeasureHere(jailed); });
-  }
+  const auto single = RunWhereAsked(options, MeasureHere, EncodeResult, DecodeSingleResult);
   if (!single.ok()) return single.status();
   MeasureReport report{.isolation = single->isolation,
                        .required_bytes = single->report.UnsignedAt("required"),

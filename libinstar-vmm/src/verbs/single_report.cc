@@ -5,8 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "verbs/child.h"
-
 namespace instar::vmm {
 
 absl::StatusOr<SingleReport> TakeSingleReport(Broker& broker, std::string_view verb,
@@ -18,19 +16,6 @@ absl::StatusOr<SingleReport> TakeSingleReport(Broker& broker, std::string_view v
         absl::StrCat(std::string(verb), ": the guest did not report what it came to"));
   }
   return SingleReport{.isolation = isolation, .report = std::move(reports->front())};
-}
-
-absl::StatusOr<SingleReport> SingleReportFromChild(
-    const std::function<absl::StatusOr<SingleReport>()>& body) {
-  const ChildResult result = RunInChild(
-      [&body](const ProgressCallback&) -> ChildResult {
-        const auto report = body();
-        if (!report.ok()) return report.status();
-        return EncodeResult(*report);
-      },
-      {});
-  if (!result.ok()) return result.status();
-  return DecodeSingleResult(*result);
 }
 
 }  // namespace instar::vmm

@@ -4,7 +4,6 @@
 
 #include <absl/status/statusor.h>
 
-#include <functional>
 #include <string_view>
 
 #include "broker/broker.h"
@@ -15,10 +14,6 @@ namespace instar::vmm {
 // The one object the guest reported; kAborted if it reported anything else.
 absl::StatusOr<SingleReport> TakeSingleReport(Broker& broker, std::string_view verb,
                                               Isolation isolation);
-
-// Runs `body` in a child process, with the sandbox made for one.
-absl::StatusOr<SingleReport> SingleReportFromChild(
-    const std::function<absl::StatusOr<SingleReport>()>& body);
 
 }  // namespace instar::vmm
 

@@ -1,0 +1,28 @@
+// The format that a caller stated for an image.
+#ifndef LIBINSTAR_VMM_SRC_VERBS_STATED_FORMAT_H_
+#define LIBINSTAR_VMM_SRC_VERBS_STATED_FORMAT_H_
+
+#include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
+
+#include <string>
+
+#include "formats/base/ids.h"
+#include "report/printable_text.h"
+
+namespace instar::vmm {
+
+// kUnknown where `name` is empty: the image's content decides. kInvalidArgument, in a sentence
+// that names the image `path`, where there is no such format.
+inline absl::StatusOr<FormatId> StatedFormat(const std::string& path, const std::string& name) {
+  const FormatId format = FormatFromName(name);
+  if (!name.empty() && format == FormatId::kUnknown) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "Could not open '", PrintableText(path), "': Unknown driver '", PrintableText(name), "'"));
+  }
+  return format;
+}
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_VERBS_STATED_FORMAT_H_
