@@ -6,10 +6,12 @@
 #include <array>
 #include <vector>
 
-#include "block_map_walk.h"
+#include "budgeted_device.h"
 #include "formats/base/crc32c.h"
 #include "formats/base/endian.h"
+#include "formats/registry.h"
 #include "formats/vhdx/layout.h"
+#include "image_walk.h"
 
 namespace instar::fuzz {
 
@@ -87,8 +89,11 @@ class StretchedDevice final : public BlockDevice {
 };
 
 inline void FuzzVhdxMap(std::span<const std::byte> input) {
+  const StretchedDevice file(input);
+  const auto reader = OpenImage(file, FormatId::kVhdx);
+  if (!reader) return;
   // A log may extend the file as far as it likes.
-  WalkBlocks(StretchedDevice(input), FormatId::kVhdx, INT64_MAX);
+  WalkAndCheck(file, **reader, INT64_MAX, {});
 }
 
 }  // namespace instar::fuzz

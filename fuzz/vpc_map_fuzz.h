@@ -4,9 +4,10 @@
 
 #include <vector>
 
-#include "block_map_walk.h"
 #include "formats/base/endian.h"
+#include "formats/registry.h"
 #include "formats/vpc/dynamic_header.h"
+#include "image_walk.h"
 
 namespace instar::fuzz {
 
@@ -28,7 +29,9 @@ inline void FuzzVpcMap(std::span<const std::byte> input) {
     }
   }
   const BudgetedDevice file(bytes, DeviceId{1}, kBudgetBytes);
-  WalkBlocks(file, FormatId::kVpc, bytes.size());
+  const auto reader = OpenImage(file, FormatId::kVpc);
+  if (!reader) return;
+  WalkAndCheck(file, **reader, bytes.size(), {});
 }
 
 }  // namespace instar::fuzz

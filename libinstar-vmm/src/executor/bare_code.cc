@@ -12,9 +12,15 @@
 
 #include "executor/guest_child.h"
 
+#if defined(__clang__)
+#define INSTAR_BARE_COVERAGE , no_sanitize("coverage")
+#else
+#define INSTAR_BARE_COVERAGE
+#endif
+
 #define INSTAR_BARE                                                          \
   __attribute__((section("instar_bare"), used, noinline, no_stack_protector, \
-                 no_sanitize("address"), no_sanitize("undefined"), optimize("no-jump-tables")))
+                 no_sanitize("address"), no_sanitize("undefined") INSTAR_BARE_COVERAGE))
 
 extern "C" const std::byte __start_instar_bare[];
 extern "C" const std::byte __stop_instar_bare[];

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../../../fuzz/measure_fuzz.h"
 #include "../../../fuzz/qcow2_check_fuzz.h"
 #include "../../../fuzz/qcow2_header_fuzz.h"
 #include "../../../fuzz/qcow2_map_fuzz.h"
@@ -39,7 +40,8 @@ TEST_P(FuzzReplay, EveryFileOfTheCorpusMeetsTheRequirements) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
-                         testing::Values(Replay{"qcow2_header", fuzz::FuzzQcow2Header},
+                         testing::Values(Replay{"measure", fuzz::FuzzMeasure},
+                                         Replay{"qcow2_header", fuzz::FuzzQcow2Header},
                                          Replay{"qcow2_map", fuzz::FuzzQcow2Map},
                                          Replay{"qcow2_check", fuzz::FuzzQcow2Check},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},
