@@ -5,10 +5,9 @@
 // not depend on how many stretches there are.
 #include <algorithm>
 #include <optional>
-#include <vector>
 
+#include "chain_holes.h"
 #include "formats/base/checked.h"
-#include "formats/qcow2/preallocation.h"
 #include "instar/chain.h"
 #include "instar/map_records.h"
 #include "instar/verbs.h"
@@ -62,62 +61,12 @@ class StretchWriter {
   std::optional<MapStretch> last_;
 };
 
-// The holes of the files that clusters stand in, asked for run by run.
-class FileHoles {
- public:
-  explicit FileHoles(const Layer& layer) : layer_(layer) {}
-
-  // The run of `device` at `offset`, at most `max_length` bytes of it. What the layer does not know
-  // is data.
-  Result<FileRun> At(DeviceId device, std::uint64_t offset, std::uint64_t max_length) {
-    if (device != device_ || offset < start_ || offset - start_ >= run_.length_bytes) {
-      const HostDevice* const file = Find(device);
-      if (file == nullptr) return FileRun{.length_bytes = max_length, .hole = false};
-      device_ = device;
-      start_ = offset;
-      run_.length_bytes = 0;
-      if (offset >= file->size_bytes()) {
-        run_ = {.length_bytes = ~std::uint64_t{0} - offset, .hole = true};
-      } else {
-        INSTAR_ASSIGN_OR_RETURN(run_, file->NextRun(offset, file->size_bytes() - offset));
-      }
-    }
-    return FileRun{.length_bytes = std::min(run_.length_bytes - (offset - start_), max_length),
-                   .hole = run_.hole};
-  }
-
- private:
-  [[nodiscard]] const HostDevice* Find(DeviceId device) const {
-    if (layer_.device->id() == device) return layer_.device.get();
-    for (const auto& attached : layer_.attached) {
-      if (attached->id() == device) return attached.get();
-    }
-    return nullptr;
-  }
-
-  const Layer& layer_;
-  DeviceId device_ = kNoDevice;
-  std::uint64_t start_ = 0;
-  FileRun run_;
-};
-
-// Whether clusters of the layer that have their place may be holes of its file.
-Result<bool> MayHaveHoles(const Layer& layer) {
-  if (layer.reader->format() != FormatId::kQcow2) return false;
-  const auto found = qcow2::LooksPreallocated(*layer.device, layer.device->info().allocated_bytes);
-  if (!found) return std::unexpected(found.error().On(layer.device->id()));
-  return *found;
-}
-
 class Mapper {
  public:
   Mapper(Host& host, const Chain& chain) : chain_(chain), out_(host) {}
 
   Status Run(const MapRequest& request) {
-    for (const Layer& layer : chain_.layers()) {
-      INSTAR_ASSIGN_OR_RETURN(const bool look, MayHaveHoles(layer));
-      holes_.push_back(look ? std::optional<FileHoles>(FileHoles(layer)) : std::nullopt);
-    }
+    INSTAR_ASSIGN_OR_RETURN(ChainHoles holes, ChainHoles::Of(chain_));
     const std::uint64_t disk_bytes = chain_.virtual_size_bytes();
     INSTAR_TRY(out_.Begin(disk_bytes));
     const std::uint64_t end =
@@ -130,7 +79,7 @@ class Mapper {
         INSTAR_TRY(out_.Finish());
         return std::unexpected(found.error());
       }
-      INSTAR_ASSIGN_OR_RETURN(const std::uint64_t told, Tell(offset, *found));
+      INSTAR_ASSIGN_OR_RETURN(const std::uint64_t told, Tell(offset, *found, holes));
       offset += told;
     }
     return out_.Finish();
@@ -138,7 +87,7 @@ class Mapper {
 
  private:
   // Tells of the extent at virtual `offset`, or of its start; how many bytes of it.
-  Result<std::uint64_t> Tell(std::uint64_t offset, const ChainExtent& found) {
+  Result<std::uint64_t> Tell(std::uint64_t offset, const ChainExtent& found, ChainHoles& holes) {
     const Extent& extent = found.extent;
     MapStretch stretch{.start = offset,
                        .length_bytes = extent.length_bytes,
@@ -150,9 +99,8 @@ class Mapper {
         stretch.flags |= MapStretch::kData | MapStretch::kHasOffset;
         stretch.device = extent.device;
         stretch.file_offset = extent.file_offset;
-        if (auto& holes = holes_[found.searched]; holes) {
-          INSTAR_ASSIGN_OR_RETURN(
-              const FileRun run, holes->At(extent.device, extent.file_offset, extent.length_bytes));
+        {
+          INSTAR_ASSIGN_OR_RETURN(const FileRun run, holes.At(found.searched, extent));
           stretch.length_bytes = run.length_bytes;
           if (run.hole) stretch.flags |= MapStretch::kZero;
         }
@@ -181,7 +129,6 @@ class Mapper {
 
   const Chain& chain_;
   StretchWriter out_;
-  std::vector<std::optional<FileHoles>> holes_;  // one a layer; nothing: no need to look
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // calculation where data is.
 #include "formats/measure.h"
 
+#include "chain_holes.h"
 #include "formats/base/create_options.h"
 #include "formats/base/option_list.h"
 #include "instar/chain.h"
@@ -21,13 +22,17 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
   // What of the source the backing file will hold is not known, so nothing of it.
   if (all) return size == 0 ? Status{} : measurer.AddData(0, size);
   INSTAR_ASSIGN_OR_RETURN(const auto cursor, chain.OpenCursor());
+  INSTAR_ASSIGN_OR_RETURN(ChainHoles holes, ChainHoles::Of(chain));
   for (std::uint64_t offset = 0; offset < size;) {
     INSTAR_ASSIGN_OR_RETURN(const ChainExtent found, cursor->Next(offset, size - offset));
-    const Extent& extent = found.extent;
-    if (extent.kind == ExtentKind::kData || extent.kind == ExtentKind::kCompressed) {
-      INSTAR_TRY(measurer.AddData(offset, extent.length_bytes));
+    FileRun run{.length_bytes = found.extent.length_bytes, .hole = true};
+    if (found.extent.kind == ExtentKind::kData) {
+      INSTAR_ASSIGN_OR_RETURN(run, holes.At(found.depth, found.extent));
+    } else if (found.extent.kind == ExtentKind::kCompressed) {
+      run.hole = false;
     }
-    offset += extent.length_bytes;
+    if (!run.hole) INSTAR_TRY(measurer.AddData(offset, run.length_bytes));
+    offset += run.length_bytes;
   }
   return {};
 }
