@@ -21,6 +21,7 @@ ROOT = TESTS.parent
 sys.path.insert(0, str(TESTS))
 
 import conformance.check  # noqa: E402
+import conformance.check_foreign  # noqa: E402
 import conformance.checks  # noqa: E402
 import conformance.compare  # noqa: E402
 import conformance.create  # noqa: E402
@@ -36,7 +37,8 @@ import integration.cases  # noqa: E402
 
 PYTHON_SUITES = {
     "conformance": lambda: [*conformance.checks.groups(), *conformance.compare.groups(),
-                            *conformance.check.groups(), *conformance.errors.groups(),
+                            *conformance.check.groups(), *conformance.check_foreign.groups(),
+                            *conformance.errors.groups(),
                             *conformance.readers.groups(), *conformance.create.groups(),
                             *conformance.measure.groups(), *conformance.dd.groups(),
                             *conformance.hyper_v.groups(), *conformance.vmdk.groups()],

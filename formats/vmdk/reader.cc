@@ -49,6 +49,10 @@ Status Reader::OpenSparse() {
     // A descriptor in the shape of a sparse extent; or a disk of no size.
     if (IsReadableType(descriptor_.create_type)) return TakeExtents();
   } else {
+    if (text_.empty()) {
+      return Corrupt(
+          "the file has no descriptor: it is part of a disk that another file describes");
+    }
     extents_.push_back({.line = {.type = ExtentType::kSparse, .sectors = header.capacity_sectors},
                         .length_bytes = header.capacity_bytes(),
                         .device = device_,
@@ -161,8 +165,8 @@ Status Reader::CheckBacking(const ImageReader& backing) const {
 
 Result<std::unique_ptr<MapCursor>> Reader::OpenCursor() const {
   Error error;
-  const bool orphan = descriptor_.parent_name.empty() &&
-                      descriptor_.parent_cid.value_or(kNoParent) != kNoParent && text_.size() != 0;
+  const bool orphan =
+      descriptor_.parent_name.empty() && descriptor_.parent_cid.value_or(kNoParent) != kNoParent;
   if (orphan) {
     error = Corrupt("the image is a child of one with content ID {0x}, but does not name it",
                     *descriptor_.parent_cid)

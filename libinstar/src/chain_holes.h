@@ -1,8 +1,8 @@
 // Where clusters that have their place stand in holes of their file.
 //
-// An image whose metadata was preallocated maps every cluster, though its file holds hardly any. Such
-// clusters read as zeros; only the file can tell. Asking it costs a system call a run, so it is asked
-// only of images that look preallocated, as qemu-img does.
+// An image whose metadata was preallocated maps every cluster, though its file holds hardly any.
+// Such clusters read as zeros; only the file can tell. Asking it costs a system call a run, so it
+// is asked only of images that look preallocated, as qemu-img does.
 #ifndef LIBINSTAR_CHAIN_HOLES_H_
 #define LIBINSTAR_CHAIN_HOLES_H_
 

@@ -22,6 +22,10 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
   const auto device =
       broker.OpenSource(options.path, {.force_share = options.force_share, .cache = options.cache});
   if (!device.ok()) return device.status();
+  // Extents are parts of the image; what else it names the guest does not ask for.
+  if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
+    return status;
+  }
   WireWriter request;
   EncodeRequest(CheckRequest{.image = *device, .format = *format}, request);
   const auto isolation = RunOperation(broker, options.sandbox,

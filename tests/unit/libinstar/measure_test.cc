@@ -46,6 +46,15 @@ TEST(Measure, TheChainCountsAsOneDisk) {
             "{bitmaps: 0, required: 458752, fully-allocated: 1376256}");
 }
 
+TEST(Measure, ClustersThatAreHolesOfTheirFileDoNotCount) {
+  FakeHost host;
+  ImageBuilder(host, kTop, 16 * kMiB, "preallocation=metadata", "", "", false)
+      .Data(kMiB, Pattern(1, kCluster))
+      .Finish();
+  EXPECT_EQ(Measured(host, {.image = kTop, .target_format = FormatId::kQcow2}),
+            "{bitmaps: 0, required: 393216, fully-allocated: 17104896}");
+}
+
 TEST(Measure, WithABackingFileAllOfTheSourceCounts) {
   FakeHost host;
   MakeRaw(host, kTop, kMiB, {});

@@ -40,6 +40,13 @@ TEST(VmdkReader, MapsGrainsWhereTheTableSays) {
             "unallocated 0+65536\ndata 65536+131072 @1:65536\nunallocated 196608+131072\n");
 }
 
+TEST(VmdkReader, AnExtentAloneIsNoDisk) {
+  auto image = WriteVmdk("subformat=twoGbMaxExtentSparse", kGrain, {{0, "x"}});
+  const auto reader = vmdk::Reader::Open(image[1]);
+  ASSERT_FALSE(reader);
+  EXPECT_NE(std::string_view(reader.error().message).find("no descriptor"), std::string_view::npos);
+}
+
 TEST(VmdkReader, EntryOneIsZerosOnlyIfTheFlagSaysSo) {
   for (const bool flag : {false, true}) {
     auto image = WriteVmdk(flag ? "zeroed_grain=on" : "", kGrain, {});
