@@ -15,6 +15,8 @@ constexpr std::uint64_t kGrainBytes = SparseLayout::kGrainBytes;
 constexpr unsigned kMaxWorkers = 64;
 constexpr std::uint64_t kPieceEntries = 16 << 10;
 
+std::unexpected<Error> NoCompressor() { return OverLimit("there is no compressor for grains"); }
+
 }  // namespace
 
 StreamWriter::StreamWriter(WriterOptions options, TargetDevice& target)
@@ -74,7 +76,8 @@ Status StreamWriter::Begin() {
   std::ranges::copy(std::as_bytes(std::span(text)),
                     head.begin() + SparseLayout::kDescriptorSector * kSectorBytes);
   INSTAR_TRY(Append(head));
-  if (options_.has_backing() && !options_.zeroed_grain) {
+  // Without a compressor nothing will be placed.
+  if (options_.has_backing() && !options_.zeroed_grain && compressors_.front() != nullptr) {
     const std::vector<std::byte> zeros(kGrainBytes);
     zero_grain_.resize(kMaxStoredBytes);
     INSTAR_ASSIGN_OR_RETURN(const std::size_t bytes, CompressAt(0, 0, zeros, zero_grain_));
@@ -134,6 +137,7 @@ Status StreamWriter::PlaceZero(std::uint64_t offset, std::uint64_t length) {
       table_.Set(offset / kGrainBytes, kZeroedGrain);
       continue;
     }
+    if (zero_grain_.empty()) return NoCompressor();
     INSTAR_ASSIGN_OR_RETURN(const Placement place, PlaceCompressed(offset, zero_grain_.size()));
     StoreLe64(zero_grain_, 0, offset / kSectorBytes);
     INSTAR_TRY(target_->Write(place.file_offset, zero_grain_));
@@ -152,7 +156,7 @@ Result<std::size_t> StreamWriter::CompressAt(unsigned worker, std::uint64_t offs
   if (worker >= compressors_.size() || unit.size() != kGrainBytes || out.size() < kMaxStoredBytes) {
     return InvalidArgument("{0} bytes are not a grain of {1}", unit.size(), kGrainBytes);
   }
-  if (compressors_[worker] == nullptr) return OverLimit("there is no compressor for grains");
+  if (compressors_[worker] == nullptr) return NoCompressor();
   constexpr std::size_t kBefore = kGrainMarkerBytes + kZlibHeaderBytes;
   const std::size_t packed = compressors_[worker]->Compress(
       unit, out.subspan(kBefore, kMaxStoredBytes - kBefore - kAdlerBytes));

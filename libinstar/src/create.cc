@@ -20,17 +20,15 @@ Result<HostDevice*> OpenDevice(Host& host, DeviceId id, Devices& devices) {
   return devices.back().get();
 }
 
-// The size of the disk that the backing file has, if there is one to look at.
-Result<std::uint64_t> BackingBytes(Host& host, const CreateRequest& request) {
-  if (request.backing == kNoDevice) return std::uint64_t{0};
+// The backing file, if there is one to look at; of what it names nothing is opened.
+Result<std::unique_ptr<Chain>> OpenBacking(Host& host, const CreateRequest& request) {
+  if (request.backing == kNoDevice) return nullptr;
   const FormatId format = FormatFromName(request.backing_format);
   if (format == FormatId::kUnknown) {
     return Unsupported("the backing file format given is not known");
   }
-  INSTAR_ASSIGN_OR_RETURN(const auto backing, Chain::Open(host, {.image = request.backing,
-                                                                 .format = format,
-                                                                 .references = References::kNone}));
-  return backing->virtual_size_bytes();
+  return Chain::Open(host,
+                     {.image = request.backing, .format = format, .references = References::kNone});
 }
 
 Status On(const Status& status, DeviceId id) {
@@ -41,7 +39,8 @@ Status On(const Status& status, DeviceId id) {
 }  // namespace
 
 Status RunCreate(Host& host, const CreateRequest& request) {
-  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t backing_bytes, BackingBytes(host, request));
+  INSTAR_ASSIGN_OR_RETURN(const auto backing, OpenBacking(host, request));
+  const std::uint64_t backing_bytes = backing == nullptr ? 0 : backing->virtual_size_bytes();
   const std::uint64_t size = request.size_of_backing ? backing_bytes : request.size_bytes;
   Devices devices;
   CreateOptions options{.format = request.format,
@@ -49,6 +48,7 @@ Status RunCreate(Host& host, const CreateRequest& request) {
                         .options = request.options,
                         .backing_name = request.backing_name,
                         .backing_format = request.backing_format,
+                        .backing = backing == nullptr ? nullptr : &backing->top(),
                         .target_name = request.target_name};
   INSTAR_ASSIGN_OR_RETURN(options.target, OpenDevice(host, request.target, devices));
   INSTAR_ASSIGN_OR_RETURN(options.data_file, OpenDevice(host, request.data_file, devices));

@@ -122,7 +122,9 @@ struct Devices {
 
 absl::Status OpenBacking(Broker& broker, const CreateOptions& options, const Plan& plan,
                          Devices& devices) {
-  if (plan.backing_name.empty() || !options.check_backing) return absl::OkStatus();
+  // A vmdk image notes its parent's content ID, checked or not.
+  const bool needed = options.check_backing || plan.format == FormatId::kVmdk;
+  if (plan.backing_name.empty() || !needed) return absl::OkStatus();
   // Only looked at, so whoever writes to it need not stop: a backup's overlay is made like this.
   const auto device = broker.OpenSource(BackingPath(options, plan), {.force_share = true});
   if (!device.ok()) return device.status();

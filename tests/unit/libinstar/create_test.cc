@@ -74,6 +74,24 @@ TEST(Create, TheTargetIsNotTouchedWhereTheBackingFileIsNoImage) {
   EXPECT_FALSE(host.At(kTarget).touched);
 }
 
+TEST(Create, AVmdkChildNotesTheContentIdOfItsParent) {
+  FakeHost host;
+  host.AddTarget(kBase);
+  ASSERT_TRUE(RunCreate(host, {.target = kBase, .format = FormatId::kVmdk, .size_bytes = kMiB})
+                  .has_value());
+  host.At(kBase).writable = false;
+  host.AddTarget(kTarget);
+  const Status status = RunCreate(host, {.target = kTarget,
+                                         .format = FormatId::kVmdk,
+                                         .size_of_backing = true,
+                                         .backing_name = "base",
+                                         .backing_format = "vmdk",
+                                         .backing = kBase});
+  ASSERT_TRUE(status.has_value()) << status.error().message;
+  host.AddReference("base", kBase);
+  EXPECT_EQ(ReadDisk(host, kTarget, FormatId::kVmdk), Bytes(kMiB)) << "the parent is refused";
+}
+
 TEST(Create, TheTargetIsNotTouchedWhereOptionsDoNotAgree) {
   FakeHost host;
   host.AddTarget(kTarget);
