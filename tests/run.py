@@ -28,6 +28,7 @@ import conformance.create  # noqa: E402
 import conformance.dd  # noqa: E402
 import conformance.errors  # noqa: E402
 import conformance.hyper_v  # noqa: E402
+import conformance.matrix  # noqa: E402
 import conformance.measure  # noqa: E402
 import conformance.readers  # noqa: E402
 import conformance.vmdk  # noqa: E402
@@ -41,7 +42,8 @@ PYTHON_SUITES = {
                             *conformance.errors.groups(),
                             *conformance.readers.groups(), *conformance.create.groups(),
                             *conformance.measure.groups(), *conformance.dd.groups(),
-                            *conformance.hyper_v.groups(), *conformance.vmdk.groups()],
+                            *conformance.hyper_v.groups(), *conformance.vmdk.groups(),
+                            *conformance.matrix.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
 }
