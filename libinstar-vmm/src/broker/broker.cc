@@ -51,11 +51,26 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   auto target = OpenTargetFile(*local, options.cache, options.keep, others);
   if (!target.ok()) return target.status();
   if (target->created_in.valid()) {
-    created_.Add(target->created_in.get(), target->created_name);
-    target_directories_.push_back(std::move(target->created_in));
+    const int directory = KeepTargetDirectory(std::move(target->created_in));
+    created_.Add(directory, target->created_name);
   }
   ledger_.AddReadable(target->device->SizeBytes());
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);
+}
+
+int Broker::Impl::KeepTargetDirectory(OwnedFd directory) {
+  struct stat status{};
+  if (fstat(directory.get(), &status) == 0) {
+    for (const OwnedFd& known : target_directories_) {
+      struct stat other{};
+      if (fstat(known.get(), &other) == 0 && other.st_dev == status.st_dev &&
+          other.st_ino == status.st_ino) {
+        return known.get();
+      }
+    }
+  }
+  target_directories_.push_back(std::move(directory));
+  return target_directories_.back().get();
 }
 
 JailNeeds Broker::Impl::jail_needs() const {

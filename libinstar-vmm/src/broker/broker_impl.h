@@ -79,6 +79,9 @@ class Broker::Impl {
   // A target that may be written up to `end`; else a failed result.
   std::expected<Device*, CallResult> Target(DeviceId id, std::uint64_t end);
   std::expected<Device*, CallResult> Source(DeviceId id);
+  // The descriptor for the directory of a file that was created: one for all files there, because
+  // each costs the jail rules, of which it can hold some thousands.
+  int KeepTargetDirectory(OwnedFd directory);
   // The result for the guest of an operation on `device` that failed, noted for the user.
   CallResult Failed(const char* verb, const Device& device, const IoResult& result);
   void NoteFailure(std::string line);

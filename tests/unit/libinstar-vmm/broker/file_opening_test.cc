@@ -97,6 +97,17 @@ TEST(OpenTarget, RefusesTheSourceUnderAnyName) {
   EXPECT_EQ(ReadWholeFile(path), "content");
 }
 
+TEST(OpenTarget, TheJailKnowsADirectoryOnceHoweverManyFilesAreMadeThere) {
+  const TemporaryDirectory directory;
+  Broker broker({});
+  for (const char* name : {"a", "b", "c"}) {
+    ASSERT_TRUE(broker.OpenTarget(directory / name, {}).ok());
+  }
+  EXPECT_EQ(broker.jail_needs().unlink_directories.size(), 1u);
+  broker.Discard();
+  for (const char* name : {"a", "b", "c"}) EXPECT_NE(access((directory / name).c_str(), F_OK), 0);
+}
+
 TEST(OpenTarget, AFreshFileReadsZerosAKeptOneDoesNot) {
   const TemporaryDirectory directory;
   Broker broker({});
