@@ -20,6 +20,12 @@ struct FileRun {
   bool hole = false;               // reads as zeros and occupies no storage
 };
 
+// One of several reads that are asked for together.
+struct ReadPiece {
+  std::uint64_t offset = 0;
+  std::span<std::byte> out;
+};
+
 // One of several writes that are handed over together.
 struct WritePiece {
   std::uint64_t offset = 0;
@@ -38,6 +44,13 @@ class BlockDevice {
 
   // Fills `out` from byte `offset`. Bytes beyond the end of the file read as zero. kIo on failure.
   virtual Status Read(std::uint64_t offset, std::span<std::byte> out) const = 0;
+
+  // Fills all pieces as Read does. On an error some may be filled. A device for which a call is
+  // dear does all in one; this default makes one Read of each.
+  virtual Status ReadAll(std::span<const ReadPiece> pieces) const {
+    for (const ReadPiece& piece : pieces) INSTAR_TRY(Read(piece.offset, piece.out));
+    return {};
+  }
 
   // Writes all of `data` at byte `offset`, extending the file where needed. kIo, kNoSpace, kDenied.
   virtual Status Write(std::uint64_t offset, std::span<const std::byte> data) = 0;

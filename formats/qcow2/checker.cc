@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
+#include "formats/base/read_ahead.h"
 #include "formats/base/read_window.h"
 #include "formats/qcow2/bitmap_data.h"
 #include "formats/qcow2/bitmap_directory.h"
@@ -24,6 +26,7 @@ constexpr std::uint64_t kL1Reserved = 0x7F000000000001FF;
 constexpr std::uint64_t kL2Reserved = 0x3F000000000001FE;  // of standard entries
 constexpr std::uint64_t kSectorBytes = 512;
 constexpr std::uint64_t kPieceBytes = 1 << 20;  // of tables, read at a time
+constexpr std::size_t kMaxTables = 1024;        // the same
 
 class Checker {
  public:
@@ -40,7 +43,7 @@ class Checker {
         disk_(device_, header),
         elsewhere_(device_, header),
         l1_(device_, kPieceBytes),
-        l2_(device_, std::max(kPieceBytes, cluster_bytes_)),
+        l2_(device_),
         table_(device_, kPieceBytes) {}
 
   Result<CheckCounts> Run() {
@@ -170,19 +173,31 @@ class Checker {
                              "table at {1x}",
                              entry));
     }
-    // Tables that follow one another in the file are read together.
-    std::uint64_t run = cluster_bytes_;
-    for (std::uint64_t next = index + 1;
-         run + cluster_bytes_ <= kPieceBytes && next * kTableEntryBytes < piece.size(); ++next) {
-      if (L2TableOffset(LoadBe64(piece, next * kTableEntryBytes)) != table + run) break;
-      run += cluster_bytes_;
+    if (table >= device_.size_bytes()) return {};  // reads as zeros
+    const ByteRange range{.offset = table, .length_bytes = cluster_bytes_};
+    auto held = l2_.Find(range);
+    if (!held) {
+      ListTables(piece, index);
+      INSTAR_ASSIGN_OR_RETURN(held, l2_.Fetch(wanted_));
     }
-    return WalkL2(table, run, active);
+    return VisitTable(*held, active);
   }
 
-  Status WalkL2(std::uint64_t table, std::uint64_t fill_bytes, bool active) {
-    if (table >= device_.size_bytes()) return {};  // reads as zeros
-    INSTAR_ASSIGN_OR_RETURN(const auto entries, l2_.View(table, cluster_bytes_, fill_bytes));
+  // Lists in wanted_ the L2 table of L1 entry `index` of `piece` and those that come next.
+  void ListTables(std::span<const std::byte> piece, std::uint64_t index) {
+    wanted_.clear();
+    std::uint64_t bytes = 0;
+    for (; index * kTableEntryBytes < piece.size() && wanted_.size() < kMaxTables; ++index) {
+      const std::uint64_t entry = LoadBe64(piece, index * kTableEntryBytes);
+      const std::uint64_t table = L2TableOffset(entry);
+      if (entry == 0 || table >= device_.size_bytes()) continue;
+      if (bytes != 0 && bytes + cluster_bytes_ > kPieceBytes) break;
+      wanted_.push_back({.offset = table, .length_bytes = cluster_bytes_});
+      bytes += cluster_bytes_;
+    }
+  }
+
+  Status VisitTable(std::span<const std::byte> entries, bool active) {
     const bool extended = header_.extended_l2();
     const std::uint64_t step = header_.l2_entry_bytes();
     next_contiguous_ = 0;
@@ -398,7 +413,8 @@ class Checker {
   DiskRefcounts disk_;
   DiskRefcounts elsewhere_;  // for single lookups far away
   ReadWindow l1_;
-  ReadWindow l2_;
+  ReadAhead l2_;
+  std::vector<ByteRange> wanted_;
   ReadWindow table_;  // of snapshots, of a bitmap
   ReferenceCounts counts_;
   bool first_pass_ = true;

@@ -11,6 +11,8 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 64 << 10;
+constexpr std::uint64_t kMaxAheadBytes = 1 << 20;
+constexpr std::size_t kMaxAheadPieces = 256;
 
 // Pieces of L2 tables one extent is followed through. An image of a few MiB can make a run endless
 // (every L1 entry naming one and the same table); whoever walks it must get to report progress.
@@ -22,7 +24,7 @@ constexpr std::uint64_t kStandardMask = kOffsetMask | kCompressed | kReadsZero;
 }  // namespace
 
 Cursor::Cursor(const MapSource& source)
-    : source_(source), l1_(*source.tables, kPieceBytes), l2_(*source.tables, kPieceBytes) {}
+    : source_(source), l1_(*source.tables, kPieceBytes), l2_(*source.tables) {}
 
 // The piece of the L1 table that holds `l1_index`: entries from the multiple of the piece's size
 // below it to the end of the piece or of what the virtual size needs.
@@ -66,26 +68,58 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
                    table_offset, l1_index, source_.tables->size_bytes());
   }
 
-  // Small tables are read together where they follow one another in the file.
-  std::uint64_t fill_bytes = table_bytes;
-  for (++at; fill_bytes < kPieceBytes && at < entries_in_piece; ++at) {
-    if (L2TableOffset(LoadBe64(l1, at * kTableEntryBytes)) != table_offset + fill_bytes) break;
-    fill_bytes += table_bytes;
-  }
-
-  // Of large tables, the piece that holds the entry, but nothing beyond the virtual size.
-  const std::uint64_t entry_bytes = header.l2_entry_bytes();
   const std::uint64_t index = (offset % covers) >> header.cluster_bits;
-  const std::uint64_t per_piece = std::min(table_bytes, kPieceBytes) / entry_bytes;
-  const std::uint64_t first = index / per_piece * per_piece;
-  const std::uint64_t first_offset = l1_index * covers + (first << header.cluster_bits);
+  const std::uint64_t first = AlignDown(index, entries_per_piece());
+  const Place place{.l1_index = l1_index, .first = first};
+  auto piece = l2_.Find(PieceAt(table_offset, place));
+  if (!piece) {
+    const bool forward = ahead_bytes_ != 0 && offset >= ahead_offset_;
+    ahead_bytes_ = forward ? std::min(2 * ahead_bytes_, kMaxAheadBytes) : kPieceBytes;
+    ListPieces(l1, place);
+    INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));
+  }
+  return Entries{.bytes = piece->subspan((index - first) * header.l2_entry_bytes())};
+}
+
+std::uint64_t Cursor::entries_per_piece() const {
+  return std::min(source_.header.cluster_bytes(), kPieceBytes) / source_.header.l2_entry_bytes();
+}
+
+// Nothing beyond the virtual size.
+ByteRange Cursor::PieceAt(std::uint64_t table_offset, const Place& place) const {
+  const Header& header = source_.header;
+  const std::uint64_t disk_offset =
+      place.l1_index * header.l1_entry_covers_bytes() + (place.first << header.cluster_bits);
   const std::uint64_t used =
-      DivideRoundUp(source_.virtual_size_bytes - first_offset, header.cluster_bytes());
-  const std::uint64_t bytes = std::min(per_piece, used) * entry_bytes;
-  INSTAR_ASSIGN_OR_RETURN(const auto piece,
-                          l2_.View(table_offset + first * entry_bytes, bytes,
-                                   fill_bytes > table_bytes ? fill_bytes : bytes));
-  return Entries{.bytes = piece.subspan((index - first) * entry_bytes)};
+      DivideRoundUp(source_.virtual_size_bytes - disk_offset, header.cluster_bytes());
+  return {.offset = table_offset + place.first * header.l2_entry_bytes(),
+          .length_bytes = std::min(entries_per_piece(), used) * header.l2_entry_bytes()};
+}
+
+void Cursor::ListPieces(std::span<const std::byte> l1, Place place) {
+  constexpr std::uint64_t kL1PieceEntries = kPieceBytes / kTableEntryBytes;
+  const Header& header = source_.header;
+  const std::uint64_t entries_per_table = header.cluster_bytes() / header.l2_entry_bytes();
+  const std::uint64_t l1_end =
+      AlignDown(place.l1_index, kL1PieceEntries) + l1.size() / kTableEntryBytes;
+  std::uint64_t bytes = 0;
+  wanted_.clear();
+  while (bytes < ahead_bytes_ && wanted_.size() < kMaxAheadPieces && place.l1_index < l1_end) {
+    const std::uint64_t table =
+        L2TableOffset(LoadBe64(l1, place.l1_index % kL1PieceEntries * kTableEntryBytes));
+    if (table % header.cluster_bytes() != 0 || table >= source_.tables->size_bytes()) break;
+    if (table != 0) {
+      wanted_.push_back(PieceAt(table, place));
+      bytes += wanted_.back().length_bytes;
+      place.first += entries_per_piece();
+    }
+    if (table == 0 || place.first >= entries_per_table) {
+      place = {.l1_index = place.l1_index + 1, .first = 0};
+    }
+    ahead_offset_ =
+        place.l1_index * header.l1_entry_covers_bytes() + (place.first << header.cluster_bits);
+    if (ahead_offset_ >= source_.virtual_size_bytes) break;
+  }
 }
 
 Status Cursor::CheckHostOffset(std::uint64_t host_offset, std::uint64_t offset) const {

@@ -1,17 +1,20 @@
 // Walks the L1 and L2 tables of one layer of a qcow2 image.
 //
-// A cursor holds one piece of the L1 table and one of an L2 table, at most 64 KiB each, whatever
-// the image claims: a sparse 64 TiB image costs no more than a small one. Runs are followed across
-// L2 entries, L2 tables and unallocated L1 entries, so that the cost is a few nanoseconds for each
-// cluster (some 2 for standard entries, 15 for extended ones) and one read for each 64 KiB of
-// tables (benchmarks/qcow2_pure.cc).
+// A cursor holds a piece of the L1 table, at most 64 KiB, and pieces of L2 tables: at most 64 KiB,
+// and up to 1 MiB once it is seen to walk forward. That does not depend on what the image claims: a
+// sparse 64 TiB image costs no more than a small one. Runs are followed across L2 entries, L2
+// tables and unallocated L1 entries, so that the cost is a few nanoseconds for each cluster (some 2
+// for standard entries, 15 for extended ones) and one request for each MiB of tables
+// (benchmarks/qcow2_pure.cc).
 #ifndef FORMATS_QCOW2_MAP_CURSOR_H_
 #define FORMATS_QCOW2_MAP_CURSOR_H_
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "formats/base/image_reader.h"
+#include "formats/base/read_ahead.h"
 #include "formats/base/read_window.h"
 #include "formats/qcow2/header.h"
 
@@ -44,6 +47,16 @@ class Cursor final : public MapCursor {
   Result<Entries> Find(std::uint64_t offset);
   Result<std::span<const std::byte>> L1Piece(std::uint64_t l1_index);
 
+  // A piece of an L2 table: its entries from number `first` of the table of L1 entry `l1_index`.
+  struct Place {
+    std::uint64_t l1_index = 0;
+    std::uint64_t first = 0;
+  };
+  [[nodiscard]] std::uint64_t entries_per_piece() const;
+  [[nodiscard]] ByteRange PieceAt(std::uint64_t table_offset, const Place& place) const;
+  // Lists in wanted_ the piece at `place` and those that a walk will come to next.
+  void ListPieces(std::span<const std::byte> l1, Place place);
+
   // Lengthen `extent`, which starts at `offset` - its length, by what `entries` say from `offset`
   // on. An empty extent takes the kind of the first entry. False: the extent ends there.
   Result<bool> ExtendStandard(Extent& extent, std::uint64_t offset,
@@ -55,7 +68,10 @@ class Cursor final : public MapCursor {
 
   MapSource source_;
   ReadWindow l1_;
-  ReadWindow l2_;
+  ReadAhead l2_;
+  std::vector<ByteRange> wanted_;
+  std::uint64_t ahead_bytes_ = 0;   // of L2 tables, to be read at the next miss
+  std::uint64_t ahead_offset_ = 0;  // where on the disk that would go on
 };
 
 }  // namespace instar::qcow2

@@ -26,7 +26,28 @@ class MeteredDevice final : public BlockDevice {
   [[nodiscard]] DeviceId id() const override { return device_.id(); }
   [[nodiscard]] std::uint64_t size_bytes() const override { return device_.size_bytes(); }
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override {
-    read_ += out.size();
+    INSTAR_TRY(Count(out.size()));
+    return device_.Read(offset, out);
+  }
+  Status ReadAll(std::span<const ReadPiece> pieces) const override {
+    for (const ReadPiece& piece : pieces) INSTAR_TRY(Count(piece.out.size()));
+    return device_.ReadAll(pieces);
+  }
+  Status Write(std::uint64_t, std::span<const std::byte>) override {
+    return MakeError(ErrorCode::kDenied, "check changes nothing");
+  }
+  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override {
+    return device_.NextRun(offset, max_length);
+  }
+
+ private:
+  static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;
+  static constexpr std::uint64_t kReadsPerByte = 64;
+  static constexpr std::uint64_t kSignBytes = 256 << 20;
+
+  // Stops who reads too much, and gives a sign of life now and then.
+  Status Count(std::size_t bytes) const {
+    read_ += bytes;
     if (read_ > budget_) {
       Error error = OverLimit(
                         "the tables of the image refer to each other so often that checking it "
@@ -41,19 +62,8 @@ class MeteredDevice final : public BlockDevice {
       report_.Unsigned("reading", read_);
       report_.EndObject();
     }
-    return device_.Read(offset, out);
+    return {};
   }
-  Status Write(std::uint64_t, std::span<const std::byte>) override {
-    return MakeError(ErrorCode::kDenied, "check changes nothing");
-  }
-  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override {
-    return device_.NextRun(offset, max_length);
-  }
-
- private:
-  static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;
-  static constexpr std::uint64_t kReadsPerByte = 64;
-  static constexpr std::uint64_t kSignBytes = 256 << 20;
 
   const HostDevice& device_;
   ReportSink& report_;

@@ -26,6 +26,20 @@ Status HostDevice::Read(std::uint64_t offset, std::span<std::byte> out) const {
   return Named(host_->Read({&request, 1}), id_);
 }
 
+Status HostDevice::ReadAll(std::span<const ReadPiece> pieces) const {
+  constexpr std::size_t kBatch = 64;
+  std::array<ReadRequest, kBatch> batch;
+  while (!pieces.empty()) {
+    const std::size_t count = std::min(pieces.size(), kBatch);
+    for (std::size_t i = 0; i < count; ++i) {
+      batch[i] = {.device = id_, .offset = pieces[i].offset, .out = pieces[i].out};
+    }
+    INSTAR_TRY(Named(host_->Read(std::span(batch).first(count)), id_));
+    pieces = pieces.subspan(count);
+  }
+  return {};
+}
+
 Status HostDevice::Write(std::uint64_t offset, std::span<const std::byte> data) {
   if (data.empty()) return {};
   const WriteRequest request{.device = id_, .offset = offset, .data = data};

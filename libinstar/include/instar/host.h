@@ -125,6 +125,7 @@ class HostDevice final : public TargetDevice {
   [[nodiscard]] DeviceId id() const override { return id_; }
   [[nodiscard]] std::uint64_t size_bytes() const override { return info_.size_bytes; }
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override;
+  Status ReadAll(std::span<const ReadPiece> pieces) const override;
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
   Status WriteAll(std::span<const WritePiece> pieces) override;
   Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override;

@@ -25,16 +25,38 @@ std::optional<Claim> ChunkQueue::Next() {
 bool ChunkQueue::Look() {
   if (next_offset_ >= lead_.offset && next_offset_ < lead_.end()) {
     lead_ = lead_.Part(next_offset_, lead_.length_bytes);
+    LookForHole();
     return true;
   }
   lead_ = {};
   auto found = scout_->Next(next_offset_, disk_.size_bytes() - next_offset_);
   if (found) {
     lead_ = *found;
+    LookForHole();
     return true;
   }
   if (!options_.salvage) Fail(found.error());
   return options_.salvage;
+}
+
+// Makes a lead of data that stands in a long hole of its file one of zeros. Large blocks of a
+// format are allocated whole and hold little at first.
+void ChunkQueue::LookForHole() {
+  if (lead_.kind != Piece::Kind::kData || lead_.inherited || next_offset_ < no_hole_before_ ||
+      lead_.length_bytes <= options_.chunk_bytes || disk_.BareRaw(next_offset_, 1)) {
+    return;
+  }
+  const auto run = host_.NextRun(lead_.device, lead_.file_offset, lead_.length_bytes);
+  if (!run) return;  // who reads it will be told why
+  if (run->hole && run->length_bytes >= options_.chunk_bytes) {
+    lead_.kind = Piece::Kind::kZero;
+    lead_.length_bytes = std::min(lead_.length_bytes, run->length_bytes);
+    return;
+  }
+  // A call costs as much as copying some of a chunk, so it must not be made for each.
+  constexpr std::uint64_t kChunksBetweenLooks = 8;
+  const std::uint64_t certain = run->hole ? 0 : run->length_bytes;
+  no_hole_before_ = next_offset_ + std::max(certain, kChunksBetweenLooks * options_.chunk_bytes);
 }
 
 std::optional<Claim> ChunkQueue::NextLocked() {

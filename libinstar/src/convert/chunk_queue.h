@@ -67,6 +67,7 @@ class ChunkQueue {
   ChunkQueue(Host& host, const SourceDisk& disk, const Target& target, const Options& options)
       : host_(host), disk_(disk), target_(target), options_(options) {}
   bool Look();
+  void LookForHole();
   [[nodiscard]] std::optional<Claim> NextLocked();
 
   Host& host_;
@@ -76,7 +77,8 @@ class ChunkQueue {
   std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;
-  Piece lead_;  // covers next_offset_ unless it could not be told
+  Piece lead_;                        // covers next_offset_ unless it could not be told
+  std::uint64_t no_hole_before_ = 0;  // or none worth looking for
   std::atomic_flag claim_lock_;
 
   std::atomic<std::uint64_t> turn_{0};

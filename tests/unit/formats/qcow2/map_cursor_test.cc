@@ -401,6 +401,7 @@ TEST_F(Qcow2Map, OneCursorReadsEachTableOnce) {
     image.file.PutBe64(image.At(20) + i * 8, image.At(9));
   }
   image.file.reads = 0;
+  image.file.bytes_read = 0;
   Cursor cursor(Source(image));
   std::uint64_t extents = 0;
   for (std::uint64_t at = 0; at < 8ULL << 30; ++extents) {
@@ -409,7 +410,24 @@ TEST_F(Qcow2Map, OneCursorReadsEachTableOnce) {
     at += extent->length_bytes;
   }
   EXPECT_EQ(extents, 16 * 8192U);
-  EXPECT_EQ(image.file.reads, 17U);
+  EXPECT_EQ(image.file.bytes_read, 16 * 8 + 16 * 65536U);
+  // The L1 table, then 1, 2, 4 and 8 tables and the last one.
+  EXPECT_EQ(image.file.reads, 6U);
+}
+
+TEST_F(Qcow2Map, WhoLooksHereAndThereReadsOneTableAtATime) {
+  Qcow2Image image(16, 8ULL << 30);
+  image.header.l1_entries = 16;
+  image.header.l1_table_offset = image.At(2);
+  image.StoreHeader();
+  for (std::uint64_t i = 0; i < 16; ++i) image.file.PutBe64(image.At(2) + i * 8, image.At(20 + i));
+  image.file.bytes.resize(image.At(36));
+  Cursor cursor(Source(image));
+  image.file.bytes_read = 0;
+  for (const std::uint64_t table : {15, 9, 4, 2, 0}) {
+    ASSERT_TRUE(cursor.Next(table << 29, 1));
+  }
+  EXPECT_EQ(image.file.bytes_read, 16 * 8 + 5 * 65536U);
 }
 
 TEST_F(Qcow2Map, SmallTablesThatFollowOneAnotherAreReadTogether) {
