@@ -31,6 +31,7 @@ import conformance.hyper_v  # noqa: E402
 import conformance.matrix  # noqa: E402
 import conformance.measure  # noqa: E402
 import conformance.measure_written  # noqa: E402
+import conformance.mixed  # noqa: E402
 import conformance.readers  # noqa: E402
 import conformance.vmdk  # noqa: E402
 import harness  # noqa: E402
@@ -44,7 +45,8 @@ PYTHON_SUITES = {
                             *conformance.readers.groups(), *conformance.create.groups(),
                             *conformance.measure.groups(), *conformance.dd.groups(),
                             *conformance.hyper_v.groups(), *conformance.vmdk.groups(),
-                            *conformance.matrix.groups(), *conformance.measure_written.groups()],
+                            *conformance.matrix.groups(), *conformance.measure_written.groups(),
+                            *conformance.mixed.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
 }

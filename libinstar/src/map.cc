@@ -61,6 +61,10 @@ class StretchWriter {
   std::optional<MapStretch> last_;
 };
 
+// Whether what has its place and reads as zeros is a hole of a flat extent or a fixed disk, which
+// qemu-img counts as data. In qcow2 it is a cluster marked as zeros.
+bool IsFlatPart(FormatId format) { return format == FormatId::kVmdk || format == FormatId::kVpc; }
+
 class Mapper {
  public:
   Mapper(Host& host, const Chain& chain) : chain_(chain), out_(host) {}
@@ -115,6 +119,8 @@ class Mapper {
           stretch.flags |= MapStretch::kHasOffset;
           stretch.device = extent.device;
           stretch.file_offset = extent.file_offset;
+          // The hole of a file that holds the disk as it is, but with other bytes beside it.
+          if (IsFlatPart(layer.reader->format())) stretch.flags |= MapStretch::kData;
         } else if (found.allocated && layer.reader->format() == FormatId::kRaw) {
           // A hole of a raw file has its place.
           stretch.flags |= MapStretch::kHasOffset;

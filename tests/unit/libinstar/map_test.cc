@@ -51,6 +51,21 @@ TEST(Map, ARawImageTellsItsHolesAndTheirPlace) {
                                      .flags = kRawHole}));
 }
 
+TEST(Map, AHoleOfAFixedDiskIsDataThatReadsAsZeros) {
+  FakeHost maker;
+  maker.AddTarget(kTop);
+  ASSERT_TRUE(RunCreate(maker, {.target = kTop,
+                                .format = FormatId::kVpc,
+                                .options = "subformat=fixed,force_size=on",
+                                .size_bytes = 4 * kCluster})
+                  .has_value());
+  FakeHost host;
+  host.Add(kTop).file = maker.At(kTop).file;
+  EXPECT_THAT(Map(host), ElementsAre(MapStretch{.length_bytes = 4 * kCluster,
+                                                .device = kTop,
+                                                .flags = kRawHole | MapStretch::kData}));
+}
+
 TEST(Map, AnOverlayTellsTheDepthOfWhatDecides) {
   FakeHost host;
   MakeRaw(host, kBase, 2 * kCluster, {{0, Pattern(1, 2 * kCluster)}});
