@@ -142,7 +142,7 @@ class Tools:
         self.jobs = jobs
         self.paths = {
             name: shutil.which(name)
-            for name in ("qemu-img", "qemu-io", "strace", "7z", "qcowinfo", "vhdiinfo", "mount", "umount")
+            for name in ("qemu-img", "qemu-io", "strace", "7z", "mount", "umount")
         }
         self._lock = threading.Lock()
         self._announcement = None

@@ -3,12 +3,11 @@
 
 import os
 import shutil
-import subprocess
 
 from conformance.checks import (ISOLATIONS, as_qemu, convert_raw, differing_fields, info_human,
                                 info_json, parse, remove)
 from conformance.images import GIB, KIB, MIB, Image, Maker, noise, prose
-from harness import Group, Skip, first_difference
+from harness import Group, first_difference
 
 SUBFORMATS = ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat",
               "streamOptimized")
@@ -196,52 +195,6 @@ def isolation_writes(t, options, isolation):
         clear(t)
 
 
-def sevenzip_reads(t, subformat):
-    """A reader of no kinship extracts the same disk."""
-    program = shutil.which("7z")
-    if program is None:
-        raise Skip("7z is not installed")
-    size, pieces = CONTENTS["tables"]
-    Maker(t).sparse("source.raw", size, *pieces)
-    try:
-        t.succeeded(t.instar("convert", "-O", "vmdk", "-o", f"subformat={subformat}", "source.raw",
-                             "disk.vmdk"))
-        with open(t.dir / "out", "wb") as out:
-            subprocess.run([program, "e", "-so", "-tVMDK", "disk.vmdk"], cwd=t.dir, stdout=out,
-                           stderr=subprocess.DEVNULL, check=True)
-        difference = first_difference(t.dir / "out", t.dir / "source.raw")
-        t.check(difference is None, f"7-Zip reads: {difference}")
-    finally:
-        clear(t)
-
-
-def libvmdk_reads(t, subformat):
-    """libvmdk, through its FUSE mount, shows the same disk."""
-    if shutil.which("vmdkmount") is None or os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
-        raise Skip("vmdkmount is not installed, or may not mount")
-    size, pieces = CONTENTS["tables"]
-    Maker(t).sparse("source.raw", size, *pieces)
-    where = t.dir / "mounted"
-    where.mkdir(exist_ok=True)
-    try:
-        t.succeeded(t.instar("convert", "-O", "vmdk", "-o", f"subformat={subformat}", "source.raw",
-                             "disk.vmdk"))
-        mounted = subprocess.run(["vmdkmount", "disk.vmdk", where], cwd=t.dir, check=False,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if mounted.returncode != 0:
-            described = subprocess.run(["vmdkinfo", "disk.vmdk"], cwd=t.dir, check=True,
-                                       stdout=subprocess.PIPE).stdout.decode()
-            t.check(f"({size} bytes)" in described, f"libvmdk sees another size: {described}")
-            raise Skip("libvmdk opens the image, but file systems cannot be mounted here")
-        try:
-            difference = first_difference(where / "vmdk1", t.dir / "source.raw")
-            t.check(difference is None, f"libvmdk reads: {difference}")
-        finally:
-            subprocess.run(["umount", "-l", where], check=True)
-    finally:
-        clear(t)
-
-
 def overlay_written(t, options):
     """A child of a vmdk image, that qemu-img reads with it."""
     try:
@@ -315,12 +268,6 @@ def writing():
     for options in TARGETS[:len(SUBFORMATS)]:
         for isolation in ISOLATIONS:
             group.add(f"{options[0]} isolation {isolation}", isolation_writes, options, isolation)
-    for subformat in ("monolithicSparse", "streamOptimized"):
-        group.add(f"7-Zip reads {subformat}", sevenzip_reads, subformat)
-    for subformat in SUBFORMATS:
-        if subformat == "monolithicFlat":
-            continue  # libvmdk describes it, but does not read it
-        group.add(f"libvmdk reads {subformat}", libvmdk_reads, subformat)
     for options in ("zeroed_grain=off", "zeroed_grain=on", "subformat=twoGbMaxExtentSparse",
                     "subformat=streamOptimized", "subformat=streamOptimized,zeroed_grain=on"):
         group.add(f"child {options}", overlay_written, options)
