@@ -26,6 +26,7 @@ import conformance.checks  # noqa: E402
 import conformance.compare  # noqa: E402
 import conformance.create  # noqa: E402
 import conformance.dd  # noqa: E402
+import conformance.divergences  # noqa: E402
 import conformance.errors  # noqa: E402
 import conformance.hyper_v  # noqa: E402
 import conformance.matrix  # noqa: E402
@@ -46,7 +47,7 @@ PYTHON_SUITES = {
                             *conformance.measure.groups(), *conformance.dd.groups(),
                             *conformance.hyper_v.groups(), *conformance.vmdk.groups(),
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
-                            *conformance.mixed.groups()],
+                            *conformance.mixed.groups(), *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
 }

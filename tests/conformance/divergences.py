@@ -1,0 +1,207 @@
+"""What docs/divergences.md says of differences that no other table meets: each shown once.
+
+Every case here differs from qemu-img on purpose, and divergences.toml says why. Ours must do what is
+stated here, so that a difference of another kind is not taken for the intended one.
+"""
+
+import dataclasses
+import os
+import struct
+
+from conformance.compare import spoil
+from conformance.comparing import as_qemu
+from conformance.images import GIB, KIB, MIB, Maker, noise, prose
+from harness import Failure, Group, remove_tree, run, tree
+from hostile import vhd_images
+from hostile.vmdk import text
+
+FEATURES, AUTOCLEAR = 72, 88
+
+
+@dataclasses.dataclass
+class Case:
+    arguments: tuple
+    code: int = 1  # ours
+    says: str = ""  # somewhere in what ours prints
+    default_version: bool = False
+
+
+# name -> what both are told to do, in a directory of their own
+CASES = {
+    # what an image may do
+    "a base outside of the directory": Case(("convert", "-O", "raw", "sub/outside.qcow2", "out"),
+                                            says="--allow-path"),
+    "a base by a protocol": Case(("convert", "-O", "raw", "json.qcow2", "out")),
+    "a data file beside the image": Case(
+        ("create", "-q", "-f", "qcow2", "-o", "data_file=new.data", "sub/new.qcow2", "1M"), code=0),
+    "a format that is not read": Case(("info", "disk.vdi"), says="vdi"),
+    "a forged header at the start of a fixed VHD": Case(
+        ("info", "-f", "vpc", "--output=json", "forged.vhd"), code=0, says='"virtual-size": 4194304'),
+    "a creator of a VHD that is not known": Case(
+        ("info", "-f", "vpc", "--output=json", "creator.vhd"), code=0, says='"virtual-size": 4194304'),
+    "a table beyond the end": Case(("convert", "-O", "raw", "cut.qcow2", "out"),
+                                   says="beyond the end"),
+    "a VMDK extent marked RDONLY": Case(("info", "--output=json", "rdonly.vmdk"), code=0,
+                                        says='"virtual-size": 65536'),
+    "a VMDK extent of zeros": Case(("info", "--output=json", "zeros.vmdk"), code=0,
+                                   says='"virtual-size": 98304'),
+    "a VMDK child that does not name its parent": Case(
+        ("convert", "-f", "vmdk", "-O", "raw", "orphan.vmdk", "out"), says="does not name it"),
+    "a monolithicSparse image of no size": Case(("info", "--output=json", "none.vmdk"), code=0,
+                                                says='"virtual-size": 0'),
+    "a VHDX whose log is not empty": Case(("info", "--output=json", "dirty.vhdx"), code=0,
+                                          says='"dirty-flag": true'),
+    # options
+    "encryption": Case(("create", "-f", "qcow2", "--object", "secret,id=s,data=x", "-o",
+                        "encrypt.format=aes,encrypt.key-secret=s", "new", "1M")),
+    "a verb that is not there": Case(("bench", "plain.qcow2"), says="bench"),
+    "the line of an image that is not made": Case(
+        ("create", "-f", "qcow2", "-o", "cluster_size=3", "new", "1M")),
+    "dd of zeros": Case(("dd", "if=zeros.raw", "of=out"), code=0),
+    # output
+    "the newest qemu-img's output": Case(("info", "plain.qcow2"), code=0, says="Child node",
+                                         default_version=True),
+    "a partial target": Case(("convert", "-O", "raw", "damaged.qcow2", "out")),
+    "a character device": Case(("info", "/dev/null")),
+    "a file of qcow2's signature and no version": Case(("info", "short.qcow2")),
+    "a data file that no feature bit tells of": Case(("info", "--output=json", "unused-data.qcow2"),
+                                                     code=0),
+    "a raw data file that is not there": Case(("info", "raw-without-data.qcow2")),
+    "check without the backing file": Case(("check", "no-base.qcow2"), code=0, says="No errors"),
+    "check without the data file": Case(("check", "no-data.qcow2"), code=0, says="No errors"),
+    # images written
+    "-n into an image with a data file": Case(
+        ("convert", "-n", "-O", "qcow2", "plain.qcow2", "with-data.qcow2")),
+    "-n with --bitmaps": Case(
+        ("convert", "-n", "--bitmaps", "-O", "qcow2", "bitmap.qcow2", "empty.qcow2")),
+    "-n into a dirty image": Case(("convert", "-n", "-O", "qcow2", "plain.qcow2", "dirty.qcow2")),
+    "-n into an image with bitmaps": Case(
+        ("convert", "-n", "-O", "qcow2", "plain.qcow2", "bitmap.qcow2")),
+    "zstd of zstd over another format": Case(
+        ("convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", "mixed.qcow2", "out")),
+}
+
+
+def furnish(t):
+    m = Maker(t)
+    template = t.dir / "template"
+    (template / "sub").mkdir(parents=True)
+
+    def qemu_img(*args):
+        t.made_by_qemu_img(*args, cwd=template)
+
+    def create(name, *options, size="1M"):
+        qemu_img("create", "-q", "-f", "qcow2", *options, name, size)
+
+    def patched(name, change, source="plain.qcow2"):
+        image = bytearray((template / source).read_bytes())
+        change(image)
+        (template / name).write_bytes(image)
+
+    create("plain.qcow2")
+    t.qemu_io("template/plain.qcow2", "write -P 1 100k 300k")
+    create("sub/outside.qcow2", "-b", "../plain.qcow2", "-F", "qcow2")
+    create("json.qcow2", "-b", 'json:{"driver":"qcow2","file.filename":"plain.qcow2"}', "-F", "qcow2")
+    qemu_img("create", "-q", "-f", "vdi", "disk.vdi", "1M")
+    vhds(template)
+    vmdks(m, template, qemu_img)
+    vhd_images.write(template / "dirty.vhdx", dirty_vhdx())
+    (template / "zeros.raw").write_bytes(bytes(MIB))
+    (template / "short.qcow2").write_bytes(b"QFI\xfb")
+
+    patched("cut.qcow2", lambda image: image.__delitem__(slice(4 * 64 * KIB, None)))
+    (template / "prose.raw").write_bytes(prose(1, 512 * KIB))
+    qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", "prose.raw", "packed.qcow2")
+    patched("damaged.qcow2", spoil, "packed.qcow2")
+    create("with-data.qcow2", "-o", "data_file=with.data")
+    create("no-data.qcow2", "-o", "data_file=gone.data")
+    patched("unused-data.qcow2", lambda image: clear_bit(image, FEATURES, 4), "with-data.qcow2")
+    (template / "gone.data").unlink()
+    patched("raw-without-data.qcow2", lambda image: set_bit(image, AUTOCLEAR, 2))
+    create("no-base.qcow2", "-u", "-b", "gone", "-F", "qcow2")
+    create("bitmap.qcow2")
+    qemu_img("bitmap", "--add", "bitmap.qcow2", "b0")
+    create("empty.qcow2")
+    create("lazy.qcow2", "-o", "lazy_refcounts=on")
+    patched("dirty.qcow2", lambda image: set_bit(image, FEATURES, 1), "lazy.qcow2")
+    qemu_img("convert", "-f", "raw", "-O", "vmdk", "prose.raw", "base.vmdk")
+    create("mixed.qcow2", "-b", "base.vmdk", "-F", "vmdk", "-o", "compression_type=zstd")
+    (t.dir / "unit.bin").write_bytes(prose(2, 64 * KIB))
+    t.qemu_io("template/mixed.qcow2", f"write -c -s {t.dir}/unit.bin 64k 64k")
+    return template
+
+
+def set_bit(image, at, bit):
+    struct.pack_into(">Q", image, at, struct.unpack_from(">Q", image, at)[0] | bit)
+
+
+def clear_bit(image, at, bit):
+    struct.pack_into(">Q", image, at, struct.unpack_from(">Q", image, at)[0] & ~bit)
+
+
+def vhds(template):
+    content = bytearray(noise(1, 4 * MIB))
+    # The guest wrote the start of a dynamic disk of 1 GiB into its first sectors.
+    content[:512] = vhd_images.vhd_footer(GIB)
+    content[512:1536] = vhd_images.vhd_header(entries=512, block=2 * MIB)
+    content[2048:4096] = b"\xff" * 2048
+    vhd_images.write(template / "forged.vhd", vhd_images.fixed_vhd(bytes(content)))
+    vhd_images.write(template / "creator.vhd", vhd_images.Vhd(sectors=4 * MIB // 512,
+                                                              block=2 * MIB).build())
+    image = bytearray((template / "creator.vhd").read_bytes())
+    for footer in (0, len(image) - 512):
+        image[footer + 28:footer + 32] = b"what"
+        struct.pack_into(">I", image, footer + 64, vhd_images.vhd_sum(image[footer:footer + 512], 64))
+    (template / "creator.vhd").write_bytes(image)
+
+
+def vmdks(m, template, qemu_img):
+    (template / "part.bin").write_bytes(b"\x11" * 32 * KIB)
+    for name, line in (("rdonly", 'RDONLY 64 FLAT "part.bin" 0'), ("zeros", "RW 64 ZERO")):
+        last = [] if name == "rdonly" else ['RW 64 FLAT "part.bin" 0']
+        (template / f"{name}.vmdk").write_bytes(
+            text('RW 64 FLAT "part.bin" 0', line, *last, kind="custom"
+                 if name == "zeros" else "twoGbMaxExtentFlat"))
+    qemu_img("create", "-q", "-f", "vmdk", "orphan.vmdk", "1M")
+    image = (template / "orphan.vmdk").read_bytes()
+    (template / "orphan.vmdk").write_bytes(image.replace(b"parentCID=ffffffff",
+                                                         b"parentCID=12345678"))
+    qemu_img("create", "-q", "-f", "vmdk", "none.vmdk", "0")
+
+
+def dirty_vhdx():
+    image = vhd_images.Vhdx().dirty()
+    image.log[0] = vhd_images.log_entry(7, [(vhd_images.BAT, bytes(4096))])
+    return image.build()
+
+
+def differs(t, case):
+    """Ours does what is stated. That qemu-img does something else is the failure that is registered."""
+    folders, outcomes = [], []
+    for who, program in (("ours", t.instar), ("theirs", t.qemu_img)):
+        folder = t.dir / who
+        remove_tree(folder)
+        copied = run(["cp", "-a", t.fixture, folder])
+        t.check(copied.code == 0, "cannot copy the furniture", copied)
+        verb, *rest = case.arguments
+        version = [as_qemu(t)] if who == "ours" and not case.default_version else []
+        outcomes.append(program(verb, *version, *rest, cwd=folder))
+        folders.append(folder)
+    got, want = outcomes
+    t.clean(got)
+    t.equal(got.code, case.code, "what ours should end with", got)
+    t.check(case.says in got.text + got.err_text, f"should say {case.says!r}", got)
+    kept = [{name: what[1] for name, what in tree(folder).items()} for folder in folders]
+    stored = [sum(os.stat(path).st_blocks for path in folder.rglob("out")) for folder in folders]
+    for what, ours, theirs in (("exit code", got.code, want.code),
+                               ("files", sorted(kept[0]), sorted(kept[1])),
+                               ("output", got.out, want.out), ("storage", *stored)):
+        if ours != theirs:
+            raise Failure(f"not as qemu-img: {what}\n  ours: {ours}\n  its:  {theirs}")
+
+
+def groups():
+    group = Group("divergences", furnish)
+    for name, case in CASES.items():
+        group.add(name, differs, case)
+    return [group]
