@@ -18,8 +18,24 @@ class Compressor {
   virtual std::size_t Compress(std::span<const std::byte> cluster, std::span<std::byte> out) = 0;
 };
 
+// Levels of deflate: 1 is fastest, 9 packs best. The default packs text, programs and documents
+// tighter than qemu-img does (which looks for repetitions no further than 4 KiB away) in a fraction
+// of its time; 6 would save 3 % more, and take half as long again.
+inline constexpr unsigned kMinDeflateLevel = 1;
+inline constexpr unsigned kMaxDeflateLevel = 9;
+inline constexpr unsigned kDefaultDeflateLevel = 3;
+
+// The level that a user asked for. kInvalidArgument where there is none such.
+inline Result<unsigned> DeflateLevel(std::uint64_t wanted) {
+  if (wanted < kMinDeflateLevel || wanted > kMaxDeflateLevel) {
+    return InvalidArgument("the compression level must be between {0} and {1}, not {2}",
+                           kMinDeflateLevel, kMaxDeflateLevel, wanted);
+  }
+  return static_cast<unsigned>(wanted);
+}
+
 // Raw deflate (what the format calls zlib). kLimit when memory is short.
-Result<std::unique_ptr<Compressor>> MakeDeflateCompressor();
+Result<std::unique_ptr<Compressor>> MakeDeflateCompressor(unsigned level = kDefaultDeflateLevel);
 
 // zstd for clusters of 1 << `cluster_bits` bytes. Stands alone in its source file so that an image
 // which never compresses with it need not link the zstd compressor.

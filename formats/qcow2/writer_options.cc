@@ -4,6 +4,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/create_options.h"
+#include "formats/qcow2/compressor.h"
 
 namespace instar::qcow2 {
 namespace {
@@ -44,6 +45,8 @@ Status Apply(const OptionSetting& setting, WriterOptions& out) {
     out.version = setting.text == "0.10" || setting.text == "v2" ? 2 : 3;
   } else if (name == "compression_type") {
     out.compression_type = setting.text == "zstd" ? kCompressionZstd : kCompressionZlib;
+  } else if (name == "compression_level") {
+    INSTAR_ASSIGN_OR_RETURN(out.deflate_level, DeflateLevel(setting.number));
   } else if (name == "lazy_refcounts") {
     out.lazy_refcounts = setting.number != 0;
   } else if (name == "extended_l2") {
@@ -127,6 +130,9 @@ Status CheckFiles(const WriterOptions& out, const CreateOptions& options) {
 // What holds whatever files there are.
 Status CheckLayout(const WriterOptions& out) {
   if (out.version < 3) INSTAR_TRY(CheckVersion2(out));
+  if (out.deflate_level && out.compression_type != kCompressionZlib) {
+    return InvalidArgument("only zlib compression has a level");
+  }
   if (out.extended_l2 && out.cluster_bits < kMinClusterBitsExtendedL2) {
     return InvalidArgument(
         "extended L2 entries require clusters of at least {0} bytes, and these have {1}",

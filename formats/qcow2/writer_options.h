@@ -4,6 +4,7 @@
 #define FORMATS_QCOW2_WRITER_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct WriterOptions {
   bool lazy_refcounts = false;
   bool extended_l2 = false;
   std::uint8_t compression_type = kCompressionZlib;
+  std::optional<unsigned> deflate_level;
   bool has_data_file = false;
   bool data_file_raw = false;
   WriterPreallocation preallocation = WriterPreallocation::kOff;

@@ -32,7 +32,7 @@ Result<std::unique_ptr<StreamWriter>> StreamWriter::Create(WriterOptions parsed,
   std::unique_ptr<StreamWriter> writer(new StreamWriter(std::move(parsed), *options.target));
   for (unsigned worker = 0; worker < std::max(1u, options.workers); ++worker) {
     // An empty image is made without one: whether there is any is seen where it is used.
-    auto compressor = qcow2::MakeDeflateCompressor();
+    auto compressor = qcow2::MakeDeflateCompressor(writer->options_.deflate_level);
     writer->compressors_.push_back(compressor ? *std::move(compressor) : nullptr);
   }
   return writer;

@@ -9,6 +9,7 @@
 #include "formats/base/error.h"
 #include "formats/base/target_files.h"
 #include "formats/create.h"
+#include "formats/qcow2/compressor.h"
 #include "formats/vmdk/layout.h"
 
 namespace instar::vmdk {
@@ -19,6 +20,7 @@ struct WriterOptions {
   std::vector<char> hardware_version;
   std::vector<char> tools_version;
   bool zeroed_grain = false;
+  unsigned deflate_level = qcow2::kDefaultDeflateLevel;
   Preallocation preallocation = Preallocation::kOff;  // of flat extents
   std::uint64_t virtual_size_bytes = 0;               // a multiple of 512
   std::vector<char> target_name;

@@ -4,7 +4,7 @@
 
 namespace instar::qcow2 {
 
-Result<std::unique_ptr<Compressor>> MakeDeflateCompressor() {
+Result<std::unique_ptr<Compressor>> MakeDeflateCompressor(unsigned) {
   return Unsupported("this guest image has no deflate compressor");
 }
 
