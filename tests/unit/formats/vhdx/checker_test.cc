@@ -2,30 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "formats/registry.h"
-#include "support/findings.h"
+#include "support/checked_image.h"
 #include "support/vhdx_image.h"
 
 namespace instar::test {
 namespace {
 
-struct Checked {
-  CheckCounts counts;
-  Findings findings;
-};
-
-Checked CheckOf(const MemoryDevice& device) {
-  Checked checked;
-  const auto reader = OpenImage(device, FormatId::kVhdx);
-  EXPECT_TRUE(reader) << (reader ? "" : reader.error().message);
-  if (!reader) return checked;
-  const auto counts =
-      CheckImage({.device = &device, .reader = reader->get(), .findings = &checked.findings});
-  EXPECT_TRUE(counts) << (counts ? "" : counts.error().message);
-  if (counts) checked.counts = *counts;
-  EXPECT_EQ(checked.findings.Count(FindingKind::kCorruption), checked.counts.corruptions);
-  return checked;
-}
+Checked CheckOf(const MemoryDevice& device) { return CheckedImage(device, FormatId::kVhdx); }
 
 TEST(VhdxChecker, FindsNothingInASoundImage) {
   VhdxImage image;

@@ -5,6 +5,7 @@
 #include "formats/measure.h"
 #include "formats/registry.h"
 #include "formats/vhdx/image.h"
+#include "support/fresh_image.h"
 #include "support/map_text.h"
 #include "support/memory_device.h"
 
@@ -16,21 +17,7 @@ constexpr std::uint64_t kGiB = 1 << 30;
 
 Result<std::unique_ptr<ImageWriter>> New(MemoryDevice& target, std::uint64_t bytes,
                                          std::string_view options = "") {
-  return CreateImage({.format = FormatId::kVhdx,
-                      .virtual_size_bytes = bytes,
-                      .options = options,
-                      .target = &target});
-}
-
-void Put(ImageWriter& writer, MemoryDevice& target, std::uint64_t offset, std::uint64_t length,
-         std::uint8_t value) {
-  while (length != 0) {
-    const auto place = writer.PlaceData(offset, length);
-    ASSERT_TRUE(place) << place.error().message;
-    target.Fill(place->file_offset, place->length_bytes, value);
-    offset += place->length_bytes;
-    length -= place->length_bytes;
-  }
+  return NewImage(FormatId::kVhdx, target, bytes, options);
 }
 
 std::string Written(MemoryDevice& target, std::uint64_t bytes, std::string_view options) {

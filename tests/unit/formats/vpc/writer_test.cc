@@ -7,6 +7,7 @@
 #include "formats/measure.h"
 #include "formats/registry.h"
 #include "formats/vpc/footer.h"
+#include "support/fresh_image.h"
 #include "support/memory_device.h"
 
 namespace instar::test {
@@ -16,21 +17,7 @@ constexpr std::uint64_t kMiB = 1 << 20;
 
 Result<std::unique_ptr<ImageWriter>> New(MemoryDevice& target, std::uint64_t bytes,
                                          std::string_view options = "") {
-  return CreateImage({.format = FormatId::kVpc,
-                      .virtual_size_bytes = bytes,
-                      .options = options,
-                      .target = &target});
-}
-
-void Put(ImageWriter& writer, MemoryDevice& target, std::uint64_t offset, std::uint64_t length,
-         std::uint8_t value) {
-  while (length != 0) {
-    const auto place = writer.PlaceData(offset, length);
-    ASSERT_TRUE(place) << place.error().message;
-    target.Fill(place->file_offset, place->length_bytes, value);
-    offset += place->length_bytes;
-    length -= place->length_bytes;
-  }
+  return NewImage(FormatId::kVpc, target, bytes, options);
 }
 
 std::uint8_t ByteAt(const MemoryDevice& device, std::uint64_t offset) {
