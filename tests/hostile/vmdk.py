@@ -8,7 +8,7 @@ import struct
 import zlib
 
 from harness import Group
-from hostile import tracing
+from hostile import metadata_verbs, tracing
 from hostile.references import SECRET, furnish
 from hostile.structures import BOTH, CONVERT, EITHER, MAX_FILE_BYTES, bounded
 
@@ -111,6 +111,7 @@ def examine(t, content, expectation):
     info = bounded(t, "info", "--output=json", "-f", "vmdk", "x.img")
     convert = bounded(t, "convert", "-f", "vmdk", "-O", "raw", "x.img", "out",
                       limits={resource.RLIMIT_FSIZE: MAX_FILE_BYTES})
+    metadata_verbs.bounded(t, "check", "-f", "vmdk", "x.img", codes=(0, 1, 2, 3))
     t.check((t.dir / "x.img").read_bytes() == content, "the source changed")
     t.check(convert.code == 0 or not (t.dir / "out").exists(), "a partial target is left", convert)
     if info.code == 0:
@@ -135,7 +136,10 @@ OUTSIDE = {
     "a symbolic link out": f"link-{SECRET}",
 }
 VERBS = (["info", "x.vmdk"], ["info", "--output=json", "x.vmdk"],
-         ["convert", "-O", "raw", "x.vmdk", "out"])
+         ["convert", "-O", "raw", "x.vmdk", "out"], ["check", "x.vmdk"], ["map", "x.vmdk"],
+         ["measure", "-O", "qcow2", "x.vmdk"],
+         ["create", "-f", "qcow2", "-b", "x.vmdk", "-F", "vmdk", "out"],
+         ["create", "-f", "vmdk", "-u", "-b", "x.vmdk", "-F", "vmdk", "out", "1M"])
 
 
 def outside(t, row, kind):
