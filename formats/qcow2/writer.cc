@@ -376,10 +376,12 @@ std::uint64_t Writer::FileEnd() const {
   const bool l1_is_last = DivideRoundUp(l1_end, options_.cluster_bytes()) ==
                           allocator_.end_bytes() >> options_.cluster_bits;
   if (l1_is_last) return l1_end;
-  // Subclusters of the last cluster that hold nothing need not be there.
-  const std::uint64_t end = allocator_.used_end_bytes();
-  const bool data_is_last = !preallocates() && data_end_bytes_ > end - options_.cluster_bytes();
-  return options_.extended_l2 && data_is_last ? DivideRoundUp(data_end_bytes_, 512) * 512 : end;
+  // Subclusters of the last cluster that hold nothing need not be there. The last cluster may be
+  // one of compressed data, which ends elsewhere.
+  const bool data_is_last =
+      !preallocates() && data_end_bytes_ > allocator_.end_bytes() - options_.cluster_bytes();
+  return options_.extended_l2 && data_is_last ? DivideRoundUp(data_end_bytes_, 512) * 512
+                                              : allocator_.used_end_bytes();
 }
 
 Status Writer::Finish() {

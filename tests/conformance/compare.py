@@ -93,6 +93,12 @@ def make_pairs(t):
     m.io("write -P 1 0 1M", file="fragments.qcow2")
     m.create("whole.qcow2", size=2 * MIB)
     m.io("write -P 1 0 1M", file="whole.qcow2")
+    for name, options in (("a.vmdk", ()), ("flat.vmdk", ("-o", "subformat=monolithicFlat")),
+                          ("stream.vmdk", ("-o", "subformat=streamOptimized")),
+                          ("a.vpc", ("-o", "force_size=on")), ("rounded.vpc", ()),
+                          ("fixed.vpc", ("-o", "subformat=fixed")), ("a.vhdx", ()),
+                          ("blocks.vhdx", ("-o", "block_size=1M"))):
+        m.qemu_img("convert", "-f", "raw", "-O", name.split(".")[1], *options, "a.raw", name)
     for name, change in (("bad-map.qcow2", unalign), ("bad-data.qcow2", spoil)):
         source = "a.qcow2" if change is unalign else "packed.qcow2"
         m.file(name, m.path(source).read_bytes())
@@ -142,6 +148,13 @@ PAIRS = [
     ("qcow2 raw", "bad-map.qcow2", "changed-twice.raw"),
     ("qcow2 qcow2", "a.qcow2", "bad-data.qcow2"), ("qcow2 raw", "bad-data.qcow2", "a.raw"),
     ("qcow2 raw", "bad-data.qcow2", "changed-twice.raw"),
+    *((f"{name.split('.')[1]} {other.split('.')[1]}", name, other)
+      for name in ("a.vmdk", "flat.vmdk", "stream.vmdk", "a.vpc", "rounded.vpc", "fixed.vpc",
+                   "a.vhdx", "blocks.vhdx")
+      for other in ("a.raw", "changed.raw", "longer-data.raw", "changed.qcow2")),
+    ("vmdk vpc", "a.vmdk", "a.vpc"), ("vpc vhdx", "rounded.vpc", "a.vhdx"),
+    ("vhdx vmdk", "blocks.vhdx", "stream.vmdk"), ("vmdk vmdk", "flat.vmdk", "stream.vmdk"),
+    ("raw vmdk", "changed.raw", "a.vmdk"), ("qcow2 vhdx", "over.qcow2", "a.vhdx"),
 ]
 
 

@@ -39,6 +39,10 @@ KINDS = {
 }
 
 
+# Written, but as a source like others.
+TARGETS = {**KINDS, "qcow2-compressed-subclusters": ("qcow2", ("-c", "-o", "extended_l2=on"))}
+
+
 def source_of(content, kind, by_instar):
     form, options = KINDS[kind]
 
@@ -60,7 +64,7 @@ def remove_image(t, stem):
 
 
 def converted(t, source_form, kind):
-    form, options = KINDS[kind]
+    form, options = TARGETS[kind]
     # Of a raw disk the content could look like anything; all else is recognised.
     stated = ["-f", "raw"] if source_form == "raw" else []
     try:
@@ -156,7 +160,7 @@ def groups():
         for number, (kind, (form, _)) in enumerate(KINDS.items()):
             by_instar = (number + content_number) % 2 == 1
             group = Group(f"matrix/{content}/from {kind}", source_of(content, kind, by_instar))
-            for target in KINDS:
+            for target in TARGETS:
                 group.add(f"to {target}", converted, form, target)
             found.append(group)
     small = Group("matrix/sizes")

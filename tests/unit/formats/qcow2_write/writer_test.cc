@@ -71,6 +71,21 @@ TEST(Qcow2Writer, FileIsNoQcow2ImageBeforeFinish) {
   EXPECT_EQ(ProbeFormat(image).value(), FormatId::kQcow2);
 }
 
+TEST(Qcow2Writer, TheFileHoldsCompressedDataThatFollowsAPlainClusterWithSubclusters) {
+  constexpr std::uint64_t kCluster = 65536;
+  MemoryDevice image(0, DeviceId{1});
+  const auto writer = NewImage(image, 4 * kCluster, "extended_l2=on", true);
+  ASSERT_TRUE(writer->Begin());
+  ASSERT_TRUE(writer->PlaceData(0, kCluster));
+  const std::vector<std::byte> packed(1000, std::byte{0x5A});
+  const auto place = writer->PlaceCompressed(kCluster, packed.size());
+  ASSERT_TRUE(place);
+  ASSERT_TRUE(image.Write(place->file_offset, packed));
+  ASSERT_TRUE(writer->Finish());
+  ASSERT_GE(image.bytes.size(), place->file_offset + packed.size());
+  EXPECT_EQ(image.bytes[place->file_offset + packed.size() - 1], std::byte{0x5A});
+}
+
 TEST(Qcow2Writer, OldHeaderOfATargetThatIsKeptGoesFirst) {
   MemoryDevice image(1 << 20, DeviceId{1});
   image.reads_zero = false;
