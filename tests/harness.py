@@ -50,7 +50,7 @@ class Outcome:
     code: int  # exit status; negative: ended by that signal
     out: bytes
     err: bytes
-    max_rss_kib: int
+    max_rss_kib: int  # 0: no more than this program's own
     timed_out: bool
 
     @property
@@ -89,10 +89,13 @@ def run(argv, cwd=None, deadline=DEADLINE_SECONDS, limits=None, env=None, umask=
     """Runs argv to its end, or kills it at the deadline. Never raises for what the process does."""
     argv = [os.fspath(a) if isinstance(a, os.PathLike) else a for a in argv]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            argv, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else stdin, stdout=out,
-            stderr=err, preexec_fn=_limits(limits), env=clean_environment(env), umask=umask,
-            user=user, start_new_session=True)
+        with _starting:
+            forget_peak_memory()
+            process = subprocess.Popen(
+                argv, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else stdin, stdout=out,
+                stderr=err, preexec_fn=_limits(limits), env=clean_environment(env), umask=umask,
+                user=user, start_new_session=True)
+            own_kib = peak_memory_kib()
         timed_out = not wait_for_exit(process.pid, deadline)
         if timed_out:
             os.killpg(process.pid, signal.SIGKILL)
@@ -100,7 +103,23 @@ def run(argv, cwd=None, deadline=DEADLINE_SECONDS, limits=None, env=None, umask=
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
-        return Outcome(argv, process.returncode, out.read(), err.read(), usage.ru_maxrss, timed_out)
+        used_kib = usage.ru_maxrss if usage.ru_maxrss > own_kib else 0
+        return Outcome(argv, process.returncode, out.read(), err.read(), used_kib, timed_out)
+
+
+# What the kernel counts as a process's memory includes that of the program that started it, up to
+# the call of exec. So the peak of this one is forgotten before, and looked at after.
+_starting = threading.Lock()
+
+
+def forget_peak_memory():
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+
+
+def peak_memory_kib():
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 
 
 def wait_for_exit(pid, seconds):
