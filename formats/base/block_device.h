@@ -68,6 +68,15 @@ class BlockDevice {
     (void)offset;
     return FileRun{.length_bytes = max_length, .hole = false};
   }
+
+  // As many of the runs that follow one another from `offset` on as `runs` (not empty) has room for
+  // and `max_length` bytes hold; how many, at least 1. For devices for which a call is dear: this
+  // default tells one.
+  virtual Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                                       std::span<FileRun> runs) const {
+    INSTAR_ASSIGN_OR_RETURN(runs.front(), NextRun(offset, max_length));
+    return std::size_t{1};
+  }
 };
 
 // How the storage of a file that grows is provided.

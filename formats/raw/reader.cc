@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "formats/base/run_cache.h"
+
 namespace instar::raw {
 namespace {
 
@@ -20,18 +22,17 @@ class Cursor final : public MapCursor {
       return Extent{.kind = ExtentKind::kZero, .length_bytes = std::min(max_length, padding)};
     }
     INSTAR_ASSIGN_OR_RETURN(const FileRun run,
-                            device_.NextRun(offset, std::min(max_length, file_bytes - offset)));
-    const std::uint64_t length =
-        std::clamp<std::uint64_t>(run.length_bytes, 1, std::min(max_length, file_bytes - offset));
-    if (run.hole) return Extent{.kind = ExtentKind::kZero, .length_bytes = length};
+                            runs_.At(device_, offset, std::min(max_length, file_bytes - offset)));
+    if (run.hole) return Extent{.kind = ExtentKind::kZero, .length_bytes = run.length_bytes};
     return Extent{.kind = ExtentKind::kData,
-                  .length_bytes = length,
+                  .length_bytes = run.length_bytes,
                   .device = device_.id(),
                   .file_offset = offset};
   }
 
  private:
   const BlockDevice& device_;
+  RunCache runs_;
 };
 
 class Reader final : public ImageReader {

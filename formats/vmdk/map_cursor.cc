@@ -6,7 +6,7 @@ namespace instar::vmdk {
 namespace {
 
 // Of a file that holds the bytes as they are; `offset` counts from the start of the extent.
-Result<Extent> NextOfFlat(const DiskExtent& extent, std::uint64_t offset,
+Result<Extent> NextOfFlat(const DiskExtent& extent, RunCache& runs, std::uint64_t offset,
                           std::uint64_t max_length) {
   const std::uint64_t file_offset = extent.line.file_sector * kSectorBytes + offset;
   const std::uint64_t file_bytes = extent.device->size_bytes();
@@ -20,8 +20,8 @@ Result<Extent> NextOfFlat(const DiskExtent& extent, std::uint64_t offset,
     return found;
   }
   const std::uint64_t most = std::min(max_length, file_bytes - file_offset);
-  INSTAR_ASSIGN_OR_RETURN(const FileRun run, extent.device->NextRun(file_offset, most));
-  found.length_bytes = std::clamp<std::uint64_t>(run.length_bytes, 1, most);
+  INSTAR_ASSIGN_OR_RETURN(const FileRun run, runs.At(*extent.device, file_offset, most));
+  found.length_bytes = run.length_bytes;
   if (run.hole) {
     found.kind = ExtentKind::kZero;
     found.has_offset = true;
@@ -50,7 +50,7 @@ Result<Extent> Cursor::NextOf(const DiskExtent& extent, std::uint64_t offset,
       return Extent{.kind = ExtentKind::kZero, .length_bytes = max_length};
     case ExtentType::kFlat:
     case ExtentType::kVmfs:
-      return NextOfFlat(extent, inside, max_length);
+      return NextOfFlat(extent, runs_, inside, max_length);
     case ExtentType::kSparse:
       break;
   }

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "formats/base/image_reader.h"
+#include "formats/base/run_cache.h"
 #include "formats/vmdk/disk_extent.h"
 #include "formats/vmdk/sparse_cursor.h"
 
@@ -27,6 +28,7 @@ class Cursor final : public MapCursor {
   Result<Extent> NextOf(const DiskExtent& extent, std::uint64_t offset, std::uint64_t max_length);
 
   const BlockDevice* image_;
+  RunCache runs_;  // of flat extents
   std::span<const DiskExtent> extents_;
   // Of one extent at a time, so that memory does not grow with their number.
   std::optional<SparseCursor> sparse_;

@@ -21,10 +21,9 @@ Result<Extent> FixedCursor::Next(std::uint64_t offset, std::uint64_t max_length)
                            layout_.virtual_bytes);
   }
   const std::uint64_t wanted = std::min(max_length, layout_.virtual_bytes - offset);
-  INSTAR_ASSIGN_OR_RETURN(const FileRun run, device_.NextRun(offset, wanted));
-  const std::uint64_t length = std::clamp<std::uint64_t>(run.length_bytes, 1, wanted);
+  INSTAR_ASSIGN_OR_RETURN(const FileRun run, runs_.At(device_, offset, wanted));
   Extent extent{.kind = run.hole ? ExtentKind::kZero : ExtentKind::kData,
-                .length_bytes = length,
+                .length_bytes = run.length_bytes,
                 .device = device_.id(),
                 .file_offset = offset};
   extent.has_offset = run.hole;

@@ -6,6 +6,7 @@
 
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
+#include "formats/base/run_cache.h"
 #include "formats/vpc/layout.h"
 
 namespace instar::vpc {
@@ -19,6 +20,7 @@ class FixedCursor final : public MapCursor {
  private:
   const BlockDevice& device_;
   const Layout& layout_;
+  RunCache runs_;
 };
 
 class BlockCursor final : public MapCursor {

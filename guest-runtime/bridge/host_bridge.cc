@@ -160,12 +160,18 @@ Status CallTableHost::ScanZero(std::span<const ScanRange> ranges, std::uint64_t 
                   "could not read", ranges.empty() ? kNoDevice : ranges.front().device);
 }
 
-Result<FileRun> CallTableHost::NextRun(DeviceId device, std::uint64_t offset,
-                                       std::uint64_t max_length) {
-  instar_run run{};
-  INSTAR_TRY(ToStatus(table_.next_run(table_.context, Raw(device), offset, max_length, &run),
-                      "could not find the holes of the file", device));
-  return FileRun{.length_bytes = run.length, .hole = run.hole != 0};
+Result<std::size_t> CallTableHost::NextRuns(DeviceId device, std::uint64_t offset,
+                                            std::uint64_t max_length, std::span<FileRun> runs) {
+  instar_run list[64];
+  const std::size_t room = std::min(runs.size(), std::size(list));
+  const std::int64_t count =
+      table_.next_runs(table_.context, Raw(device), offset, max_length, list, room);
+  INSTAR_TRY(ToStatus(count, "could not find the holes of the file", device));
+  const std::size_t told = std::min(static_cast<std::size_t>(count), room);
+  for (std::size_t i = 0; i < told; ++i) {
+    runs[i] = {.length_bytes = list[i].length, .hole = list[i].hole != 0};
+  }
+  return told;
 }
 
 Result<std::optional<std::uint64_t>> CallTableHost::Compare(const ScanRange& a,

@@ -138,11 +138,11 @@ class InlineExecutor final : public Executor {
                   .Call(INSTAR_OP_SCAN_ZERO, Address(list), count, unit, Address(bitmap), words)
                   .result;
             },
-        .next_run =
+        .next_runs =
             [](void* c, std::uint32_t device, std::uint64_t offset, std::uint64_t max_length,
-               instar_run* run) {
+               instar_run* runs, std::uint64_t capacity) {
               return Self(c)
-                  .Call(INSTAR_OP_NEXT_RUN, device, offset, max_length, Address(run))
+                  .Call(INSTAR_OP_NEXT_RUNS, device, offset, max_length, Address(runs), capacity)
                   .result;
             },
         .compare =

@@ -57,9 +57,9 @@ std::int64_t ScanZero(void*, const instar_range* list, std::uint64_t count, std:
                       std::uint64_t* bitmap, std::uint64_t words) {
   return Call(INSTAR_OP_SCAN_ZERO, list, count, unit, bitmap, words).result;
 }
-std::int64_t NextRun(void*, std::uint32_t device, std::uint64_t offset, std::uint64_t max_length,
-                     instar_run* run) {
-  return Call(INSTAR_OP_NEXT_RUN, device, offset, max_length, run).result;
+std::int64_t NextRuns(void*, std::uint32_t device, std::uint64_t offset, std::uint64_t max_length,
+                      instar_run* runs, std::uint64_t capacity) {
+  return Call(INSTAR_OP_NEXT_RUNS, device, offset, max_length, runs, capacity).result;
 }
 std::int64_t Compare(void*, const instar_range* a, const instar_range* b, std::uint64_t* first) {
   const Reply reply = Call(INSTAR_OP_COMPARE, a, b);
@@ -101,7 +101,7 @@ constinit instar_call_table table = {
     .write = Write,
     .transfer = Transfer,
     .scan_zero = ScanZero,
-    .next_run = NextRun,
+    .next_runs = NextRuns,
     .compare = Compare,
     .emit = Emit,
     .progress = Progress,

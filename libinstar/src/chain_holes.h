@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "formats/base/run_cache.h"
 #include "instar/chain.h"
 
 namespace instar {
@@ -24,16 +25,10 @@ class ChainHoles {
   Result<FileRun> At(std::uint32_t depth, const Extent& extent);
 
  private:
-  // The file asked last, and the run it told.
-  struct Known {
-    DeviceId device = kNoDevice;
-    std::uint64_t start = 0;
-    FileRun run;
-  };
   explicit ChainHoles(const Chain& chain) : chain_(&chain) {}
 
   const Chain* chain_;
-  std::vector<std::optional<Known>> layers_;  // nothing: no need to look
+  std::vector<std::optional<RunCache>> layers_;  // nothing: no need to look
 };
 
 }  // namespace instar

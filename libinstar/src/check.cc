@@ -39,6 +39,10 @@ class MeteredDevice final : public BlockDevice {
   Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override {
     return device_.NextRun(offset, max_length);
   }
+  Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                               std::span<FileRun> runs) const override {
+    return device_.NextRuns(offset, max_length, runs);
+  }
 
  private:
   static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;

@@ -61,9 +61,17 @@ Status HostDevice::WriteAll(std::span<const WritePiece> pieces) {
 }
 
 Result<FileRun> HostDevice::NextRun(std::uint64_t offset, std::uint64_t max_length) const {
-  const auto run = host_->NextRun(id_, offset, max_length);
-  if (!run) return std::unexpected(run.error().On(id_));
-  return *run;
+  FileRun run;
+  INSTAR_ASSIGN_OR_RETURN(const std::size_t count, NextRuns(offset, max_length, {&run, 1}));
+  static_cast<void>(count);
+  return run;
+}
+
+Result<std::size_t> HostDevice::NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                                         std::span<FileRun> runs) const {
+  const auto count = host_->NextRuns(id_, offset, max_length, runs);
+  if (!count) return std::unexpected(count.error().On(id_));
+  return *count;
 }
 
 Status HostDevice::Resize(std::uint64_t size_bytes, Preallocation preallocation) {

@@ -117,8 +117,10 @@ Status MemoryHost::ScanZero(std::span<const instar::ScanRange> ranges, std::uint
 }
 
 // Buffers have no holes.
-Result<instar::FileRun> MemoryHost::NextRun(DeviceId, std::uint64_t, std::uint64_t max_length) {
-  return instar::FileRun{.length_bytes = max_length, .hole = false};
+Result<std::size_t> MemoryHost::NextRuns(DeviceId, std::uint64_t, std::uint64_t max_length,
+                                         std::span<instar::FileRun> runs) {
+  runs.front() = {.length_bytes = max_length, .hole = false};
+  return std::size_t{1};
 }
 
 Result<std::optional<std::uint64_t>> MemoryHost::Compare(const instar::ScanRange& a,

@@ -36,8 +36,9 @@ class MemoryHost final : public instar::Host {
   instar::Status Transfer(std::span<const instar::TransferStep> steps) override;
   instar::Status ScanZero(std::span<const instar::ScanRange> ranges, std::uint64_t unit_bytes,
                           std::span<std::uint64_t> bitmap) override;
-  instar::Result<instar::FileRun> NextRun(instar::DeviceId device, std::uint64_t offset,
-                                          std::uint64_t max_length) override;
+  instar::Result<std::size_t> NextRuns(instar::DeviceId device, std::uint64_t offset,
+                                       std::uint64_t max_length,
+                                       std::span<instar::FileRun> runs) override;
   instar::Result<std::optional<std::uint64_t>> Compare(const instar::ScanRange& a,
                                                        const instar::ScanRange& b) override;
   instar::Status Emit(std::span<const std::byte> records) override;

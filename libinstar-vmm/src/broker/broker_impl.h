@@ -70,7 +70,7 @@ class Broker::Impl {
   CallResult Write(const IoListRequest& request, const GuestMemory& memory);
   CallResult Transfer(Worker& worker, const TransferListRequest& request);
   CallResult ScanZero(Worker& worker, const ScanZeroRequest& request);
-  CallResult NextRun(const NextRunRequest& request);
+  CallResult NextRuns(const NextRunsRequest& request);
   CallResult Compare(Worker& worker, const CompareRequest& request);
   CallResult Emit(const EmitRequest& request);
   CallResult Progress(const ProgressRequest& request);

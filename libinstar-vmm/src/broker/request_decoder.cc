@@ -179,14 +179,15 @@ Decoded<ScanZeroRequest> RequestDecoder::ScanZero() {
   return ScanZeroRequest{.list = list, .unit_bytes = unit, .bitmap = bitmap};
 }
 
-Decoded<NextRunRequest> RequestDecoder::NextRun() {
+Decoded<NextRunsRequest> RequestDecoder::NextRuns() {
   INSTAR_ASSIGN_OR_RETURN(const DeviceId device, Device(args_[0]));
-  INSTAR_ASSIGN_OR_RETURN(const auto reply, Reply(args_[3], sizeof(instar_run)));
+  if (args_[4] == 0 || args_[4] > INSTAR_MAX_RUNS) return Refuse(ErrorCode::kLimit);
+  INSTAR_ASSIGN_OR_RETURN(const auto reply, Reply(args_[3], args_[4] * sizeof(instar_run)));
   if (args_[2] == 0 || args_[1] >= kMaxFileOffset) return Refuse(ErrorCode::kInvalidArgument);
-  return NextRunRequest{.device = device,
-                        .offset = args_[1],
-                        .max_length = std::min(args_[2], kMaxFileOffset - args_[1]),
-                        .reply = reply};
+  return NextRunsRequest{.device = device,
+                         .offset = args_[1],
+                         .max_length = std::min(args_[2], kMaxFileOffset - args_[1]),
+                         .reply = reply};
 }
 
 Decoded<CompareRequest> RequestDecoder::Compare() {

@@ -82,11 +82,11 @@ struct ScanZeroRequest {
   std::uint64_t unit_bytes;
   std::span<std::byte> bitmap;
 };
-struct NextRunRequest {
+struct NextRunsRequest {
   DeviceId device;
   std::uint64_t offset;
   std::uint64_t max_length;
-  std::span<std::byte> reply;  // sizeof(instar_run) bytes of the guest
+  std::span<std::byte> reply;  // room for one instar_run or more in the guest
 };
 struct CompareRequest {
   instar_range a;
@@ -115,7 +115,7 @@ class RequestDecoder {
   Decoded<IoListRequest> Write();
   Decoded<TransferListRequest> Transfer();
   Decoded<ScanZeroRequest> ScanZero();
-  Decoded<NextRunRequest> NextRun();
+  Decoded<NextRunsRequest> NextRuns();
   Decoded<CompareRequest> Compare();
   Decoded<EmitRequest> Emit();
   Decoded<ProgressRequest> Progress();

@@ -125,8 +125,8 @@ CallResult Broker::Impl::Dispatch(Worker& worker, const CallFrame& frame,
       return carry_out(decoder.Transfer(), [&](auto& r) { return Transfer(worker, r); });
     case INSTAR_OP_SCAN_ZERO:
       return carry_out(decoder.ScanZero(), [&](auto& r) { return ScanZero(worker, r); });
-    case INSTAR_OP_NEXT_RUN:
-      return carry_out(decoder.NextRun(), [&](auto& r) { return NextRun(r); });
+    case INSTAR_OP_NEXT_RUNS:
+      return carry_out(decoder.NextRuns(), [&](auto& r) { return NextRuns(r); });
     case INSTAR_OP_COMPARE:
       return carry_out(decoder.Compare(), [&](auto& r) { return Compare(worker, r); });
     case INSTAR_OP_EMIT:
@@ -329,15 +329,22 @@ CallResult Broker::Impl::ScanZero(Worker& worker, const ScanZeroRequest& request
   return kDone;
 }
 
-CallResult Broker::Impl::NextRun(const NextRunRequest& request) {
+CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   const auto device = Source(request.device);
   if (!device) return device.error();
-  const RunOfFile found = (*device)->block_device
-                              ? RunOfFile{.length = request.max_length, .hole = false}
-                              : FindRun((*device)->fd.get(), request.offset, request.max_length);
-  const instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
-  std::memcpy(request.reply.data(), &run, sizeof(run));
-  return kDone;
+  std::uint64_t offset = request.offset;
+  std::uint64_t left = request.max_length;
+  std::uint64_t count = 0;
+  while (left != 0 && (count + 1) * sizeof(instar_run) <= request.reply.size()) {
+    const RunOfFile found = (*device)->block_device ? RunOfFile{.length = left, .hole = false}
+                                                    : FindRun((*device)->fd.get(), offset, left);
+    const instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
+    std::memcpy(request.reply.data() + count * sizeof(run), &run, sizeof(run));
+    offset += found.length;
+    left -= found.length;
+    ++count;
+  }
+  return {.result = static_cast<std::int64_t>(count)};
 }
 
 CallResult Broker::Impl::Compare(Worker& worker, const CompareRequest& request) {

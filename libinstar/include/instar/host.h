@@ -91,9 +91,10 @@ class Host {
   virtual Status ScanZero(std::span<const ScanRange> ranges, std::uint64_t unit_bytes,
                           std::span<std::uint64_t> bitmap) = 0;
 
-  // The run of data or hole that starts at `offset`, up to `max_length` bytes of it.
-  virtual Result<FileRun> NextRun(DeviceId device, std::uint64_t offset,
-                                  std::uint64_t max_length) = 0;
+  // The runs of data and hole that follow one another from `offset` on, as many as `runs` (not
+  // empty) has room for and `max_length` bytes hold; how many, at least 1.
+  virtual Result<std::size_t> NextRuns(DeviceId device, std::uint64_t offset,
+                                       std::uint64_t max_length, std::span<FileRun> runs) = 0;
 
   // Offset within the ranges of the first byte that differs, or nothing.
   virtual Result<std::optional<std::uint64_t>> Compare(const ScanRange& a, const ScanRange& b) = 0;
@@ -129,6 +130,8 @@ class HostDevice final : public TargetDevice {
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
   Status WriteAll(std::span<const WritePiece> pieces) override;
   Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override;
+  Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                               std::span<FileRun> runs) const override;
   Status Resize(std::uint64_t size_bytes, Preallocation preallocation) override;
   Status Flush() override;
   Status Zero(std::uint64_t offset, std::uint64_t length) override;

@@ -46,16 +46,17 @@ void ChunkQueue::LookForHole() {
       lead_.length_bytes <= options_.chunk_bytes || disk_.BareRaw(next_offset_, 1)) {
     return;
   }
-  const auto run = host_.NextRun(lead_.device, lead_.file_offset, lead_.length_bytes);
-  if (!run) return;  // who reads it will be told why
-  if (run->hole && run->length_bytes >= options_.chunk_bytes) {
+  FileRun run;
+  const auto count = host_.NextRuns(lead_.device, lead_.file_offset, lead_.length_bytes, {&run, 1});
+  if (!count) return;  // who reads it will be told why
+  if (run.hole && run.length_bytes >= options_.chunk_bytes) {
     lead_.kind = Piece::Kind::kZero;
-    lead_.length_bytes = std::min(lead_.length_bytes, run->length_bytes);
+    lead_.length_bytes = std::min(lead_.length_bytes, run.length_bytes);
     return;
   }
   // A call costs as much as copying some of a chunk, so it must not be made for each.
   constexpr std::uint64_t kChunksBetweenLooks = 8;
-  const std::uint64_t certain = run->hole ? 0 : run->length_bytes;
+  const std::uint64_t certain = run.hole ? 0 : run.length_bytes;
   no_hole_before_ = next_offset_ + std::max(certain, kChunksBetweenLooks * options_.chunk_bytes);
 }
 

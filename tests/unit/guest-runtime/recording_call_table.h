@@ -169,11 +169,11 @@ class RecordingCallTable {
           if (auto fault = Self(c).Note("scan_zero")) return fault;
           return Self(c).ScanZero(list, count, unit, bitmap, words);
         },
-        .next_run = [](void* c, std::uint32_t, std::uint64_t, std::uint64_t max_length,
-                       instar_run* run) -> std::int64_t {
-          if (auto fault = Self(c).Note("next_run")) return fault;
-          *run = {.length = max_length, .hole = 0, .reserved = 0};
-          return 0;
+        .next_runs = [](void* c, std::uint32_t, std::uint64_t, std::uint64_t max_length,
+                        instar_run* runs, std::uint64_t) -> std::int64_t {
+          if (auto fault = Self(c).Note("next_runs")) return fault;
+          *runs = {.length = max_length, .hole = 0, .reserved = 0};
+          return 1;
         },
         .compare = [](void* c, const instar_range* a, const instar_range* b,
                       std::uint64_t* first) -> std::int64_t {

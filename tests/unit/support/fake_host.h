@@ -222,12 +222,19 @@ class FakeHost final : public Host {
     }
     return {};
   }
-  Result<FileRun> NextRun(DeviceId id, std::uint64_t offset, std::uint64_t max_length) override {
+  Result<std::size_t> NextRuns(DeviceId id, std::uint64_t offset, std::uint64_t max_length,
+                               std::span<FileRun> runs) override {
     const std::lock_guard lock(mutex_);
     INSTAR_TRY(Enter(Call::kNextRun));
     INSTAR_ASSIGN_OR_RETURN(const Device* device, Find(id));
     if (offset >= device->file.size) return InvalidArgument("a run beyond the end of the file");
-    return device->file.NextRun(offset, max_length);
+    const std::uint64_t end = offset + std::min(max_length, device->file.size - offset);
+    std::size_t count = 0;
+    for (; count < runs.size() && offset < end; ++count) {
+      runs[count] = device->file.NextRun(offset, end - offset);
+      offset += runs[count].length_bytes;
+    }
+    return count;
   }
   Result<std::optional<std::uint64_t>> Compare(const ScanRange& a, const ScanRange& b) override {
     const std::lock_guard lock(mutex_);

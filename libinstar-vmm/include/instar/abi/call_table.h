@@ -28,6 +28,7 @@ extern "C" {
 
 enum { INSTAR_MAX_WORKERS = 16 };  /* vCPUs of one guest */
 enum { INSTAR_MAX_LIST = 4096 };   /* entries of one vectored call */
+enum { INSTAR_MAX_RUNS = 1024 };   /* runs of one answer */
 enum { INSTAR_MAX_NAME = 4096 };   /* bytes of a referenced file's name */
 enum { INSTAR_MAX_EMIT = 131072 }; /* bytes of one batch of records */
 enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
@@ -115,8 +116,9 @@ struct instar_call_table {
   int64_t (*transfer)(void* context, const struct instar_transfer* list, uint64_t count);
   int64_t (*scan_zero)(void* context, const struct instar_range* list, uint64_t count,
                        uint64_t unit_bytes, uint64_t* bitmap, uint64_t bitmap_words);
-  int64_t (*next_run)(void* context, uint32_t device, uint64_t offset, uint64_t max_length,
-                      struct instar_run* run);
+  /* Result: how many runs there are; they follow one another from `offset` on. */
+  int64_t (*next_runs)(void* context, uint32_t device, uint64_t offset, uint64_t max_length,
+                       struct instar_run* runs, uint64_t capacity);
   /* Result: 0 equal, 1 different with *first_difference set. */
   int64_t (*compare)(void* context, const struct instar_range* a, const struct instar_range* b,
                      uint64_t* first_difference);

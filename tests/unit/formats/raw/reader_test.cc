@@ -68,7 +68,9 @@ TEST(RawReader, RunsAreCutToWhatWasAskedFor) {
   const auto reader = raw::OpenReader(device);
   const auto cursor = (*reader)->OpenCursor();
   EXPECT_EQ((*cursor)->Next(0, 100)->length_bytes, 100U);
-  EXPECT_EQ((*cursor)->Next(1, 100)->length_bytes, 1U);
+  EXPECT_EQ((*cursor)->Next(4000, 1000)->length_bytes, 96U);
+  const auto other = (*reader)->OpenCursor();
+  EXPECT_EQ((*other)->Next(1, 100)->length_bytes, 1U);
 }
 
 TEST(RawReader, HasNoSnapshotsAndNamesNoFiles) {

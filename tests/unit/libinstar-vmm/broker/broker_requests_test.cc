@@ -225,21 +225,41 @@ TEST_F(BrokerRequests, WhatIsScannedOfATargetIsReadAgain) {
   EXPECT_EQ(TargetContent(), std::string(8192, 'b'));
 }
 
-TEST_F(BrokerRequests, NextRunTellsDataFromHoles) {
+TEST_F(BrokerRequests, NextRunsTellDataFromHoles) {
+  constexpr std::uint64_t kMiB = 1 << 20;
   const DeviceId target = Target();
-  ASSERT_EQ(guest_.Resize(target, 3 << 20).result, 0);
-  ASSERT_EQ(guest_.Write(target, 1 << 20, std::string(1 << 20, 'x')).result, 0);
-  instar_run run;
-  ASSERT_EQ(guest_.NextRun(target, 0, ~std::uint64_t{0}, &run).result, 0);
-  EXPECT_EQ(std::pair(run.hole, run.length), std::pair(1u, std::uint64_t{1} << 20));
-  ASSERT_EQ(guest_.NextRun(target, 1 << 20, ~std::uint64_t{0}, &run).result, 0);
-  EXPECT_EQ(std::pair(run.hole, run.length), std::pair(0u, std::uint64_t{1} << 20));
-  ASSERT_EQ(guest_.NextRun(target, 1 << 20, 4096, &run).result, 0);
-  EXPECT_EQ(std::pair(run.hole, run.length), std::pair(0u, std::uint64_t{4096}));
-  ASSERT_EQ(guest_.NextRun(target, 2 << 20, 1 << 20, &run).result, 0);
-  EXPECT_EQ(std::pair(run.hole, run.length), std::pair(1u, std::uint64_t{1} << 20));
-  ASSERT_EQ(guest_.NextRun(target, 4 << 20, 100, &run).result, 0);
-  EXPECT_EQ(std::pair(run.hole, run.length), std::pair(1u, std::uint64_t{100}));
+  ASSERT_EQ(guest_.Resize(target, 3 * kMiB).result, 0);
+  ASSERT_EQ(guest_.Write(target, kMiB, std::string(kMiB, 'x')).result, 0);
+  const auto runs = [&](std::uint64_t offset, std::uint64_t max_length, std::size_t capacity) {
+    std::vector<instar_run> list(capacity);
+    const CallResult told = guest_.NextRuns(target, offset, max_length, list);
+    EXPECT_GE(told.result, 1);
+    std::vector<std::pair<bool, std::uint64_t>> found;
+    for (std::int64_t i = 0; i < told.result; ++i) {
+      const instar_run& run = list.at(static_cast<std::size_t>(i));
+      found.emplace_back(run.hole != 0, run.length);
+    }
+    return found;
+  };
+  using Runs = std::vector<std::pair<bool, std::uint64_t>>;
+  EXPECT_EQ(runs(0, ~std::uint64_t{0}, 1), (Runs{{true, kMiB}}));
+  EXPECT_EQ(runs(kMiB, ~std::uint64_t{0}, 1), (Runs{{false, kMiB}}));
+  EXPECT_EQ(runs(kMiB, 4096, 1), (Runs{{false, 4096}}));
+  EXPECT_EQ(runs(4 * kMiB, 100, 1), (Runs{{true, 100}}));
+  EXPECT_EQ(runs(4096, 3 * kMiB - 4096, 10),
+            (Runs{{true, kMiB - 4096}, {false, kMiB}, {true, kMiB}}));
+  EXPECT_EQ(runs(0, 3 * kMiB, 2), (Runs{{true, kMiB}, {false, kMiB}}));
+  EXPECT_EQ(runs(0, kMiB + 4096, 10), (Runs{{true, kMiB}, {false, 4096}}));
+}
+
+TEST_F(BrokerRequests, NoRunsAndTooManyAreRefused) {
+  const DeviceId target = Target();
+  ASSERT_EQ(guest_.Resize(target, 1 << 20).result, 0);
+  std::vector<instar_run> most(INSTAR_MAX_RUNS);
+  EXPECT_EQ(guest_.NextRuns(target, 0, 1 << 20, most).result, 1);
+  std::vector<instar_run> more(INSTAR_MAX_RUNS + 1);
+  EXPECT_LT(guest_.NextRuns(target, 0, 1 << 20, more).result, 0);
+  EXPECT_LT(guest_.NextRuns(target, 0, 1 << 20, {}).result, 0);
 }
 
 TEST_F(BrokerRequests, CompareFindsTheFirstDifference) {

@@ -107,10 +107,12 @@ class FakeGuest {
     std::memcpy(bitmap->data(), At(words), bitmap->size() * 8);
     return result;
   }
-  CallResult NextRun(DeviceId device, std::uint64_t offset, std::uint64_t max, instar_run* run) {
-    const std::uint64_t reply = Allocate(sizeof(*run));
-    const CallResult result = Call(INSTAR_OP_NEXT_RUN, {Number(device), offset, max, reply});
-    *run = Get<instar_run>(reply);
+  CallResult NextRuns(DeviceId device, std::uint64_t offset, std::uint64_t max,
+                      std::span<instar_run> runs) {
+    const std::uint64_t reply = Allocate(runs.size_bytes());
+    const CallResult result =
+        Call(INSTAR_OP_NEXT_RUNS, {Number(device), offset, max, reply, runs.size()});
+    std::memcpy(runs.data(), At(reply), runs.size_bytes());
     return result;
   }
   CallResult Compare(const instar_range& a, const instar_range& b) {

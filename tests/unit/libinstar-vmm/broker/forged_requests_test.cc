@@ -343,19 +343,22 @@ const std::vector<Forgery> kForgeries = {
     ERROR("ScanMoreThanOneCallMay", kLimit,
           { return SendScan(s, Range(s, 0, std::uint64_t{17} << 30), std::uint64_t{1} << 30, 1); }),
 
-    // NEXT_RUN
-    ERROR("RunOfUnknownDevice", kInvalidArgument,
-          { return Frame(s, INSTAR_OP_NEXT_RUN, {kNoDeviceWord, 0, 1, s.guest.Allocate(16)}); }),
-    VIOLATION(
-        "RunOfLongDeviceNumber",
-        { return Frame(s, INSTAR_OP_NEXT_RUN, {kLongDeviceWord, 0, 1, s.guest.Allocate(16)}); }),
-    VIOLATION("RunToNull", { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, 0}); }),
+    // NEXT_RUNS
+    ERROR(
+        "RunOfUnknownDevice", kInvalidArgument,
+        { return Frame(s, INSTAR_OP_NEXT_RUNS, {kNoDeviceWord, 0, 1, s.guest.Allocate(16), 1}); }),
+    VIOLATION("RunOfLongDeviceNumber",
+              {
+                return Frame(s, INSTAR_OP_NEXT_RUNS,
+                             {kLongDeviceWord, 0, 1, s.guest.Allocate(16), 1});
+              }),
+    VIOLATION("RunToNull", { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, 0, 1}); }),
     VIOLATION("RunToReadOnlyMemory",
-              { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 1, FakeGuest::kReadableFrom}); }),
+              { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, FakeGuest::kReadableFrom, 1}); }),
     ERROR("RunOfNoLength", kInvalidArgument,
-          { return Frame(s, INSTAR_OP_NEXT_RUN, {0, 0, 0, s.guest.Allocate(16)}); }),
+          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 0, s.guest.Allocate(16), 1}); }),
     ERROR("RunAtNegativeOffset", kInvalidArgument,
-          { return Frame(s, INSTAR_OP_NEXT_RUN, {0, kMax, 1, s.guest.Allocate(16)}); }),
+          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, kMax, 1, s.guest.Allocate(16), 1}); }),
 
     // COMPARE
     VIOLATION("CompareWithNull",
