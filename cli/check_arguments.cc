@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/cache_mode.h"
+#include "cli/image_spec.h"
 #include "cli/verb_arguments.h"
 
 namespace instar::cli {
@@ -26,6 +27,7 @@ enum Id : int {
 constexpr OptionRow kRows[] = {
     {kFormat, "format,f", "FORMAT",
      "take the image for this format instead of looking at its content"},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
     {kCache, "cache,T", "MODE",
      "how to read: writeback (default), none, writethrough, directsync or unsafe"},
@@ -34,7 +36,6 @@ constexpr OptionRow kRows[] = {
     {kQuiet, "quiet,q", nullptr, "print nothing but errors"},
     {kHelp, "help,h", nullptr, "show this text"},
     {kRepair, "repair,r", "WHAT", ""},
-    {kImageOpts, "image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -59,6 +60,7 @@ Stop RefuseRepair(const std::string& what) {
 OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
                                         SandboxSettings settings) {
   CheckCommand command;
+  ImageForm image;
   std::string output = "human";
   std::string cache = "writeback";
   const auto take = [&](GivenOption& option) -> OrStop<void> {
@@ -66,7 +68,7 @@ OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
       case kHelp:
         return Answer(VerbHelp(kUsage, kRows));
       case kFormat:
-        command.options.format = std::move(option.value);
+        image.format = std::move(option.value);
         return {};
       case kOutput:
         output = std::move(option.value);
@@ -83,8 +85,10 @@ OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
         command.quiet = true;
         return {};
       case kImageOpts:
+        image.options = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name a file instead");
+        return NotAvailable(option);
     }
     return {};
   };
@@ -96,7 +100,10 @@ OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
   const auto mode = ReadCacheMode(cache, "source cache");
   if (!mode) return std::unexpected(mode.error());
   command.options.cache = *mode;
-  command.options.path = std::move(operands->front());
+  auto spec = ReadImageSpec(operands->front(), image);
+  if (!spec) return std::unexpected(spec.error());
+  command.options.image = *std::move(spec);
+  command.image = std::move(operands->front());
   command.json = *json;
   command.settings = std::move(settings);
   return command;

@@ -12,6 +12,7 @@
 namespace instar::cli {
 
 struct CheckCommand {
+  std::string image;          // as the user named or described it
   vmm::CheckOptions options;  // all but the sandbox, which is in `settings`
   bool json = false;
   bool quiet = false;

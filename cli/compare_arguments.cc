@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/cache_mode.h"
+#include "cli/image_spec.h"
 #include "cli/verb_arguments.h"
 
 namespace instar::cli {
@@ -28,6 +29,7 @@ constexpr OptionRow kRows[] = {
     {kFirstFormat, "a-format,f", "FORMAT",
      "take the first image for this format instead of looking at its content"},
     {kSecondFormat, "b-format,F", "FORMAT", "take the second one for this format"},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kStrict, "strict,s", nullptr,
      "the disks must have the same size and hold data in the same places, too"},
     {kCache, "cache,T", "MODE",
@@ -37,7 +39,6 @@ constexpr OptionRow kRows[] = {
     {kProgress, "progress,p", nullptr, "show how far it is"},
     {kQuiet, "quiet,q", nullptr, "print nothing but errors"},
     {kHelp, "help,h", nullptr, "show this text"},
-    {kImageOpts, "image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -52,16 +53,18 @@ constexpr std::string_view kUsage =
 OrStop<CompareCommand> ReadCompareArguments(std::span<const std::string> arguments,
                                             SandboxSettings settings) {
   CompareCommand command;
+  ImageForm first;
+  ImageForm second;
   std::string cache = "writeback";
   const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
         return Answer(VerbHelp(kUsage, kRows));
       case kFirstFormat:
-        command.options.first_format = std::move(option.value);
+        first.format = std::move(option.value);
         return {};
       case kSecondFormat:
-        command.options.second_format = std::move(option.value);
+        second.format = std::move(option.value);
         return {};
       case kStrict:
         command.options.strict = true;
@@ -79,8 +82,10 @@ OrStop<CompareCommand> ReadCompareArguments(std::span<const std::string> argumen
         command.quiet = true;
         return {};
       case kImageOpts:
+        first.options = second.options = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name files instead");
+        return NotAvailable(option);
     }
     return {};
   };
@@ -90,8 +95,12 @@ OrStop<CompareCommand> ReadCompareArguments(std::span<const std::string> argumen
   const auto mode = ReadCacheMode(cache, "source cache");
   if (!mode) return std::unexpected(mode.error());
   command.options.cache = *mode;
-  command.options.first = std::move((*operands)[0]);
-  command.options.second = std::move((*operands)[1]);
+  auto first_image = ReadImageSpec((*operands)[0], first);
+  if (!first_image) return std::unexpected(first_image.error());
+  auto second_image = ReadImageSpec((*operands)[1], second);
+  if (!second_image) return std::unexpected(second_image.error());
+  command.options.first = *std::move(first_image);
+  command.options.second = *std::move(second_image);
   if (command.quiet) command.progress = false;
   command.settings = std::move(settings);
   return command;

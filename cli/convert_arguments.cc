@@ -8,6 +8,7 @@
 #include "cli/byte_size.h"
 #include "cli/cache_mode.h"
 #include "cli/create_option_help.h"
+#include "cli/image_spec.h"
 #include "cli/snapshot_choice.h"
 #include "cli/verb_arguments.h"
 #include "formats/base/create_options.h"
@@ -47,18 +48,21 @@ enum Id : int {
 constexpr OptionRow kRows[] = {
     {kSourceFormat, "source-format,f", "FORMAT",
      "take the sources for this format instead of looking at their content"},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kTargetFormat, "target-format,O", "FORMAT", "format of the target (default raw)"},
     {kTargetOptions, "target-format-options,o", "NAME=VALUE,...",
      "options of the target's format; may be repeated; '-o help' lists them"},
     {kCompress, "compress,c", nullptr, "compress the data (qcow2)"},
     {kSnapshot, "snapshot,l", "SNAPSHOT",
-     "convert this internal snapshot: an ID, a name, snapshot.id=ID or snapshot.name=NAME"},
+     "convert this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
+     "or both with a comma"},
     {kBacking, "backing,b", "FILE",
      "make the target an overlay on FILE, which holds what the source's backing file does;\n"
      "-B is the same"},
     {kBacking, ",B", "FILE", ""},
     {kBackingFormat, "backing-format,F", "FORMAT", "format of that backing file"},
     {kNoCreate, "no-create,n", nullptr, "write into an existing target, keep its size and format"},
+    {kTargetImageOpts, "target-image-opts", nullptr, "TARGET is such a list of options (with -n)"},
     {kTargetIsZero, "target-is-zero", nullptr, "that target reads as zeros everywhere (with -n)"},
     {kSparseSize, "sparse-size,S", "SIZE",
      "leave out runs of zeros at least so long (default 4k, a multiple of 512, at most 16M);\n"
@@ -80,8 +84,6 @@ constexpr OptionRow kRows[] = {
     {kProgress, "progress,p", nullptr, "show how far it is"},
     {kQuiet, "quiet,q", nullptr, "print nothing but errors"},
     {kHelp, "help,h", nullptr, "show this text"},
-    {kImageOpts, "image-opts", nullptr, ""},
-    {kTargetImageOpts, "target-image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -116,7 +118,7 @@ class Reader {
       case kHelp:
         return Answer(VerbHelp(kUsage, kRows));
       case kSourceFormat:
-        options.source_format = std::move(option.value);
+        source_.format = std::move(option.value);
         return {};
       case kSourceCache:
         source_cache_ = std::move(option.value);
@@ -124,12 +126,13 @@ class Reader {
       case kSnapshot: {
         auto snapshot = ReadSnapshot(option.value);
         if (!snapshot) return std::unexpected(snapshot.error());
-        options.snapshot = std::move(snapshot->value);
-        options.snapshot_kind = snapshot->kind;
+        options.snapshot = *std::move(snapshot);
+        snapshot_given_ = true;
         return {};
       }
       case kTargetFormat:
         options.target_format = std::move(option.value);
+        target_format_given_ = true;
         return {};
       case kTargetOptions:
         return AddOptionList(option.value, options.target_options);
@@ -197,9 +200,13 @@ class Reader {
         command_.quiet = true;
         return {};
       case kImageOpts:
+        source_.options = true;
+        return {};
       case kTargetImageOpts:
+        target_image_opts_ = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name files instead");
+        return NotAvailable(option);
     }
     return {};
   }
@@ -211,9 +218,13 @@ class Reader {
     }
     if (files.size() < 2) return Refusal("Must specify image file name");
     vmm::ConvertOptions& options = command_.options;
-    options.target = std::move(files.back());
+    if (auto target = TakeTarget(files.back()); !target) return std::unexpected(target.error());
     files.pop_back();
-    options.sources = std::move(files);
+    for (const std::string& file : files) {
+      auto image = ReadImageSpec(file, source_);
+      if (!image) return std::unexpected(image.error());
+      options.sources.push_back(*std::move(image));
+    }
 
     const auto source_cache = ReadCacheMode(source_cache_, "source cache");
     if (!source_cache) return std::unexpected(source_cache.error());
@@ -221,7 +232,7 @@ class Reader {
     const auto target_cache = ReadCacheMode(target_cache_, "cache");
     if (!target_cache) return std::unexpected(target_cache.error());
     options.target_cache = *target_cache;
-    if (!options.snapshot.empty() && options.sources.size() > 1) {
+    if (snapshot_given_ && options.sources.size() > 1) {
       return Refusal("No support for concatenating multiple snapshot");
     }
     if (command_.quiet) command_.progress = false;
@@ -230,8 +241,27 @@ class Reader {
   }
 
  private:
+  OrStop<void> TakeTarget(std::string& file) {
+    vmm::ConvertOptions& options = command_.options;
+    // What is made anew is named, not described.
+    if (!options.keep_target) {
+      options.target = std::move(file);
+      return {};
+    }
+    auto target = ReadTargetSpec(file, target_image_opts_, options.target_format);
+    if (!target) return std::unexpected(target.error());
+    options.target = std::move(target->path);
+    options.target_format = std::move(target->format);
+    options.target_window = target->window;
+    return {};
+  }
+
   [[nodiscard]] OrStop<void> CheckAgreement() const {
     const vmm::ConvertOptions& options = command_.options;
+    if (target_image_opts_ && !options.keep_target) {
+      return Refusal("--target-image-opts requires use of -n flag");
+    }
+    if (target_image_opts_ && target_format_given_) return Refusal(kImageOptsExclusive);
     if (options.skip_broken_bitmaps && !options.bitmaps) {
       return Refusal("Use of --skip-broken-bitmaps requires --bitmaps");
     }
@@ -260,6 +290,10 @@ class Reader {
   ConvertCommand command_;
   std::string source_cache_ = "writeback";
   std::string target_cache_ = "unsafe";
+  ImageForm source_;
+  bool snapshot_given_ = false;
+  bool target_image_opts_ = false;
+  bool target_format_given_ = false;
   bool sparse_given_ = false;
   bool copy_offloading_ = false;
 };

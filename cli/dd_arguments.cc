@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/byte_size.h"
+#include "cli/image_spec.h"
 #include "cli/verb_arguments.h"
 
 namespace instar::cli {
@@ -24,10 +25,10 @@ constexpr OptionRow kRows[] = {
     {kSourceFormat, "format,f", "FORMAT",
      "take the source for this format instead of looking at its content"},
     {kTargetFormat, "output-format,O", "FORMAT", "format of the target (default raw)"},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kForceShare, "force-share,U", nullptr,
      "read the source even while somebody writes to it; the result may be inconsistent"},
     {kHelp, "help,h", nullptr, "show this text"},
-    {kImageOpts, "image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -49,7 +50,7 @@ OrStop<void> TakeOperand(const std::string& operand, vmm::DdOptions& options) {
   const std::string name = operand.substr(0, equals);
   const std::string value = equals == std::string::npos ? "" : operand.substr(equals + 1);
   if (equals != std::string::npos && name == "if") {
-    options.source = value;
+    options.source.path = value;
     return {};
   }
   if (equals != std::string::npos && name == "of") {
@@ -87,12 +88,13 @@ bool Names(const std::vector<std::string>& operands, std::string_view which) {
 OrStop<DdCommand> ReadDdArguments(std::span<const std::string> arguments,
                                   SandboxSettings settings) {
   DdCommand command;
+  ImageForm source;
   const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
         return Answer(VerbHelp(kUsage, kRows));
       case kSourceFormat:
-        command.options.source_format = std::move(option.value);
+        source.format = std::move(option.value);
         return {};
       case kTargetFormat:
         command.options.target_format = std::move(option.value);
@@ -101,8 +103,10 @@ OrStop<DdCommand> ReadDdArguments(std::span<const std::string> arguments,
         command.options.force_share = true;
         return {};
       case kImageOpts:
+        source.options = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name files instead");
+        return NotAvailable(option);
     }
     return {};
   };
@@ -116,6 +120,9 @@ OrStop<DdCommand> ReadDdArguments(std::span<const std::string> arguments,
   if (!Names(*operands, "if=") || !Names(*operands, "of=")) {
     return Refusal("Must specify both input and output files");
   }
+  auto spec = ReadImageSpec(command.options.source.path, source);
+  if (!spec) return std::unexpected(spec.error());
+  command.options.source = *std::move(spec);
   command.settings = std::move(settings);
   return command;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/image_spec.h"
 #include "cli/verb_arguments.h"
 
 namespace instar::cli {
@@ -24,6 +25,7 @@ enum Id : int {
 constexpr OptionRow kRows[] = {
     {kFormat, "format,f", "FORMAT",
      "take the image for this format instead of looking at its content"},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
     {kBackingChain, "backing-chain", nullptr, "show the backing files too, and theirs"},
     {kPartitions, "partitions", nullptr,
@@ -31,7 +33,6 @@ constexpr OptionRow kRows[] = {
     {kForceShare, "force-share,U", nullptr,
      "read the image even while somebody writes to it; what is shown may be inconsistent"},
     {kHelp, "help,h", nullptr, "show this text"},
-    {kImageOpts, "image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -44,13 +45,14 @@ constexpr std::string_view kUsage =
 OrStop<InfoCommand> ReadInfoArguments(std::span<const std::string> arguments,
                                       SandboxSettings settings) {
   InfoCommand command;
+  ImageForm image;
   std::string output = "human";
   const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
         return Answer(VerbHelp(kUsage, kRows));
       case kFormat:
-        command.options.format = std::move(option.value);
+        image.format = std::move(option.value);
         return {};
       case kOutput:
         output = std::move(option.value);
@@ -65,8 +67,10 @@ OrStop<InfoCommand> ReadInfoArguments(std::span<const std::string> arguments,
         command.options.force_share = true;
         return {};
       case kImageOpts:
+        image.options = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name a file instead");
+        return NotAvailable(option);
     }
     return {};
   };
@@ -75,7 +79,15 @@ OrStop<InfoCommand> ReadInfoArguments(std::span<const std::string> arguments,
   if (operands->size() != 1) return UsageError("Expecting one image file name");
   const OrStop<bool> json = ReadOutputForm(output);
   if (!json) return std::unexpected(json.error());
-  command.options.path = std::move(operands->front());
+  auto spec = ReadImageSpec(operands->front(), image);
+  if (!spec) return std::unexpected(spec.error());
+  command.options.image = *std::move(spec);
+  // As qemu-img does: what is shown of a chain is what the images say of it.
+  if (!command.options.image.backing.empty()) {
+    return Refusal("Could not open '" + operands->front() +
+                   "': info does not support the option 'backing'");
+  }
+  command.options.image.backing_ends = false;
   command.json = *json;
   command.settings = std::move(settings);
   return command;

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "cli/byte_size.h"
+#include "cli/info_json.h"
 #include "cli/terminal_text.h"
 
 namespace instar::cli {
@@ -133,9 +134,9 @@ void AppendImage(std::string& out, const vmm::ImageInfo& image, QemuVersion vers
     }
   }
   AppendPartitions(out, report);
-  if (version >= kChildNodes) {
+  if (version >= kChildNodes && !IsBareFile(image)) {
     out += "Child node '/file':\n";
-    Append(out, "    filename", TerminalText(image.filename));
+    Append(out, "    filename", TerminalText(image.file_path));
     Append(out, "    protocol type", "file");
     Append(out, "    file length", SizeWithBytes(WholeSectors(image.file_size)));
     Append(out, "    disk size", HumanByteSize(image.actual_size));

@@ -48,16 +48,19 @@ Object MakeObject(std::initializer_list<std::pair<std::string_view, ReportValue>
 
 ReportValue Text(std::string_view text) { return ReportValue(std::string(text)); }
 
+ReportValue EmptyFormatSpecific(std::string_view type) {
+  return ReportValue(MakeObject({{"type", Text(type)}, {"data", ReportValue(Object{})}}));
+}
+
 // The node that stands for the file itself, below the one for the format.
 ReportValue FileChild(const vmm::ImageInfo& image) {
   Object info = MakeObject({
       {"children", ReportValue(ReportValue::Array{})},
       {"virtual-size", ReportValue(WholeSectors(image.file_size))},
-      {"filename", Text(image.filename)},
+      {"filename", Text(image.file_path)},
       {"format", Text("file")},
       {"actual-size", ReportValue(image.actual_size)},
-      {"format-specific",
-       ReportValue(MakeObject({{"type", Text("file")}, {"data", ReportValue(Object{})}}))},
+      {"format-specific", EmptyFormatSpecific("file")},
       {"dirty-flag", ReportValue(false)},
   });
   return ReportValue(MakeObject({{"name", Text("file")}, {"info", ReportValue(std::move(info))}}));
@@ -90,13 +93,24 @@ ReportValue Image(const vmm::ImageInfo& image, QemuVersion version) {
     members.emplace_back("dirty-flag", ReportValue(false));
   }
   if (version >= kChildNodes) {
-    members.emplace_back("children", ReportValue(ReportValue::Array{FileChild(image)}));
+    ReportValue::Array children;
+    if (IsBareFile(image)) {
+      members.emplace_back("format-specific", EmptyFormatSpecific(image.report.StringAt("format")));
+    } else {
+      children.push_back(FileChild(image));
+    }
+    members.emplace_back("children", ReportValue(std::move(children)));
   }
   Arrange(members, kImageOrder);
   return ReportValue(std::move(members));
 }
 
 }  // namespace
+
+bool IsBareFile(const vmm::ImageInfo& image) {
+  const std::string_view format = image.report.StringAt("format");
+  return format == "file" || format == "host_device";
+}
 
 std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version) {
   ReportValue::Array all;

@@ -14,6 +14,9 @@ namespace instar::cli {
 [[nodiscard]] std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain,
                                    QemuVersion version);
 
+// Whether what was looked at is not an image, but a file as it is.
+[[nodiscard]] bool IsBareFile(const vmm::ImageInfo& image);
+
 }  // namespace instar::cli
 
 #endif  // CLI_INFO_JSON_H_

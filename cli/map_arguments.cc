@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/byte_size.h"
+#include "cli/image_spec.h"
 #include "cli/verb_arguments.h"
 
 namespace instar::cli {
@@ -25,13 +26,13 @@ enum Id : int {
 constexpr OptionRow kRows[] = {
     {kFormat, "format,f", "FORMAT",
      "take the image for this format instead of looking at its content"},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
     {kStartOffset, "start-offset,s", "SIZE", "leave out what comes before this byte of the disk"},
     {kMaxLength, "max-length,l", "SIZE", "tell of so many bytes at most"},
     {kForceShare, "force-share,U", nullptr,
      "read the image even while somebody writes to it; what is shown may be inconsistent"},
     {kHelp, "help,h", nullptr, "show this text"},
-    {kImageOpts, "image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -44,13 +45,14 @@ constexpr std::string_view kUsage =
 OrStop<MapCommand> ReadMapArguments(std::span<const std::string> arguments,
                                     SandboxSettings settings) {
   MapCommand command;
+  ImageForm image;
   std::string output = "human";
   const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
         return Answer(VerbHelp(kUsage, kRows));
       case kFormat:
-        command.options.format = std::move(option.value);
+        image.format = std::move(option.value);
         return {};
       case kOutput:
         output = std::move(option.value);
@@ -71,8 +73,10 @@ OrStop<MapCommand> ReadMapArguments(std::span<const std::string> arguments,
         command.options.force_share = true;
         return {};
       case kImageOpts:
+        image.options = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name a file instead");
+        return NotAvailable(option);
     }
     return {};
   };
@@ -81,7 +85,9 @@ OrStop<MapCommand> ReadMapArguments(std::span<const std::string> arguments,
   if (operands->size() != 1) return UsageError("Expecting one image file name");
   const OrStop<bool> json = ReadOutputForm(output);
   if (!json) return std::unexpected(json.error());
-  command.options.path = std::move(operands->front());
+  auto spec = ReadImageSpec(operands->front(), image);
+  if (!spec) return std::unexpected(spec.error());
+  command.options.image = *std::move(spec);
   command.json = *json;
   command.settings = std::move(settings);
   return command;

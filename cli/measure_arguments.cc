@@ -8,6 +8,7 @@
 
 #include "cli/byte_size.h"
 #include "cli/create_option_help.h"
+#include "cli/image_spec.h"
 #include "cli/program.h"
 #include "cli/snapshot_choice.h"
 #include "cli/verb_arguments.h"
@@ -37,13 +38,14 @@ constexpr OptionRow kRows[] = {
     {kSourceFormat, "source-format,f", "FORMAT",
      "take FILE for this format instead of looking at its content"},
     {kSourceFormat, "format", "FORMAT", ""},
+    {kImageOpts, "image-opts", nullptr, kImageOptsHelp},
     {kSnapshot, "snapshot,l", "SNAPSHOT",
-     "measure this internal snapshot: an ID, a name, snapshot.id=ID or snapshot.name=NAME"},
+     "measure this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
+     "or both with a comma"},
     {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
     {kForceShare, "force-share,U", nullptr,
      "read FILE even while somebody writes to it; the figures may then be wrong"},
     {kHelp, "help,h", nullptr, "show this text"},
-    {kImageOpts, "image-opts", nullptr, ""},
     {kObject, "object", "DEFINITION", ""},
 };
 
@@ -63,19 +65,21 @@ OrStop<MeasureCommand> ReadMeasureArguments(std::span<const std::string> argumen
                                             SandboxSettings settings) {
   MeasureCommand command;
   vmm::MeasureOptions& options = command.options;
+  ImageForm image;
+  bool snapshot_given = false;
   std::optional<std::uint64_t> size;
   const auto take = [&](GivenOption& option) -> OrStop<void> {
     switch (static_cast<Id>(option.id)) {
       case kHelp:
         return Answer(HelpText());
       case kSourceFormat:
-        options.format = std::move(option.value);
+        image.format = std::move(option.value);
         return {};
       case kSnapshot: {
         auto snapshot = ReadSnapshot(option.value);
         if (!snapshot) return std::unexpected(snapshot.error());
-        options.snapshot = std::move(snapshot->value);
-        options.snapshot_kind = snapshot->kind;
+        options.snapshot = *std::move(snapshot);
+        snapshot_given = true;
         return {};
       }
       case kTargetFormat:
@@ -99,8 +103,10 @@ OrStop<MeasureCommand> ReadMeasureArguments(std::span<const std::string> argumen
         options.force_share = true;
         return {};
       case kImageOpts:
+        image.options = true;
+        return {};
       case kObject:
-        return NotAvailable(option, "name a file instead");
+        return NotAvailable(option);
     }
     return {};
   };
@@ -108,16 +114,20 @@ OrStop<MeasureCommand> ReadMeasureArguments(std::span<const std::string> argumen
   if (!operands) return std::unexpected(operands.error());
   if (operands->size() > 1) return Refusal("At most one filename argument is allowed.");
   const bool file = !operands->empty();
-  if (!file && (!options.format.empty() || !options.snapshot.empty())) {
+  if (!file && (!image.format.empty() || image.options || snapshot_given)) {
     return Refusal("--image-opts, -f, and -l require a filename argument.");
   }
   if (file && size) return Refusal("--size N cannot be used together with a filename.");
   if (AsksForHelp(options.target_options)) return CreateOptionHelp(options.target_format);
   if (!file && !size) return Refusal("Either --size N or one filename must be specified.");
-  if (file && operands->front().empty()) {
+  if (file && operands->front().empty() && !image.options) {
     return Refusal("Could not open '': The 'file' block driver requires a file name");
   }
-  if (file) options.path = std::move(operands->front());
+  if (file) {
+    auto spec = ReadImageSpec(operands->front(), image);
+    if (!spec) return std::unexpected(spec.error());
+    options.image = *std::move(spec);
+  }
   options.size_bytes = size.value_or(0);
   command.settings = std::move(settings);
   return command;

@@ -6,26 +6,25 @@
 
 namespace instar::cli {
 
-OrStop<SnapshotChoice> ReadSnapshot(const std::string& parameter) {
+OrStop<vmm::SnapshotChoice> ReadSnapshot(const std::string& parameter) {
   constexpr std::string_view kPrefix = "snapshot.";
-  SnapshotChoice choice;
-  if (!parameter.starts_with(kPrefix)) choice.value = parameter;
-  OptionList items(parameter.starts_with(kPrefix) ? parameter : std::string_view());
+  const auto none = [] { return Refusal("Failed to load snapshot: Can't find snapshot"); };
+  vmm::SnapshotChoice choice;
+  if (!parameter.starts_with(kPrefix)) {
+    if (parameter.empty()) return none();
+    choice.id_or_name = parameter;
+    return choice;
+  }
+  OptionList items(parameter);
   while (const auto item = items.Next()) {
     if ((item->name != "snapshot.id" && item->name != "snapshot.name") || !item->has_value) {
       return Refusal("Failed in parsing snapshot param '" + parameter + "'");
     }
-    const auto kind =
-        item->name == "snapshot.id" ? vmm::SnapshotKind::kId : vmm::SnapshotKind::kName;
-    if (choice.kind != vmm::SnapshotKind::kIdOrName && choice.kind != kind) {
-      return Refusal(
-          "Choosing a snapshot by both ID and name is not available in this version; give one");
-    }
-    choice.kind = kind;
-    choice.value.clear();
-    AppendOptionText(item->value, choice.value);
+    if (item->value.empty()) return none();  // no snapshot is called that
+    std::string& label = item->name == "snapshot.id" ? choice.id : choice.name;
+    label.clear();
+    AppendOptionText(item->value, label);
   }
-  if (choice.value.empty()) return Refusal("Failed to load snapshot: Can't find snapshot");
   return choice;
 }
 

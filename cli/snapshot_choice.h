@@ -9,13 +9,9 @@
 
 namespace instar::cli {
 
-struct SnapshotChoice {
-  std::string value;  // not empty
-  vmm::SnapshotKind kind = vmm::SnapshotKind::kIdOrName;
-};
-
-// Reads what follows -l: an ID or a name, "snapshot.id=ID" or "snapshot.name=NAME".
-[[nodiscard]] OrStop<SnapshotChoice> ReadSnapshot(const std::string& parameter);
+// Reads what follows -l: an ID or a name, or one or both of "snapshot.id=ID" and
+// "snapshot.name=NAME".
+[[nodiscard]] OrStop<vmm::SnapshotChoice> ReadSnapshot(const std::string& parameter);
 
 }  // namespace instar::cli
 

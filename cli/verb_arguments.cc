@@ -49,8 +49,8 @@ OrStop<void> AddOptionList(std::string_view list, std::string& lists) {
   return {};
 }
 
-std::unexpected<Stop> NotAvailable(const GivenOption& option, std::string_view instead) {
-  return Refusal(option.spelling + " is not available in this version; " + std::string(instead));
+std::unexpected<Stop> NotAvailable(const GivenOption& option) {
+  return Refusal(option.spelling + " is not available in this version");
 }
 
 }  // namespace instar::cli

@@ -32,9 +32,8 @@ OrStop<bool> ReadOutputForm(std::string_view form);
 // Appends the option list of one -o to those before it.
 OrStop<void> AddOptionList(std::string_view list, std::string& lists);
 
-// --image-opts, --object and the like, where `instead` ("name a file instead") is to be done.
-[[nodiscard]] std::unexpected<Stop> NotAvailable(const GivenOption& option,
-                                                 std::string_view instead);
+// --object and the like.
+[[nodiscard]] std::unexpected<Stop> NotAvailable(const GivenOption& option);
 
 }  // namespace instar::cli
 

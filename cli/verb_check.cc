@@ -35,7 +35,7 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   WriteAll(STDERR_FILENO, FindingLines(*report));
   if (!command->quiet) {
     const int printed =
-        PrintOutput(command->json ? CheckJson(*report, command->options.path) : CheckText(*report));
+        PrintOutput(command->json ? CheckJson(*report, command->image) : CheckText(*report));
     if (printed != 0) return kNotCompleted;
   }
   if (report->check_errors != 0) {

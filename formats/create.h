@@ -9,6 +9,7 @@
 
 #include "formats/base/image_reader.h"
 #include "formats/base/image_writer.h"
+#include "formats/base/raw_window.h"
 
 namespace instar {
 
@@ -26,6 +27,7 @@ struct CreateOptions {
   // order, and the name of `target` without its directory.
   std::span<TargetDevice* const> extents{};
   std::string_view target_name{};
+  RawWindow window{};     // of a raw target that is kept: where in its file the disk lies
   bool compress = false;  // units will be placed compressed
   unsigned workers = 1;   // Compress is called with worker numbers below this
 };

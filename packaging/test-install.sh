@@ -76,7 +76,7 @@ cat >"$work/small/vmm.cc" <<'END'
 
 int main(int, char** argv) {
   instar::vmm::InfoOptions options;
-  options.path = argv[1];
+  options.image.path = argv[1];
   const auto report = instar::vmm::Info(options);
   if (!report.ok()) {
     std::fprintf(stderr, "%s\n", std::string(report.status().message()).c_str());

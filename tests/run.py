@@ -29,6 +29,7 @@ import conformance.dd  # noqa: E402
 import conformance.divergences  # noqa: E402
 import conformance.errors  # noqa: E402
 import conformance.hyper_v  # noqa: E402
+import conformance.image_opts  # noqa: E402
 import conformance.matrix  # noqa: E402
 import conformance.measure  # noqa: E402
 import conformance.measure_written  # noqa: E402
@@ -45,7 +46,8 @@ PYTHON_SUITES = {
                             *conformance.errors.groups(),
                             *conformance.readers.groups(), *conformance.create.groups(),
                             *conformance.measure.groups(), *conformance.dd.groups(),
-                            *conformance.hyper_v.groups(), *conformance.vmdk.groups(),
+                            *conformance.hyper_v.groups(), *conformance.image_opts.groups(),
+                            *conformance.vmdk.groups(),
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
                             *conformance.mixed.groups(), *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,

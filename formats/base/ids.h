@@ -73,11 +73,17 @@ enum class ReferenceRole : std::uint32_t {
   kExtent = 3,    // VMDK extent
 };
 
-// Which of an internal snapshot's two labels is meant.
-enum class SnapshotLabel : std::uint32_t {
-  kEither = 0,  // the ID, or where no snapshot has it, the name
-  kId = 1,
-  kName = 2,
+// Which of an image's internal snapshots is meant: by either of its labels, or by all of those that
+// are stated.
+struct SnapshotChoice {
+  std::string_view id_or_name{};  // the ID, or where no snapshot has it, the name
+  std::string_view id{};
+  std::string_view name{};
+
+  // Whether no snapshot is meant, but what the image holds now.
+  [[nodiscard]] constexpr bool empty() const {
+    return id_or_name.empty() && id.empty() && name.empty();
+  }
 };
 
 }  // namespace instar

@@ -89,9 +89,9 @@ class ImageReader {
   // cursor only.
   virtual Status SelectSnapshot(std::string_view id_or_name) = 0;
 
-  // The same where it is said whether `value` is an ID or a name.
-  virtual Status SelectSnapshotBy(SnapshotLabel label, std::string_view value) {
-    if (label == SnapshotLabel::kEither) return SelectSnapshot(value);
+  // The same for any choice but an empty one.
+  virtual Status SelectSnapshotBy(const SnapshotChoice& choice) {
+    if (!choice.id_or_name.empty()) return SelectSnapshot(choice.id_or_name);
     return Unsupported("images of this format have no snapshots");
   }
 

@@ -20,23 +20,26 @@ constexpr std::uint64_t kSectorBytes = 512;
 // IDs are looked for in the whole table before names are.
 class SnapshotFinder final : public SnapshotVisitor {
  public:
-  SnapshotFinder(SnapshotLabel label, std::string_view wanted) : label_(label), wanted_(wanted) {}
+  explicit SnapshotFinder(const SnapshotChoice& choice) : choice_(choice) {}
 
   bool Visit(const SnapshotEntry& entry, std::string_view id, std::string_view name) override {
-    if (label_ != SnapshotLabel::kName && UpToNul(id) == wanted_) {
+    id = UpToNul(id);
+    name = UpToNul(name);
+    if (choice_.id.empty() && choice_.name.empty()) {
+      if (id == choice_.id_or_name) by_id_ = entry;
+      if (!by_name_ && name == choice_.id_or_name) by_name_ = entry;
+    } else if ((choice_.id.empty() || id == choice_.id) &&
+               (choice_.name.empty() || name == choice_.name)) {
       by_id_ = entry;
-      return false;
     }
-    if (label_ != SnapshotLabel::kId && !by_name_ && UpToNul(name) == wanted_) by_name_ = entry;
-    return true;
+    return !by_id_;
   }
   [[nodiscard]] const std::optional<SnapshotEntry>& found() const {
     return by_id_ ? by_id_ : by_name_;
   }
 
  private:
-  SnapshotLabel label_;
-  std::string_view wanted_;
+  const SnapshotChoice choice_;
   std::optional<SnapshotEntry> by_id_;
   std::optional<SnapshotEntry> by_name_;
 };
@@ -89,16 +92,16 @@ class Reader final : public ImageReader {
   }
 
   Status SelectSnapshot(std::string_view id_or_name) override {
-    return SelectSnapshotBy(SnapshotLabel::kEither, id_or_name);
+    return SelectSnapshotBy({.id_or_name = id_or_name});
   }
 
-  Status SelectSnapshotBy(SnapshotLabel label, std::string_view value) override {
+  Status SelectSnapshotBy(const SnapshotChoice& choice) override {
     if (header_.has_data_file()) {
       return std::unexpected(Error{.code = ErrorCode::kUnsupported,
                                    .message = "an image with a data file has no internal snapshots"}
                                  .On(device_.id()));
     }
-    SnapshotFinder finder(label, value);
+    SnapshotFinder finder(choice);
     if (const Status visited = VisitSnapshots(device_, header_, finder); !visited) {
       return std::unexpected(visited.error().On(device_.id()));
     }

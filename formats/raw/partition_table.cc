@@ -64,9 +64,9 @@ void DescribePartition(ReportSink& sink, std::uint64_t number, std::uint64_t fir
 }
 
 // False if there is no valid GPT.
-Result<bool> DescribeGpt(const BlockDevice& device, ReportSink& sink) {
+Result<bool> DescribeGpt(const BlockDevice& device, std::uint64_t start_bytes, ReportSink& sink) {
   std::array<std::byte, kSectorBytes> header{};
-  INSTAR_TRY(device.Read(kSectorBytes, header));
+  INSTAR_TRY(device.Read(start_bytes + kSectorBytes, header));
   const std::uint32_t header_bytes = LoadLe32(header, 12);
   const std::uint64_t entries_at = LoadLe64(header, 72);
   const std::uint32_t count = LoadLe32(header, 80);
@@ -79,7 +79,7 @@ Result<bool> DescribeGpt(const BlockDevice& device, ReportSink& sink) {
   StoreLe32(header, kGptChecksumAt, 0);
   if (Crc32(std::span(header).first(header_bytes)) != checksum) return false;
   std::vector<std::byte> entries(std::size_t{count} * kGptEntryBytes);
-  INSTAR_TRY(device.Read(entries_at * kSectorBytes, entries));
+  INSTAR_TRY(device.Read(start_bytes + entries_at * kSectorBytes, entries));
   if (Crc32(entries) != LoadLe32(header, 88)) return false;
 
   sink.BeginObject("partition-table");
@@ -102,9 +102,9 @@ Result<bool> DescribeGpt(const BlockDevice& device, ReportSink& sink) {
 
 }  // namespace
 
-Status DescribePartitions(const BlockDevice& device, ReportSink& sink) {
+Status DescribePartitions(const BlockDevice& device, std::uint64_t start_bytes, ReportSink& sink) {
   std::array<std::byte, kSectorBytes> sector{};
-  INSTAR_TRY(device.Read(0, sector));
+  INSTAR_TRY(device.Read(start_bytes, sector));
   if (LoadLe16(sector, 510) != 0xAA55) return {};
   unsigned used = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -116,7 +116,7 @@ Status DescribePartitions(const BlockDevice& device, ReportSink& sink) {
     if ((status & 0x7F) != 0) return {};
     if (type == 0) continue;
     if (type == kProtective) {
-      INSTAR_ASSIGN_OR_RETURN(const bool described, DescribeGpt(device, sink));
+      INSTAR_ASSIGN_OR_RETURN(const bool described, DescribeGpt(device, start_bytes, sink));
       if (described) return {};
     }
     ++used;

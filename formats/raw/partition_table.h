@@ -13,11 +13,11 @@ namespace instar::raw {
 
 inline constexpr std::uint32_t kMaxReportedPartitions = 128;
 
-// Tells `sink` an object called "partition-table" if there is one: "type" ("mbr" or "gpt") and
-// "partitions", each with "number" (from 1), "start" and "length" in bytes, "type" (MBR: two
-// hexadecimal digits; GPT: the GUID). Tells nothing of a disk without a table. kIo if the disk
-// cannot be read.
-Status DescribePartitions(const BlockDevice& device, ReportSink& sink);
+// Tells `sink` an object called "partition-table" if the disk that begins at `start_bytes` of the
+// file has one: "type" ("mbr" or "gpt") and "partitions", each with "number" (from 1), "start" and
+// "length" in bytes, "type" (MBR: two hexadecimal digits; GPT: the GUID). Tells nothing of a disk
+// without a table. kIo if the disk cannot be read.
+Status DescribePartitions(const BlockDevice& device, std::uint64_t start_bytes, ReportSink& sink);
 
 }  // namespace instar::raw
 

@@ -4,6 +4,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/create_options.h"
+#include "formats/raw/window.h"
 
 namespace instar::raw {
 namespace {
@@ -38,10 +39,10 @@ Result<std::uint64_t> DiskBytes(const CreateOptions& options) {
   return DivideRoundUp(options.virtual_size_bytes, 512) * 512;
 }
 
-Status CheckTargetHolds(const TargetDevice& target, std::uint64_t bytes) {
-  if (target.size_bytes() >= bytes) return {};
+Status CheckHolds(std::uint64_t target_bytes, std::uint64_t bytes) {
+  if (target_bytes >= bytes) return {};
   return MakeError(ErrorCode::kNoSpace, "the target has {0} bytes, but the disk needs {1}",
-                   target.size_bytes(), bytes);
+                   target_bytes, bytes);
 }
 
 }  // namespace
@@ -53,19 +54,24 @@ Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
     return InvalidArgument("raw images have no backing file");
   }
   if (options.compress) return InvalidArgument("raw images cannot be compressed");
-  return std::unique_ptr<Writer>(new Writer(*options.target, bytes, preallocation, false));
+  return std::unique_ptr<Writer>(new Writer(*options.target, bytes, preallocation));
 }
 
 Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(options));
   if (options.compress) return InvalidArgument("raw images cannot be compressed");
-  INSTAR_TRY(CheckTargetHolds(*options.target, options.virtual_size_bytes));
-  return std::unique_ptr<Writer>(new Writer(*options.target, bytes, Preallocation::kOff, true));
+  INSTAR_ASSIGN_OR_RETURN(const Stretch stretch,
+                          PlaceWindow(options.window, options.target->size_bytes()));
+  INSTAR_TRY(CheckHolds(stretch.file_bytes, options.virtual_size_bytes));
+  std::unique_ptr<Writer> writer(new Writer(*options.target, bytes, Preallocation::kOff));
+  writer->keep_ = true;
+  writer->start_bytes_ = stretch.start_bytes;
+  return writer;
 }
 
 Status Writer::Begin() {
   if (keep_) return {};
-  if (!target_->fresh_reads_zero()) return CheckTargetHolds(*target_, size_bytes_);
+  if (!target_->fresh_reads_zero()) return CheckHolds(target_->size_bytes(), size_bytes_);
   // A size that the target cannot have is found out before what it holds is gone.
   INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
   INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
@@ -77,7 +83,8 @@ Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) 
     return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
                            size_bytes_);
   }
-  return Placement{.device = target_->id(), .file_offset = offset, .length_bytes = length};
+  return Placement{
+      .device = target_->id(), .file_offset = start_bytes_ + offset, .length_bytes = length};
 }
 
 Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
@@ -85,9 +92,9 @@ Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
 }
 
 Status Writer::PlaceZero(std::uint64_t offset, std::uint64_t length) {
-  INSTAR_TRY(PlaceData(offset, length));
+  INSTAR_ASSIGN_OR_RETURN(const Placement place, PlaceData(offset, length));
   if (target_->fresh_reads_zero()) return {};
-  return target_->Zero(offset, length);
+  return target_->Zero(place.file_offset, length);
 }
 
 Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::span<std::byte>) {

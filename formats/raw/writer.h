@@ -15,8 +15,9 @@ class Writer final : public ImageWriter {
   // Checks the options; writes nothing.
   static Result<std::unique_ptr<Writer>> Create(const CreateOptions& options);
 
-  // A writer that leaves the target's size and content as they are but for what is placed. kNoSpace
-  // if the target is smaller than the virtual disk.
+  // A writer into options.window of the target, that leaves the target's size and content as they
+  // are but for what is placed. kNoSpace if the window is smaller than the virtual disk; as
+  // PlaceWindow.
   static Result<std::unique_ptr<Writer>> Overwrite(const CreateOptions& options);
 
   [[nodiscard]] std::uint64_t unit_bytes() const override { return 512; }
@@ -31,13 +32,14 @@ class Writer final : public ImageWriter {
   Status Finish() override;
 
  private:
-  Writer(TargetDevice& target, std::uint64_t size_bytes, Preallocation preallocation, bool keep)
-      : target_(&target), size_bytes_(size_bytes), preallocation_(preallocation), keep_(keep) {}
+  Writer(TargetDevice& target, std::uint64_t size_bytes, Preallocation preallocation)
+      : target_(&target), size_bytes_(size_bytes), preallocation_(preallocation) {}
 
   TargetDevice* target_;
   std::uint64_t size_bytes_;
   Preallocation preallocation_;
-  bool keep_;  // the target is overwritten in place
+  bool keep_ = false;              // the target is overwritten in place
+  std::uint64_t start_bytes_ = 0;  // where in the file the disk begins
 };
 
 }  // namespace instar::raw

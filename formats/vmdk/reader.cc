@@ -152,6 +152,7 @@ Status Reader::SelectSnapshot(std::string_view) {
 }
 
 Status Reader::CheckBacking(const ImageReader& backing) const {
+  if (descriptor_.parent_name.empty()) return {};  // the user put it there
   if (backing.format() != FormatId::kVmdk) {
     return Corrupt("the parent of the image is not a vmdk image");
   }

@@ -1,7 +1,9 @@
 #include "instar/chain.h"
 
+#include <optional>
 #include <utility>
 
+#include "formats/raw/reader.h"
 #include "formats/registry.h"
 
 namespace instar {
@@ -21,6 +23,12 @@ Result<std::unique_ptr<HostDevice>> OpenReferenced(Host& host, DeviceId parent,
   return OpenDevice(host, *id);
 }
 
+Result<FormatId> Probed(const HostDevice& device) {
+  const auto probed = ProbeFormat(device);
+  if (!probed) return std::unexpected(probed.error().On(device.id()));
+  return *probed;
+}
+
 // The format a backing file is to be opened as. What the overlay states is final.
 Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay,
                                const HostDevice& backing) {
@@ -30,15 +38,30 @@ Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay,
     Error error = Unsupported("the image states a backing file format that is not known").error();
     return std::unexpected(error.On(overlay));
   }
-  const auto probed = ProbeFormat(backing);
-  if (!probed) return std::unexpected(probed.error().On(backing.id()));
-  if (*probed != FormatId::kRaw && *probed != FormatId::kUnknown) return *probed;
+  INSTAR_ASSIGN_OR_RETURN(const FormatId probed, Probed(backing));
+  if (probed != FormatId::kRaw && probed != FormatId::kUnknown) return probed;
   // Anything can be read as raw, so guessing raw would expose whatever file an image names.
   Error error = MakeError(ErrorCode::kDenied,
                           "the image does not state the format of its backing file, and the file "
                           "carries no signature; state it with 'qemu-img rebase -u -F FORMAT'")
                     .error();
   return std::unexpected(error.On(overlay));
+}
+
+// Opens the image on layer.device.
+Status OpenLayer(Layer& layer, FormatId format, const std::optional<RawWindow>& window) {
+  const DeviceId id = layer.device->id();
+  if (window && format != FormatId::kRaw) {
+    const auto refused = MakeTextError(
+        ErrorCode::kInvalidArgument,
+        "Block format '{t}' does not support the options 'offset' and 'size'", NameOf(format));
+    return std::unexpected(refused.error().On(id));
+  }
+  auto reader = window ? raw::OpenReader(*layer.device, *window) : OpenImage(*layer.device, format);
+  if (!reader) return std::unexpected(reader.error().On(id));
+  layer.reader = *std::move(reader);
+  if (window) layer.raw_start_bytes = window->offset_bytes;
+  return {};
 }
 
 // Extents are the image itself, divided into files: nothing can be told of it without them. A data
@@ -63,6 +86,45 @@ const Reference* BackingOf(const ImageReader& reader) {
   return nullptr;
 }
 
+// Whether images of the format may be put upon a backing file that they do not name.
+bool TakesAnyBacking(FormatId format) {
+  return format == FormatId::kQcow2 || format == FormatId::kVmdk;
+}
+
+// An image of the chain before it is read.
+struct Unread {
+  std::unique_ptr<HostDevice> device;
+  FormatId format = FormatId::kUnknown;
+  std::optional<RawWindow> window;
+};
+
+// The backing file that the caller put below `overlay`.
+Result<Unread> OpenGiven(Host& host, const Layer& overlay, const BackingSource& given) {
+  const DeviceId above = overlay.device->id();
+  const Reference* const named = BackingOf(*overlay.reader);
+  if (named == nullptr && !TakesAnyBacking(overlay.reader->format())) {
+    return std::unexpected(
+        InvalidArgument("Driver doesn't support backing files").error().On(above));
+  }
+  Unread image{.device = nullptr, .format = given.format, .window = given.window};
+  if (given.device != kNoDevice) {
+    INSTAR_ASSIGN_OR_RETURN(image.device, OpenDevice(host, given.device));
+  } else if (named != nullptr) {
+    INSTAR_ASSIGN_OR_RETURN(image.device, OpenReferenced(host, above, *named));
+  } else {
+    const auto nothing = InvalidArgument("the image names no backing file, and none is given");
+    return std::unexpected(nothing.error().On(above));
+  }
+  if (image.format != FormatId::kUnknown) return image;
+  if (given.device != kNoDevice && (named == nullptr || named->format_name.empty())) {
+    // The user named the file, so it may be raw as an image that is named alone may be.
+    INSTAR_ASSIGN_OR_RETURN(image.format, Probed(*image.device));
+  } else {
+    INSTAR_ASSIGN_OR_RETURN(image.format, BackingFormat(*named, above, *image.device));
+  }
+  return image;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& options) {
@@ -72,25 +134,24 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
   const bool backing =
       options.references == References::kBacking || options.references == References::kAll;
 
-  INSTAR_ASSIGN_OR_RETURN(auto device, OpenDevice(host, options.image));
-  FormatId format = options.format;
-  if (format == FormatId::kUnknown) {
-    const auto probed = ProbeFormat(*device);
-    if (!probed) return std::unexpected(probed.error().On(device->id()));
-    format = *probed;
+  const ImageSource& image = options.image;
+  Unread next{.device = nullptr, .format = image.format, .window = image.window};
+  INSTAR_ASSIGN_OR_RETURN(next.device, OpenDevice(host, image.device));
+  if (next.format == FormatId::kUnknown) {
+    INSTAR_ASSIGN_OR_RETURN(next.format, Probed(*next.device));
   }
 
   while (true) {
-    const DeviceId id = device->id();
-    auto reader = OpenImage(*device, format);
-    if (!reader) return std::unexpected(reader.error().On(id));
+    const DeviceId id = next.device->id();
     Layer& layer = chain->layers_.emplace_back();
-    layer.device = std::move(device);
-    layer.reader = *std::move(reader);
+    layer.device = std::move(next.device);
+    INSTAR_TRY(OpenLayer(layer, next.format, next.window));
     INSTAR_TRY(AttachFiles(host, layer, files));
 
-    const Reference* next = backing ? BackingOf(*layer.reader) : nullptr;
-    if (next == nullptr) break;
+    const std::size_t below = chain->layers_.size() - 1;
+    const bool given = below < image.backing.size();
+    const Reference* const named = BackingOf(*layer.reader);
+    if (!backing || (!given && (image.ends || named == nullptr))) break;
     if (chain->layers_.size() >= options.max_depth || chain->layers_.size() >= kDepthCeiling) {
       Error error =
           OverLimit("the backing chain has more than {0} images (--max-chain-depth allows more)",
@@ -98,14 +159,18 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
               .error();
       return std::unexpected(error.On(id));
     }
-    INSTAR_ASSIGN_OR_RETURN(device, OpenReferenced(host, id, *next));
-    INSTAR_ASSIGN_OR_RETURN(format, BackingFormat(*next, id, *device));
+    if (given) {
+      INSTAR_ASSIGN_OR_RETURN(next, OpenGiven(host, layer, image.backing[below]));
+      continue;
+    }
+    next.window.reset();
+    INSTAR_ASSIGN_OR_RETURN(next.device, OpenReferenced(host, id, *named));
+    INSTAR_ASSIGN_OR_RETURN(next.format, BackingFormat(*named, id, *next.device));
   }
 
   if (!options.snapshot.empty()) {
-    const Status selected =
-        chain->layers_.front().reader->SelectSnapshotBy(options.snapshot_label, options.snapshot);
-    if (!selected) return std::unexpected(selected.error().On(options.image));
+    const Status selected = chain->layers_.front().reader->SelectSnapshotBy(options.snapshot);
+    if (!selected) return std::unexpected(selected.error().On(image.device));
   }
   return chain;
 }

@@ -121,8 +121,7 @@ void Tell(ReportSink& report, FormatId format, const CheckCounts* counts) {
 }  // namespace
 
 Status RunCheck(Host& host, const CheckRequest& request) {
-  const ChainOptions options{
-      .image = request.image, .format = request.format, .references = References::kNone};
+  const ChainOptions options{.image = request.image, .references = References::kNone};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
   ReportWriter report(host);
   FindingReporter findings(report, request.max_findings);
@@ -132,7 +131,7 @@ Status RunCheck(Host& host, const CheckRequest& request) {
       CheckImage({.device = &device, .reader = layer.reader.get(), .findings = &findings});
   if (!counts && counts.error().code != ErrorCode::kUnsupported) {
     INSTAR_TRY(report.Finish());
-    return std::unexpected(counts.error().On(request.image));
+    return std::unexpected(counts.error().On(request.image.device));
   }
   Tell(report, layer.reader->format(), counts ? &*counts : nullptr);
   return report.Finish();

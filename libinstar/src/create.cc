@@ -27,8 +27,7 @@ Result<std::unique_ptr<Chain>> OpenBacking(Host& host, const CreateRequest& requ
   if (format == FormatId::kUnknown) {
     return Unsupported("the backing file format given is not known");
   }
-  return Chain::Open(host,
-                     {.image = request.backing, .format = format, .references = References::kNone});
+  return Chain::Open(host, {.image = {request.backing, format}, .references = References::kNone});
 }
 
 Status On(const Status& status, DeviceId id) {

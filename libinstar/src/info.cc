@@ -27,7 +27,7 @@ Status DescribeLayer(const Layer& layer, bool partitions, ReportSink& sink) {
     return std::unexpected(described.error().On(layer.device->id()));
   }
   if (partitions && reader.format() == FormatId::kRaw) {
-    INSTAR_TRY(raw::DescribePartitions(*layer.device, sink));
+    INSTAR_TRY(raw::DescribePartitions(*layer.device, layer.raw_start_bytes, sink));
   }
   sink.EndObject();
   return {};
@@ -39,7 +39,6 @@ Status RunInfo(Host& host, const InfoRequest& request) {
   // Data files are never opened: nothing that is reported stands in them.
   const ChainOptions options{
       .image = request.image,
-      .format = request.format,
       .max_depth = request.max_chain_depth,
       .references = request.backing_chain ? References::kBacking : References::kNone};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));

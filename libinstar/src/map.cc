@@ -125,7 +125,7 @@ class Mapper {
           // A hole of a raw file has its place.
           stretch.flags |= MapStretch::kHasOffset;
           stretch.device = layer.device->id();
-          stretch.file_offset = offset;
+          stretch.file_offset = layer.raw_start_bytes + offset;
         }
         break;
     }
@@ -140,10 +140,8 @@ class Mapper {
 }  // namespace
 
 Status RunMap(Host& host, const MapRequest& request) {
-  const ChainOptions options{.image = request.image,
-                             .format = request.format,
-                             .max_depth = request.max_chain_depth,
-                             .references = References::kAll};
+  const ChainOptions options{
+      .image = request.image, .max_depth = request.max_chain_depth, .references = References::kAll};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
   return Mapper(host, *chain).Run(request);
 }

@@ -54,11 +54,9 @@ Status RunMeasure(Host& host, const MeasureRequest& request) {
   CreateOptions options{.format = request.target_format,
                         .virtual_size_bytes = request.size_bytes,
                         .options = request.target_options};
-  if (request.image != kNoDevice) {
+  if (request.image.device != kNoDevice) {
     INSTAR_ASSIGN_OR_RETURN(chain, Chain::Open(host, {.image = request.image,
-                                                      .format = request.format,
                                                       .snapshot = request.snapshot,
-                                                      .snapshot_label = request.snapshot_label,
                                                       .max_depth = request.max_chain_depth,
                                                       .references = References::kAll}));
     options.virtual_size_bytes = chain->virtual_size_bytes();

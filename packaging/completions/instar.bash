@@ -55,23 +55,28 @@ _instar() {
   if [[ $cur == -* ]]; then
     local options=""
     case $verb in
-      info) options="-f --format --output= --backing-chain --partitions -U --force-share $sandbox" ;;
+      info)
+        options="-f --format --output= --backing-chain --partitions -U --force-share --image-opts
+          $sandbox"
+        ;;
       map)
-        options="-f --format --output= -s --start-offset -l --max-length -U --force-share $sandbox"
+        options="-f --format --output= -s --start-offset -l --max-length -U --force-share
+          --image-opts $sandbox"
         ;;
       compare)
         options="-f --a-format -F --b-format -s --strict -T --cache -p --progress -q --quiet -U
-          --force-share $sandbox"
+          --force-share --image-opts $sandbox"
         ;;
       check)
-        options="-f --format --output= -T --cache -q --quiet -U --force-share $sandbox"
+        options="-f --format --output= -T --cache -q --quiet -U --force-share --image-opts $sandbox"
         ;;
       convert)
         options="-f -O -o -c -p -q -n -m -W -C -S -b -B -F -l -t -T -r -U --source-format
           --target-format --target-format-options --source-cache --target-cache --snapshot
           --backing --backing-format --sparse-size --no-create --rate-limit --parallel
           --oob-writes --copy-range-offloading --compress --progress --quiet --force-share
-          --target-is-zero --salvage --bitmaps --skip-broken-bitmaps $sandbox"
+          --target-is-zero --salvage --bitmaps --skip-broken-bitmaps --image-opts
+          --target-image-opts $sandbox"
         ;;
       create)
         options="-f -o -b -B -F -u -q --format --options --backing --backing-format --backing-unsafe
@@ -79,9 +84,9 @@ _instar() {
         ;;
       measure)
         options="-O -o -s -f -l -U --target-format --target-format-options --size --source-format
-          --snapshot --output= --force-share $sandbox"
+          --snapshot --output= --force-share --image-opts $sandbox"
         ;;
-      dd) options="-f -O -U --format --output-format --force-share $sandbox" ;;
+      dd) options="-f -O -U --format --output-format --force-share --image-opts $sandbox" ;;
       doctor) options="--output= $sandbox" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

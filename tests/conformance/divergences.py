@@ -54,6 +54,26 @@ CASES = {
     # options
     "encryption": Case(("create", "-f", "qcow2", "--object", "secret,id=s,data=x", "-o",
                         "encrypt.format=aes,encrypt.key-secret=s", "new", "1M")),
+    "a format described below another": Case(
+        ("map", "--image-opts", "driver=raw,file.driver=raw,file.file.filename=zeros.raw"),
+        says="not supported"),
+    "a driver that is no format": Case(("info", "--image-opts", "driver=null-co"), says="Unknown driver"),
+    "a chosen data file": Case(
+        ("info", "--image-opts", "driver=qcow2,file.filename=plain.qcow2,data-file.driver=file,"
+         "data-file.filename=x"), says="data-file"),
+    "a secret for an image that is not encrypted": Case(
+        ("check", "--image-opts", "driver=qcow2,file.filename=plain.qcow2,encrypt.key-secret=x"),
+        says="encrypt"),
+    "a number for a driver": Case(
+        ("info", 'json:{"driver": 1, "file.filename": "plain.qcow2"}'), says="must be a string"),
+    "a file as a device": Case(
+        ("map", "--image-opts", "driver=raw,file.driver=host_device,file.filename=zeros.raw"), code=0),
+    "a base chosen for a target": Case(
+        ("convert", "-n", "--target-image-opts", "plain.qcow2",
+         "driver=qcow2,file.filename=empty.qcow2,backing="), says="cannot be chosen"),
+    "a target whose driver is not stated": Case(
+        ("convert", "-n", "--target-image-opts", "plain.qcow2", "file.filename=zeros.raw"),
+        says="must be stated"),
     "a verb that is not there": Case(("bench", "plain.qcow2"), says="bench"),
     "the line of an image that is not made": Case(
         ("create", "-f", "qcow2", "-o", "cluster_size=3", "new", "1M")),

@@ -161,6 +161,35 @@ def create_over_it_opens_nothing_else(t, row):
         tracing.demand_untouched(calls, SECRET)
 
 
+# What a user may put below an image, and whether that keeps the image's own wish from counting.
+CHOSEN = {
+    "another base": ("x.qcow2", "backing.driver=raw,backing.file.filename=base.raw", True),
+    "no base": ("x.qcow2", "backing=", True),
+    "another format for its base": ("x.qcow2", "backing.driver=raw", False),
+    "it as the base of another": ("top.qcow2", "backing.driver=qcow2,backing.file.filename=x.qcow2",
+                                  False),
+    "nothing": ("x.qcow2", "backing.read-only=on", False),
+}
+CHOSEN_OVER = ("a path above", "a raw path above", "an absolute path beside", "a json: name",
+               "an nbd: socket", "a magic link")
+
+
+def chosen_base(t, row, choice):
+    """A user who says what stands below an image gets that file, and none that the image names."""
+    images, _ = prepare(t, row)
+    base_at("base.raw")(images)
+    (images / "top.qcow2").write_bytes(Qcow2(size=1 << 20).data(1).build())
+    image, options, suffices = CHOSEN[choice]
+    for verb in (["map"], ["convert", "-O", "qcow2"]):
+        outcome, calls = tracing.trace(
+            t, tracing.PATH_CALLS, *verb, "--image-opts",
+            f"driver=qcow2,file.filename={image},{options}",
+            *(["out"] if verb[0] == "convert" else []), cwd=images)
+        t.equal(outcome.code, 0 if suffices else 1, "exit code", outcome)
+        t.check((images / "out").exists() == (suffices and verb[0] == "convert"), "target", outcome)
+        tracing.demand_untouched(calls, SECRET)
+
+
 def oracle(t, name):
     """The refusal is the same whatever is, or is not, where the name points."""
     seen = {}
@@ -421,6 +450,11 @@ def groups():
                  "directory/missing", "../missing/oracle"):
         gate.add(f"no oracle for {name}", oracle, name)
 
+    chosen = Group("references replaced")
+    for row in CHOSEN_OVER:
+        for choice in CHOSEN:
+            chosen.add(f"{choice} over {row}", chosen_base, row, choice)
+
     within = Group("references within")
     within.add("a file beside the image", allowed, "base.raw", base_at("base.raw"))
     within.add("a file below", allowed, "sub/base.raw", base_at("sub/base.raw"))
@@ -463,4 +497,4 @@ def groups():
         data.add(f"{row} is named and refused, not raw", data_file, row, False)
         data.add(f"{row} is never opened", data_file_is_never_opened, row)
     data.case("the image itself as its data file")(data_file_is_the_image)
-    return [gate, within, form, loops, data]
+    return [gate, chosen, within, form, loops, data]

@@ -98,8 +98,7 @@ int main() {
   (void)host[kImage];
 
   const instar::Status converted =
-      instar::RunConvert(host, {.sources = {kDisk},
-                                .source_format = instar::FormatId::kRaw,
+      instar::RunConvert(host, {.sources = {{kDisk, instar::FormatId::kRaw}},
                                 .target = kImage,
                                 .target_format = instar::FormatId::kQcow2,
                                 .compress = true,

@@ -30,7 +30,7 @@ std::string Objection(const instar::vmm::ReportValue& report) {
 
 bool Check(const char* path) {
   instar::vmm::InfoOptions options;
-  options.path = path;
+  options.image.path = path;
   // No image may make this program open any other file; a parser that hangs is ended soon.
   options.sandbox.references.allow = false;
   options.sandbox.stall_timeout = std::chrono::seconds(5);

@@ -7,7 +7,7 @@
 #include "operation/operation.h"
 #include "verbs/check_report.h"
 #include "verbs/jailed_run.h"
-#include "verbs/stated_format.h"
+#include "verbs/open_image.h"
 
 namespace instar::vmm {
 namespace {
@@ -16,18 +16,16 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 160 << 20;
 
 absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
-  const auto format = StatedFormat(options.path, options.format);
-  if (!format.ok()) return format.status();
   Broker broker({});
-  const auto device =
-      broker.OpenSource(options.path, {.force_share = options.force_share, .cache = options.cache});
-  if (!device.ok()) return device.status();
+  const auto image = OpenImage(broker, options.image,
+                               {.force_share = options.force_share, .cache = options.cache});
+  if (!image.ok()) return image.status();
   // Extents are parts of the image; what else it names the guest does not ask for.
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
     return status;
   }
   WireWriter request;
-  EncodeRequest(CheckRequest{.image = *device, .format = *format}, request);
+  EncodeRequest(CheckRequest{.image = *image}, request);
   const auto isolation = RunOperation(broker, options.sandbox,
                                       {.image_name = "check",
                                        .verb = "check",

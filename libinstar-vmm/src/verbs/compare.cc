@@ -11,7 +11,7 @@
 #include "instar/wire.h"
 #include "operation/operation.h"
 #include "verbs/jailed_run.h"
-#include "verbs/stated_format.h"
+#include "verbs/open_image.h"
 
 namespace instar::vmm {
 namespace {
@@ -48,15 +48,11 @@ std::optional<CompareReport> ReportOf(Broker& broker) {
 }
 
 absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
-  const auto first_format = StatedFormat(options.first, options.first_format);
-  if (!first_format.ok()) return first_format.status();
-  const auto second_format = StatedFormat(options.second, options.second_format);
-  if (!second_format.ok()) return second_format.status();
   Broker broker({});
   const SourceOptions how{.force_share = options.force_share, .cache = options.cache};
-  const auto first = broker.OpenSource(options.first, how);
+  const auto first = OpenImage(broker, options.first, how);
   if (!first.ok()) return first.status();
-  const auto second = broker.OpenSource(options.second, how);
+  const auto second = OpenImage(broker, options.second, how);
   if (!second.ok()) return second.status();
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
     return status;
@@ -65,8 +61,6 @@ absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
   WireWriter request;
   EncodeRequest(CompareRequest{.first = *first,
                                .second = *second,
-                               .first_format = *first_format,
-                               .second_format = *second_format,
                                .strict = options.strict,
                                .workers = INSTAR_MAX_WORKERS,
                                .max_chain_depth = options.sandbox.max_chain_depth},

@@ -20,8 +20,8 @@
 #include "verbs/convert_target.h"
 #include "verbs/fresh_target.h"
 #include "verbs/jailed_run.h"
+#include "verbs/open_image.h"
 #include "verbs/result_codec.h"
-#include "verbs/stated_format.h"
 #include "verbs/target_extents.h"
 
 namespace instar::vmm {
@@ -34,7 +34,7 @@ unsigned WorkerCount(unsigned wanted) {
 
 // The devices of one convert, opened in the order in which their absence is worth telling.
 struct Devices {
-  std::vector<DeviceId> sources;
+  std::vector<ImageSource> sources;
   DeviceId backing = kNoDevice;
   DeviceId target = kNoDevice;
   DeviceId data_file = kNoDevice;
@@ -42,11 +42,11 @@ struct Devices {
 };
 
 absl::Status OpenSources(Broker& broker, const ConvertOptions& options, Devices& devices) {
-  for (const std::string& path : options.sources) {
-    const auto device = broker.OpenSource(
-        path, {.force_share = options.force_share, .cache = options.source_cache});
-    if (!device.ok()) return device.status();
-    devices.sources.push_back(*device);
+  for (const ImageSpec& image : options.sources) {
+    auto source = OpenImage(broker, image,
+                            {.force_share = options.force_share, .cache = options.source_cache});
+    if (!source.ok()) return source.status();
+    devices.sources.push_back(*std::move(source));
   }
   return absl::OkStatus();
 }
@@ -93,13 +93,9 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
 // What an image is, with all images below it if `chain`. Which guest image to start can depend on
 // it, and only a guest can tell: so a first one reads the headers. What is wrong with an image is
 // left to the guest that will convert it: nothing is told of it here.
-std::vector<ImageInfo> Describe(const ConvertOptions& options, const std::string& path,
-                                const std::string& format, bool chain) {
-  InfoOptions probe{.path = path,
-                    .format = format,
-                    .backing_chain = chain,
-                    .force_share = true,
-                    .sandbox = options.sandbox};
+std::vector<ImageInfo> Describe(const ConvertOptions& options, const ImageSpec& image, bool chain) {
+  InfoOptions probe{
+      .image = image, .backing_chain = chain, .force_share = true, .sandbox = options.sandbox};
   if (probe.sandbox.jail == Jail::kThisProcess) probe.sandbox.jail = Jail::kChildProcess;
   const auto report = Info(probe);
   return report.ok() ? report->images : std::vector<ImageInfo>();
@@ -124,19 +120,19 @@ void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
     return;
   }
   if (options.keep_target) {
-    plan.zstd = std::ranges::any_of(Describe(options, options.target, "qcow2", false), UsesZstd);
+    plan.zstd = std::ranges::any_of(
+        Describe(options, {.path = options.target, .format = "qcow2"}, false), UsesZstd);
   }
-  plan.foreign =
-      plan.zstd && std::ranges::any_of(options.sources, [&](const std::string& path) {
-        return std::ranges::any_of(Describe(options, path, options.source_format, true), IsForeign);
-      });
+  plan.foreign = plan.zstd && std::ranges::any_of(options.sources, [&](const ImageSpec& source) {
+                   return std::ranges::any_of(Describe(options, source, true), IsForeign);
+                 });
 }
 
 // Learns the size of the disk where the target is divided into files by it.
 void MeasureDisk(const ConvertOptions& options, TargetPlan& plan) {
   if (options.keep_target || !HasTargetExtents(plan.format, plan.options)) return;
-  for (const std::string& path : options.sources) {
-    for (const ImageInfo& image : Describe(options, path, options.source_format, false)) {
+  for (const ImageSpec& source : options.sources) {
+    for (const ImageInfo& image : Describe(options, source, false)) {
       plan.extents_bytes += (image.report.UnsignedAt("virtual-size") + 511) / 512 * 512;
     }
   }
@@ -177,9 +173,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   const std::string target_name = TargetName(options.target);
   WireWriter request;
   EncodeRequest(ConvertRequest{.sources = devices.sources,
-                               .source_format = FormatFromName(options.source_format),
-                               .snapshot_label = LabelOf(options.snapshot_kind),
-                               .snapshot = options.snapshot,
+                               .snapshot = ViewOf(options.snapshot),
                                .target = devices.target,
                                .target_format = plan.format,
                                .target_options = plan.options,
@@ -201,7 +195,9 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .target_extents = devices.extents,
                                .target_name = target_name,
                                .window_start = options.window.start,
-                               .window_end = options.window.end},
+                               .window_end = options.window.end,
+                               .target_window =
+                                   WindowOf(options.target_window).value_or(instar::RawWindow{})},
                 request);
   const WrittenImage written{.format = plan.format,
                              .zstd = plan.zstd,
@@ -217,7 +213,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   const auto reports = broker.TakeReports();
   if (!reports.ok()) return reports.status();
   return ConvertReport{.isolation = *isolation,
-                       .warnings = Warnings(*reports, options.sources.front())};
+                       .warnings = Warnings(*reports, ShownName(options.sources.front()))};
 }
 
 // Whether the target may share blocks with a source: not where the user asked for storage of its
@@ -234,8 +230,6 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
                  .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
                  .share_blocks = MayShareBlocks(options)});
   if (options.progress) broker.set_progress(options.progress);
-  const auto source_format = StatedFormat(options.sources.front(), options.source_format);
-  if (!source_format.ok()) return source_format.status();
   Devices devices;
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
   auto plan = PlanTarget(options);

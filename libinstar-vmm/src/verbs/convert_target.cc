@@ -52,18 +52,6 @@ std::string WithoutBacking(const std::string& list) {
   return rest;
 }
 
-SnapshotLabel LabelOf(SnapshotKind kind) {
-  switch (kind) {
-    case SnapshotKind::kIdOrName:
-      return SnapshotLabel::kEither;
-    case SnapshotKind::kId:
-      return SnapshotLabel::kId;
-    case SnapshotKind::kName:
-      return SnapshotLabel::kName;
-  }
-  return SnapshotLabel::kEither;
-}
-
 namespace {
 
 absl::Status CheckBacking(const TargetPlan& plan) {
@@ -110,6 +98,10 @@ absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options) {
   if (!format.ok()) return format.status();
   if (absl::Status status = CheckOptionList(*format, options.target_options); !status.ok()) {
     return status;
+  }
+  if (options.target_window && (!options.keep_target || *format != FormatId::kRaw)) {
+    return absl::InvalidArgumentError(
+        "only an existing raw target can be a part of its file (an offset and a size)");
   }
   TargetPlan plan{.format = *format,
                   .options = WithoutBacking(options.target_options),

@@ -37,9 +37,6 @@ std::string TextOption(const std::string& list, std::string_view name);
 // `list` without the options that say what the backing file is.
 std::string WithoutBacking(const std::string& list);
 
-// Which of a snapshot's labels `kind` means.
-SnapshotLabel LabelOf(SnapshotKind kind);
-
 // kInvalidArgument and kUnimplemented in the words of qemu-img, so far as it has some.
 absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options);
 

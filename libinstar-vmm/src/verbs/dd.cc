@@ -18,7 +18,6 @@ absl::StatusOr<ConvertReport> Dd(const DdOptions& options) {
   if (options.block_bytes == 0) return absl::InvalidArgumentError("the block size is 0");
   ConvertOptions convert;
   convert.sources = {options.source};
-  convert.source_format = options.source_format;
   convert.target = options.target;
   convert.target_format = options.target_format;
   convert.force_share = options.force_share;

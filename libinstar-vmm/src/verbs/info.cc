@@ -11,6 +11,7 @@
 #include "instar/requests.h"
 #include "operation/operation.h"
 #include "verbs/jailed_run.h"
+#include "verbs/open_image.h"
 #include "verbs/result_codec.h"
 #include "verbs/stated_format.h"
 
@@ -73,7 +74,7 @@ absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
                                 : DeviceRecord{};
   if (file.path.empty()) return absl::InternalError("info: the guest described no file");
   ImageInfo image;
-  image.filename = file.path;
+  image.filename = image.file_path = file.path;
   PartFiles parts(broker, number);
   if (auto* members = std::get_if<ReportValue::Object>(&report.storage())) {
     for (auto& [key, member] : *members) {
@@ -90,18 +91,26 @@ absl::StatusOr<ImageInfo> Complete(const Broker& broker, ReportValue report) {
   return image;
 }
 
+// Puts the words of the specification in place of those found.
+void TellAsSpecified(const ImageSpec& spec, ImageInfo& image) {
+  if (!spec.name.empty()) image.filename = spec.name;
+  if (!IsFileDriver(spec.format)) return;
+  auto* members = std::get_if<ReportValue::Object>(&image.report.storage());
+  if (members == nullptr) return;
+  for (auto& [key, member] : *members) {
+    if (key == "format") member = ReportValue(spec.format);
+  }
+}
+
 absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
-  const auto format = StatedFormat(options.path, options.format);
-  if (!format.ok()) return format.status();
   Broker broker({});
-  const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
-  if (!device.ok()) return device.status();
+  const auto image = OpenImage(broker, options.image, {.force_share = options.force_share});
+  if (!image.ok()) return image.status();
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
     return status;
   }
   WireWriter request;
-  EncodeRequest(InfoRequest{.image = *device,
-                            .format = *format,
+  EncodeRequest(InfoRequest{.image = *image,
                             .backing_chain = options.backing_chain,
                             .partitions = options.partitions,
                             .max_chain_depth = options.sandbox.max_chain_depth},
@@ -119,10 +128,11 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
   if (reports->empty()) return absl::InternalError("info: the guest reported nothing");
   InfoReport result{.images = {}, .isolation = *isolation};
   for (ReportValue& report : *reports) {
-    auto image = Complete(broker, std::move(report));
-    if (!image.ok()) return image.status();
-    result.images.push_back(*std::move(image));
+    auto completed = Complete(broker, std::move(report));
+    if (!completed.ok()) return completed.status();
+    result.images.push_back(*std::move(completed));
   }
+  TellAsSpecified(options.image, result.images.front());
   return result;
 }
 

@@ -11,7 +11,7 @@
 #include "report/map_stream.h"
 #include "verbs/child.h"
 #include "verbs/map_codec.h"
-#include "verbs/stated_format.h"
+#include "verbs/open_image.h"
 
 namespace instar::vmm {
 namespace {
@@ -19,11 +19,9 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
-  const auto format = StatedFormat(options.path, options.format);
-  if (!format.ok()) return format.status();
   Broker broker({});
-  const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
-  if (!device.ok()) return device.status();
+  const auto image = OpenImage(broker, options.image, {.force_share = options.force_share});
+  if (!image.ok()) return image.status();
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
     return status;
   }
@@ -53,8 +51,7 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
       [&stream](std::span<const std::byte> batch) { return stream.Accept(batch); });
 
   WireWriter request;
-  EncodeRequest(MapRequest{.image = *device,
-                           .format = *format,
+  EncodeRequest(MapRequest{.image = *image,
                            .start = options.start,
                            .max_length = options.max_length,
                            .max_chain_depth = options.sandbox.max_chain_depth},

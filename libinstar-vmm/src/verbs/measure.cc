@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "broker/broker.h"
 #include "formats/base/create_options.h"
@@ -9,8 +10,8 @@
 #include "operation/operation.h"
 #include "verbs/convert_target.h"
 #include "verbs/jailed_run.h"
+#include "verbs/open_image.h"
 #include "verbs/single_report.h"
-#include "verbs/stated_format.h"
 
 namespace instar::vmm {
 namespace {
@@ -19,28 +20,24 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 256 << 20;
 
 absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
-  const auto format = StatedFormat(options.path, options.format);
-  if (!format.ok()) return format.status();
   const auto target_format = WritableFormat(options.target_format);
   if (!target_format.ok()) return target_format.status();
   if (absl::Status status = CheckOptionList(*target_format, options.target_options); !status.ok()) {
     return status;
   }
   Broker broker({});
-  DeviceId image = kNoDevice;
-  if (!options.path.empty()) {
-    const auto device = broker.OpenSource(options.path, {.force_share = options.force_share});
-    if (!device.ok()) return device.status();
-    image = *device;
+  ImageSource image;
+  if (!options.image.path.empty()) {
+    auto opened = OpenImage(broker, options.image, {.force_share = options.force_share});
+    if (!opened.ok()) return opened.status();
+    image = *std::move(opened);
     if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
       return status;
     }
   }
   WireWriter request;
   EncodeRequest(MeasureRequest{.image = image,
-                               .format = *format,
-                               .snapshot_label = LabelOf(options.snapshot_kind),
-                               .snapshot = options.snapshot,
+                               .snapshot = ViewOf(options.snapshot),
                                .size_bytes = options.size_bytes,
                                .target_format = *target_format,
                                .target_options = options.target_options,

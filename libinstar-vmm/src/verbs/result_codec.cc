@@ -19,10 +19,11 @@ enum class ResultTag : std::uint32_t {
   kWarning = 2,    // text
   // One of each for each image, in this order:
   kFilename = 3,             // text; begins the image
-  kActualSize = 4,           // 8 bytes
-  kFileSize = 5,             // 8 bytes
-  kFullBackingFilename = 6,  // text
-  kReport = 7,               // records as of instar/report.h, one object
+  kFilePath = 4,             // text
+  kActualSize = 5,           // 8 bytes
+  kFileSize = 6,             // 8 bytes
+  kFullBackingFilename = 7,  // text
+  kReport = 8,               // records as of instar/report.h, one object
 };
 
 constexpr std::uint32_t Tag(ResultTag tag) { return static_cast<std::uint32_t>(tag); }
@@ -89,6 +90,9 @@ class ImageDecoder {
         image_ = {};
         image_.filename = field.AsText();
         return true;
+      case ResultTag::kFilePath:
+        image_.file_path = field.AsText();
+        return true;
       case ResultTag::kActualSize:
         return Number(field, image_.actual_size);
       case ResultTag::kFileSize:
@@ -142,6 +146,7 @@ std::vector<std::byte> EncodeResult(const InfoReport& report) {
   writer.Unsigned(Tag(ResultTag::kIsolation), static_cast<std::uint64_t>(report.isolation));
   for (const ImageInfo& image : report.images) {
     writer.Text(Tag(ResultTag::kFilename), image.filename);
+    writer.Text(Tag(ResultTag::kFilePath), image.file_path);
     writer.Unsigned(Tag(ResultTag::kActualSize), image.actual_size);
     writer.Unsigned(Tag(ResultTag::kFileSize), image.file_size);
     writer.Text(Tag(ResultTag::kFullBackingFilename), image.full_backing_filename);

@@ -9,6 +9,7 @@
 
 #include "formats/base/image_reader.h"
 #include "instar/host.h"
+#include "instar/image_source.h"
 
 namespace instar {
 
@@ -18,6 +19,7 @@ struct Layer {
   std::unique_ptr<HostDevice> device;
   std::vector<std::unique_ptr<HostDevice>> attached;  // data file, extents
   std::unique_ptr<ImageReader> reader;
+  std::uint64_t raw_start_bytes = 0;  // of a raw image: where in its file the disk begins
 };
 
 // Which files that an image names are opened along with it. Extents, which are parts of the image
@@ -30,11 +32,9 @@ enum class References {
 };
 
 struct ChainOptions {
-  DeviceId image = kNoDevice;
-  FormatId format = FormatId::kUnknown;  // of the top image; kUnknown: probe
-  std::string_view snapshot;             // of the top image; empty for the active layer
-  SnapshotLabel snapshot_label = SnapshotLabel::kEither;  // what `snapshot` is
-  std::uint64_t max_depth = 64;                           // layers
+  ImageSource image{};
+  SnapshotChoice snapshot{};     // of the top image; empty for the active layer
+  std::uint64_t max_depth = 64;  // layers
   References references = References::kAll;
 };
 
@@ -74,9 +74,10 @@ class ChainCursor {
 
 class Chain {
  public:
-  // Opens the image and, as asked, what it names. A backing file without a stated format must probe
-  // as a known format other than raw. kLimit beyond max_depth; a cycle ends there or is kDenied by
-  // the host. Every error names the device it is about.
+  // Opens the image and, as asked, what it names or what the caller put in its place. A backing
+  // file that an image names without stating its format must probe as a known format other than
+  // raw; one that the caller named may be raw, as the image itself may. kLimit beyond max_depth; a
+  // cycle ends there or is kDenied by the host. Every error names the device it is about.
   static Result<std::unique_ptr<Chain>> Open(Host& host, const ChainOptions& options);
 
   [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }

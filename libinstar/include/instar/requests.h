@@ -12,14 +12,15 @@
 #include <vector>
 
 #include "formats/base/ids.h"
+#include "instar/image_source.h"
+#include "instar/image_source_wire.h"
 #include "instar/wire.h"
 
 namespace instar {
 
 // instar info. Emits one report per image of the chain, top first (report.h).
 struct InfoRequest {
-  DeviceId image = kNoDevice;
-  FormatId format = FormatId::kUnknown;  // kUnknown: probe
+  ImageSource image{};
   bool backing_chain = false;
   bool partitions = false;  // report the partition table of raw images
   std::uint64_t max_chain_depth = 64;
@@ -27,7 +28,6 @@ struct InfoRequest {
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(1, image);
-    visit(2, format);
     visit(3, backing_chain);
     visit(4, max_chain_depth);
     visit(5, partitions);
@@ -67,10 +67,8 @@ struct CreateRequest {
 // instar measure. Emits one report: an object with "required", "fully-allocated" and, where dirty
 // bitmaps can be copied, "bitmaps".
 struct MeasureRequest {
-  DeviceId image = kNoDevice;            // kNoDevice: an empty disk of `size_bytes`
-  FormatId format = FormatId::kUnknown;  // kUnknown: probe
-  SnapshotLabel snapshot_label = SnapshotLabel::kEither;
-  std::string_view snapshot;  // empty for the active layer
+  ImageSource image{};        // without a device: an empty disk of `size_bytes`
+  SnapshotChoice snapshot{};  // empty for the active layer
   std::uint64_t size_bytes = 0;
   FormatId target_format = FormatId::kRaw;
   std::string_view target_options;
@@ -79,9 +77,9 @@ struct MeasureRequest {
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(1, image);
-    visit(2, format);
-    visit(3, snapshot_label);
-    visit(4, snapshot);
+    visit(2, snapshot.id_or_name);
+    visit(3, snapshot.id);
+    visit(4, snapshot.name);
     visit(5, size_bytes);
     visit(6, target_format);
     visit(7, target_options);
@@ -91,16 +89,14 @@ struct MeasureRequest {
 
 // instar map. Emits the records of map_records.h.
 struct MapRequest {
-  DeviceId image = kNoDevice;
-  FormatId format = FormatId::kUnknown;  // kUnknown: probe
-  std::uint64_t start = 0;               // of what is told, in bytes of the virtual disk
+  ImageSource image{};
+  std::uint64_t start = 0;  // of what is told, in bytes of the virtual disk
   std::uint64_t max_length = ~std::uint64_t{0};
   std::uint64_t max_chain_depth = 64;
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(1, image);
-    visit(2, format);
     visit(3, start);
     visit(4, max_length);
     visit(5, max_chain_depth);
@@ -109,10 +105,8 @@ struct MapRequest {
 
 // instar compare. Emits one report, an object: see RunCompare.
 struct CompareRequest {
-  DeviceId first = kNoDevice;
-  DeviceId second = kNoDevice;
-  FormatId first_format = FormatId::kUnknown;  // kUnknown: probe
-  FormatId second_format = FormatId::kUnknown;
+  ImageSource first{};
+  ImageSource second{};
   bool strict = false;  // -s
   std::uint64_t workers = 1;
   std::uint64_t max_chain_depth = 64;
@@ -121,8 +115,6 @@ struct CompareRequest {
   void Visit(Visitor&& visit) {
     visit(1, first);
     visit(2, second);
-    visit(3, first_format);
-    visit(4, second_format);
     visit(5, strict);
     visit(6, workers);
     visit(7, max_chain_depth);
@@ -131,24 +123,20 @@ struct CompareRequest {
 
 // instar check. Emits reports: see RunCheck.
 struct CheckRequest {
-  DeviceId image = kNoDevice;
-  FormatId format = FormatId::kUnknown;  // kUnknown: probe
-  std::uint64_t max_findings = 10'000;   // that are told; all are counted
+  ImageSource image{};
+  std::uint64_t max_findings = 10'000;  // that are told; all are counted
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(1, image);
-    visit(2, format);
     visit(3, max_findings);
   }
 };
 
 // instar convert, and dd.
 struct ConvertRequest {
-  std::vector<DeviceId> sources;                // concatenated, in this order
-  FormatId source_format = FormatId::kUnknown;  // kUnknown: probe each
-  SnapshotLabel snapshot_label = SnapshotLabel::kEither;
-  std::string_view snapshot;  // -l: ID or name; empty for the active layer
+  std::vector<ImageSource> sources;  // concatenated, in this order
+  SnapshotChoice snapshot{};         // -l; empty for the active layer
   DeviceId target = kNoDevice;
   FormatId target_format = FormatId::kRaw;
   std::string_view
@@ -174,12 +162,15 @@ struct ConvertRequest {
   // end gives an empty disk and is reported: an object "window" with "beyond-end".
   std::uint64_t window_start = 0;
   std::uint64_t window_end = ~std::uint64_t{0};
+  // Of a raw target that is kept (-n): where in its file the disk lies.
+  RawWindow target_window{};
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(1, sources);
-    visit(2, source_format);
-    visit(3, snapshot);
+    visit(2, snapshot.id_or_name);
+    visit(3, snapshot.id);
+    visit(22, snapshot.name);
     visit(4, target);
     visit(5, target_format);
     visit(6, target_options);
@@ -198,11 +189,12 @@ struct ConvertRequest {
     visit(19, workers);
     visit(20, max_chain_depth);
     visit(21, max_virtual_bytes);
-    visit(22, snapshot_label);
     visit(30, target_extents);
     visit(31, target_name);
     visit(23, window_start);
     visit(24, window_end);
+    visit(25, target_window.offset_bytes);
+    visit(26, target_window.size_bytes);
   }
 };
 
@@ -219,8 +211,9 @@ class RequestEncoder {
   void operator()(std::uint32_t tag, FormatId& v) {
     writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
   }
-  void operator()(std::uint32_t tag, SnapshotLabel& v) {
-    writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
+  void operator()(std::uint32_t tag, ImageSource& v) { EncodeImageSource(tag, v, writer_); }
+  void operator()(std::uint32_t tag, std::vector<ImageSource>& v) {
+    for (ImageSource& source : v) (*this)(tag, source);
   }
   void operator()(std::uint32_t tag, std::string_view& v) { writer_.Text(tag, v); }
   void operator()(std::uint32_t tag, std::vector<DeviceId>& v) {
@@ -244,8 +237,11 @@ class RequestDecoder {
   void operator()(std::uint32_t tag, DeviceId& v) {
     if (tag == field_.tag) v = DeviceId{static_cast<std::uint32_t>(Number())};
   }
-  void operator()(std::uint32_t tag, SnapshotLabel& v) {
-    if (tag == field_.tag) v = SnapshotLabel{static_cast<std::uint32_t>(Number())};
+  void operator()(std::uint32_t tag, ImageSource& v) {
+    if (tag == field_.tag) v = DecodeImageSource(field_);
+  }
+  void operator()(std::uint32_t tag, std::vector<ImageSource>& v) {
+    if (tag == field_.tag) v.push_back(DecodeImageSource(field_));
   }
   void operator()(std::uint32_t tag, FormatId& v) {
     if (tag == field_.tag) v = FormatId{static_cast<std::uint32_t>(Number())};

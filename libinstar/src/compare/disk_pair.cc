@@ -10,7 +10,6 @@ Result<std::unique_ptr<DiskPair>> DiskPair::Open(Host& host, const CompareReques
   for (const std::size_t side : {0, 1}) {
     ConvertRequest one;
     one.sources.push_back(side == 0 ? request.first : request.second);
-    one.source_format = side == 0 ? request.first_format : request.second_format;
     one.max_chain_depth = request.max_chain_depth;
     INSTAR_ASSIGN_OR_RETURN(pair->disks_[side],
                             convert::SourceDisk::Open(host, one, /*inherit=*/false));

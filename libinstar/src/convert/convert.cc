@@ -100,7 +100,7 @@ Status RunWorkers(const Job& job, unsigned count) {
 Status CheckBitmaps(const SourceDisk& disk, const Target& target, const ConvertRequest& request) {
   if (disk.chain(0).top().format() != FormatId::kQcow2) {
     Error error = Unsupported("--bitmaps: images of the source's format have no bitmaps").error();
-    return std::unexpected(error.On(request.sources.front()));
+    return std::unexpected(error.On(request.sources.front().device));
   }
   if (request.target_format != FormatId::kQcow2) {
     Error error = Unsupported("--bitmaps: images of the target's format have no bitmaps").error();
@@ -137,7 +137,7 @@ Status Run(Host& host, const ConvertRequest& request) {
     Error error = OverLimit("the virtual disk has {0} bytes, more than the limit of {1}", size,
                             request.max_virtual_bytes)
                       .error();
-    return std::unexpected(error.On(request.sources.front()));
+    return std::unexpected(error.On(request.sources.front().device));
   }
   const unsigned count = Workers(host, request, size);
   INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));

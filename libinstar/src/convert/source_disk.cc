@@ -12,11 +12,10 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
   auto disk = std::make_unique<SourceDisk>();
   disk->inherit_ = inherit;
   disk->sources_.reserve(request.sources.size());
-  for (const DeviceId id : request.sources) {
-    const ChainOptions options{.image = id,
-                               .format = request.source_format,
+  for (const ImageSource& image : request.sources) {
+    const DeviceId id = image.device;
+    const ChainOptions options{.image = image,
                                .snapshot = request.snapshot,
-                               .snapshot_label = request.snapshot_label,
                                .max_depth = request.max_chain_depth,
                                .references = References::kAll};
     Source source;
@@ -72,16 +71,19 @@ std::optional<Piece> SourceDisk::BareRaw(std::uint64_t offset, std::uint64_t max
   max_length = std::min(max_length, window_bytes_ - offset);
   const std::size_t index = SourceAt(window_start_ + offset);
   const Source& source = sources_[index];
-  const HostDevice& device = *source.chain->layers().front().device;
+  const Layer& layer = source.chain->layers().front();
+  const HostDevice& device = *layer.device;
   const std::uint64_t local = window_start_ + offset - source.start;
-  const std::uint64_t bytes = std::min(device.size_bytes(), source.chain->virtual_size_bytes());
-  if (!source.bare_raw || local >= bytes) return std::nullopt;
+  if (!source.bare_raw) return std::nullopt;
+  const std::uint64_t bytes =
+      std::min(device.size_bytes() - layer.raw_start_bytes, source.chain->virtual_size_bytes());
+  if (local >= bytes) return std::nullopt;
   return Piece{.kind = Piece::Kind::kData,
                .source = static_cast<std::uint32_t>(index),
                .offset = offset,
                .length_bytes = std::min(max_length, bytes - local),
                .device = device.id(),
-               .file_offset = local};
+               .file_offset = layer.raw_start_bytes + local};
 }
 
 std::uint64_t SourceDisk::UnreadableBytes(std::uint64_t offset, std::uint64_t max_length) const {

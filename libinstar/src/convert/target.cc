@@ -51,8 +51,7 @@ Status Target::OpenBacking(Host& host, const ConvertRequest& request) {
   if (format == FormatId::kUnknown && !request.backing_format.empty()) {
     return Unsupported("the backing file format given is not known");
   }
-  INSTAR_ASSIGN_OR_RETURN(backing_, Chain::Open(host, {.image = request.backing,
-                                                       .format = format,
+  INSTAR_ASSIGN_OR_RETURN(backing_, Chain::Open(host, {.image = {request.backing, format},
                                                        .max_depth = request.max_chain_depth,
                                                        .references = References::kNone}));
   backing_bytes_ = backing_->virtual_size_bytes();
@@ -75,6 +74,7 @@ Result<std::unique_ptr<ImageWriter>> Target::MakeWriter(const ConvertRequest& re
                               .data_file = data_file_.get(),
                               .extents = extents,
                               .target_name = request.target_name,
+                              .window = request.target_window,
                               .compress = request.compress,
                               .workers = workers};
   return request.keep_target ? OverwriteImage(options) : CreateImage(options);

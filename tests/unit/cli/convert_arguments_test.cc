@@ -23,13 +23,15 @@ vmm::ConvertOptions Options(const std::string& line) {
 
 TEST(ConvertArguments, TheLastFileIsTheTarget) {
   const auto options = Options("a b c");
-  EXPECT_THAT(options.sources, ElementsAre("a", "b"));
+  ASSERT_EQ(options.sources.size(), 2u);
+  EXPECT_EQ(options.sources[0].path, "a");
+  EXPECT_EQ(options.sources[1].path, "b");
   EXPECT_EQ(options.target, "c");
 }
 
 TEST(ConvertArguments, DefaultsAreThoseOfQemuImg) {
   const auto options = Options("a b");
-  EXPECT_EQ(options.source_format, "");
+  EXPECT_EQ(options.sources.front().format, "");
   EXPECT_EQ(options.target_format, "raw");
   EXPECT_EQ(options.target_options, "");
   EXPECT_EQ(options.sparse_bytes, 4096u);
@@ -52,10 +54,10 @@ TEST(ConvertArguments, BothSpellingsOfEachOptionAreTaken) {
         "a -cUfqcow2 -Oqcow2 -ocluster_size=4k -ls1 -b base -Fraw -S8k -tnone -Tdirectsync -r1M "
         "--bitmaps --skip --salv b"}) {
     const auto options = Options(line);
-    EXPECT_EQ(options.source_format, "qcow2") << line;
+    EXPECT_EQ(options.sources.front().format, "qcow2") << line;
     EXPECT_EQ(options.target_format, "qcow2") << line;
     EXPECT_EQ(options.target_options, "cluster_size=4k") << line;
-    EXPECT_EQ(options.snapshot, "s1") << line;
+    EXPECT_EQ(options.snapshot.id_or_name, "s1") << line;
     EXPECT_EQ(options.backing_file, "base") << line;
     EXPECT_EQ(options.backing_format, "raw") << line;
     EXPECT_EQ(options.sparse_bytes, 8192u) << line;
@@ -84,12 +86,14 @@ TEST(ConvertArguments, RepeatedOptionListsAreJoined) {
 }
 
 TEST(ConvertArguments, SnapshotsAreChosenByIdOrName) {
-  EXPECT_EQ(Options("-l s1 a b").snapshot, "s1");
-  EXPECT_EQ(Options("-l snapshot.id=1 a b").snapshot, "1");
-  EXPECT_EQ(Options("-l snapshot.name=x,,y a b").snapshot, "x,y");
-  EXPECT_EQ(Options("-l snapshot.id=1 a b").snapshot_kind, vmm::SnapshotKind::kId);
-  EXPECT_EQ(Options("-l snapshot.name=1 a b").snapshot_kind, vmm::SnapshotKind::kName);
-  EXPECT_EQ(Options("-l 1 a b").snapshot_kind, vmm::SnapshotKind::kIdOrName);
+  EXPECT_EQ(Options("-l s1 a b").snapshot.id_or_name, "s1");
+  EXPECT_EQ(Options("-l snapshot.id=1 a b").snapshot.id, "1");
+  EXPECT_EQ(Options("-l snapshot.id=1 a b").snapshot.name, "");
+  EXPECT_EQ(Options("-l snapshot.name=x,,y a b").snapshot.name, "x,y");
+  const vmm::SnapshotChoice both = Options("-l snapshot.name=x,snapshot.id=1 a b").snapshot;
+  EXPECT_EQ(both.id, "1");
+  EXPECT_EQ(both.name, "x");
+  EXPECT_EQ(both.id_or_name, "");
 }
 
 TEST(ConvertArguments, QuietSuppressesProgress) {
@@ -151,10 +155,11 @@ TEST(ConvertArguments, MistakesAreToldAsByQemuImg) {
       {"-l snapshot.foo=s a b", "Failed in parsing snapshot param 'snapshot.foo=s'"},
       {"-O nope -o help", "Unknown file format 'nope'"},
       {"-O vdi -o help", "Writing format 'vdi' is not available in this version"},
-      {"--target-image-opts -n a b",
-       "--target-image-opts is not available in this version; name files instead"},
-      {"--image-opts a b", "--image-opts is not available in this version; name files instead"},
-      {"--object secret a b", "--object is not available in this version; name files instead"},
+      {"--target-image-opts a b", "--target-image-opts requires use of -n flag"},
+      {"--target-image-opts -n -O raw a b", "--image-opts and --format are mutually exclusive"},
+      {"--image-opts -f raw a b", "--image-opts and --format are mutually exclusive"},
+      {"-l snapshot.id=1,snapshot.name= a b", "Failed to load snapshot: Can't find snapshot"},
+      {"--object secret a b", "--object is not available in this version"},
   };
   for (const Case& c : kCases) {
     const auto command = Read(c.line);

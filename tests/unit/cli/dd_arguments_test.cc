@@ -19,9 +19,9 @@ TEST(DdArguments, OperandsAndOptionsMayBeMixed) {
                            "bs=1 if=x bs=0x1000 of=b count=3 skip=2 -fraw if=a -UOqcow2"}) {
     const auto command = Read(line);
     ASSERT_TRUE(command) << line << ": " << command.error().text;
-    EXPECT_EQ(command->options.source, "a");
+    EXPECT_EQ(command->options.source.path, "a");
     EXPECT_EQ(command->options.target, "b");
-    EXPECT_EQ(command->options.source_format, "raw");
+    EXPECT_EQ(command->options.source.format, "raw");
     EXPECT_EQ(command->options.target_format, "qcow2");
     EXPECT_EQ(command->options.block_bytes, 4096u);
     EXPECT_EQ(command->options.count, 3u);
@@ -33,7 +33,7 @@ TEST(DdArguments, OperandsAndOptionsMayBeMixed) {
 TEST(DdArguments, BlocksOf512AndAllOfTheDiskAreTheDefault) {
   const auto command = Read("if=a=b of=c");
   ASSERT_TRUE(command);
-  EXPECT_EQ(command->options.source, "a=b");
+  EXPECT_EQ(command->options.source.path, "a=b");
   EXPECT_EQ(command->options.block_bytes, 512u);
   EXPECT_FALSE(command->options.count.has_value());
   EXPECT_EQ(command->options.skip, 0u);

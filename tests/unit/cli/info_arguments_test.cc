@@ -18,8 +18,8 @@ TEST(InfoArguments, BothSpellingsOfEachOptionAreTaken) {
                            "disk --backing -Ufqcow2 --out json"}) {
     const auto command = Read(line);
     ASSERT_TRUE(command) << line << ": " << command.error().text;
-    EXPECT_EQ(command->options.path, "disk");
-    EXPECT_EQ(command->options.format, "qcow2");
+    EXPECT_EQ(command->options.image.path, "disk");
+    EXPECT_EQ(command->options.image.format, "qcow2");
     EXPECT_TRUE(command->options.backing_chain);
     EXPECT_TRUE(command->options.force_share);
     EXPECT_TRUE(command->json);
@@ -30,7 +30,7 @@ TEST(InfoArguments, DefaultsAreHumanAndProbing) {
   const auto command = Read("disk");
   ASSERT_TRUE(command);
   EXPECT_FALSE(command->json);
-  EXPECT_EQ(command->options.format, "");
+  EXPECT_EQ(command->options.image.format, "");
   EXPECT_FALSE(command->options.backing_chain);
   EXPECT_FALSE(command->options.force_share);
 }
@@ -51,8 +51,13 @@ TEST(InfoArguments, MistakesAreToldAsByQemuImg) {
       {"-f", Stop::Kind::kUsage, "missing argument for option '-f'"},
       {"-Z a", Stop::Kind::kUsage, "unrecognized option '-Z'"},
       {"--o json a", Stop::Kind::kUsage, "unrecognized option '--o'"},
-      {"--image-opts a", Stop::Kind::kError,
-       "--image-opts is not available in this version; name a file instead"},
+      {"--object a b", Stop::Kind::kError, "--object is not available in this version"},
+      {"--image-opts -f raw a", Stop::Kind::kError,
+       "--image-opts and --format are mutually exclusive"},
+      {"--image-opts driver=qcow2,file.filename=a,backing.driver=raw", Stop::Kind::kError,
+       "Could not open 'driver=qcow2,file.filename=a,backing.driver=raw': info does not support "
+       "the "
+       "option 'backing'"},
       {"--workers=99 a", Stop::Kind::kError,
        "Invalid number of workers. Allowed number of workers is between 1 and 16"},
   };

@@ -88,6 +88,21 @@ TEST_F(InfoHuman, Version80AddedTheFileBelowTheFormat) {
             "    disk size: 4 KiB\n");
 }
 
+TEST_F(InfoHuman, ADescribedImageIsShownWithTheFileItStandsIn) {
+  vmm::ImageInfo image = SampleRawImage();
+  image.filename = "json:{}";
+  EXPECT_THAT(Text(image, kNew), HasSubstr("image: json:{}\n"));
+  EXPECT_THAT(Text(image, kNew), HasSubstr("    filename: r.raw\n"));
+}
+
+TEST_F(InfoHuman, AFileAsItIsHasNoNodeBelow) {
+  vmm::ImageInfo image = SampleRawImage();
+  std::get<vmm::ReportValue::Object>(image.report.storage())[1].second =
+      vmm::ReportValue(std::string("file"));
+  EXPECT_THAT(Text(image, kNew), HasSubstr("file format: file\n"));
+  EXPECT_THAT(Text(image, kNew), Not(HasSubstr("Child node")));
+}
+
 TEST_F(InfoHuman, ImagesOfAChainAreSeparatedByEmptyLines) {
   const vmm::ImageInfo images[] = {SampleRawImage(), SampleRawImage()};
   const std::string one = InfoText({images, 1}, kOld);

@@ -61,6 +61,21 @@ TEST(InfoJson, MembersComeInTheOrderOfQemuImg) {
             "}\n");
 }
 
+TEST(InfoJson, ADescribedImageIsNamedSoAndItsFileByItsPath) {
+  vmm::ImageInfo image = SampleRawImage();
+  image.filename = "json:{}";
+  const std::string text = InfoJson({&image, 1}, false, kNew);
+  EXPECT_THAT(text, HasSubstr("\n                \"filename\": \"r.raw\","));
+  EXPECT_THAT(text, HasSubstr("\n    \"filename\": \"json:{}\","));
+}
+
+TEST(InfoJson, AFileAsItIsHasNoChildren) {
+  vmm::ImageInfo image = SampleRawImage();
+  std::get<vmm::ReportValue::Object>(image.report.storage())[1].second =
+      vmm::ReportValue(std::string("file"));
+  EXPECT_THAT(InfoJson({&image, 1}, false, kNew), HasSubstr("{\n    \"children\": [\n    ],\n"));
+}
+
 TEST(InfoJson, Version80AddedTheChildren) {
   const vmm::ImageInfo image = SampleRawImage();
   EXPECT_EQ(InfoJson({&image, 1}, false, kNew),

@@ -21,12 +21,11 @@ TEST(MeasureArguments, BothSpellingsOfEachOptionAreTaken) {
                            "disk -Oqcow2 -oa=1 --format raw -lsnapshot.id=7 -U --out=json"}) {
     const auto command = Read(line);
     ASSERT_TRUE(command) << line << ": " << command.error().text;
-    EXPECT_EQ(command->options.path, "disk");
+    EXPECT_EQ(command->options.image.path, "disk");
     EXPECT_EQ(command->options.target_format, "qcow2");
     EXPECT_EQ(command->options.target_options, "a=1");
-    EXPECT_EQ(command->options.format, "raw");
-    EXPECT_EQ(command->options.snapshot, "7");
-    EXPECT_EQ(command->options.snapshot_kind, vmm::SnapshotKind::kId);
+    EXPECT_EQ(command->options.image.format, "raw");
+    EXPECT_EQ(command->options.snapshot.id, "7");
     EXPECT_TRUE(command->options.force_share);
     EXPECT_TRUE(command->json);
   }
@@ -36,7 +35,7 @@ TEST(MeasureArguments, ASizeStandsForAnImage) {
   for (const char* line : {"--size 1G", "-s 1G", "--size=0x40000000"}) {
     const auto command = Read(line);
     ASSERT_TRUE(command) << line;
-    EXPECT_EQ(command->options.path, "");
+    EXPECT_EQ(command->options.image.path, "");
     EXPECT_EQ(command->options.size_bytes, std::uint64_t{1} << 30);
     EXPECT_EQ(command->options.target_format, "raw");
     EXPECT_FALSE(command->json);
@@ -56,7 +55,8 @@ TEST(MeasureArguments, MistakesAreToldAsByQemuImg) {
            Case{"-f raw --size 1M", "--image-opts, -f, and -l require a filename argument."},
            Case{"--output=xml --size 1", "--output must be used with human or json as argument."},
            Case{"--size 1q", "Invalid image size specified."},
-           Case{"--image-opts disk", "--image-opts is not available in this version"},
+           Case{"--object x disk", "--object is not available in this version"},
+           Case{"--image-opts --size 1M", "--image-opts, -f, and -l require a filename argument."},
        }) {
     const auto command = Read(c.line);
     ASSERT_FALSE(command) << c.line;

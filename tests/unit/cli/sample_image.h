@@ -59,7 +59,7 @@ inline vmm::ImageInfo SampleImage() {
   Add(report, "encrypted", true);
   Add(report, "dirty-flag", true);
   vmm::ImageInfo image;
-  image.filename = "dir/top.qcow2";
+  image.filename = image.file_path = "dir/top.qcow2";
   image.actual_size = 225280;
   image.file_size = 196672;
   image.full_backing_filename = "dir/base.qcow2";
@@ -73,7 +73,7 @@ inline vmm::ImageInfo SampleRawImage() {
   Add(report, "format", "raw");
   Add(report, "virtual-size", std::uint64_t{1024});
   vmm::ImageInfo image;
-  image.filename = "r.raw";
+  image.filename = image.file_path = "r.raw";
   image.actual_size = 4096;
   image.file_size = 1000;
   image.report = vmm::ReportValue(std::move(report));

@@ -40,8 +40,7 @@ class ConvertFaultTest : public ::testing::TestWithParam<ConvertCase> {
   static void Convert(RecordingCallTable& calls, FormatId from, FormatId to, bool compress,
                       const char* options) {
     ConvertRequest request;
-    request.sources = {DeviceId{0}};
-    request.source_format = from;
+    request.sources = {{DeviceId{0}, from}};
     request.target = DeviceId{1};
     request.target_format = to;
     request.compress = compress;

@@ -221,7 +221,7 @@ TEST(Chain, AReadErrorNamesTheDevice) {
 TEST(Chain, AMissingSnapshotIsNotFound) {
   FakeHost host;
   ImageBuilder(host, kTop, kCluster).Finish();
-  const auto chain = Chain::Open(host, {.image = kTop, .snapshot = "monday"});
+  const auto chain = Chain::Open(host, {.image = kTop, .snapshot = {.id_or_name = "monday"}});
   ASSERT_FALSE(chain.has_value());
   EXPECT_EQ(chain.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(chain.error().device, kTop);

@@ -127,8 +127,7 @@ TEST(Compare, AnImageThatDoesNotOpenTellsNothing) {
   FakeHost host;
   MakeRaw(host, kFirst, kMiB, {});
   MakeRaw(host, kSecond, kMiB, {});
-  const Status status =
-      RunCompare(host, {.first = kFirst, .second = kSecond, .second_format = FormatId::kQcow2});
+  const Status status = RunCompare(host, {.first = kFirst, .second = {kSecond, FormatId::kQcow2}});
   EXPECT_FALSE(status.has_value());
   EXPECT_TRUE(host.emitted().empty());
 }

@@ -350,7 +350,7 @@ TEST(Convert, ASourceOfAStatedFormatIsNotProbed) {
   ImageBuilder(host, kSource, kMiB).Data(0, Pattern(1, kCluster)).Finish();
   host.AddTarget(kTarget);
   ConvertRequest request = To(FormatId::kRaw);
-  request.source_format = FormatId::kRaw;
+  request.sources.front().format = FormatId::kRaw;
   ExpectConverts(host, request);
   Bytes source = FileOf(host, kSource);
   source.resize(host.At(kTarget).file.size);
@@ -447,7 +447,7 @@ TEST(Convert, SourceErrorsLeaveTheTargetUntouched) {
   MakeRaw(host, kSource, 4096, {});
   FakeHost::Device& target = host.AddTarget(kTarget);
   ConvertRequest request = To(FormatId::kRaw);
-  request.source_format = FormatId::kQcow2;
+  request.sources.front().format = FormatId::kQcow2;
   EXPECT_EQ(ErrorOf(host, request).device, kSource);
   EXPECT_FALSE(target.touched);
 }
@@ -535,7 +535,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"SnapshotOfSeveral",
                 [](ConvertRequest& r) {
                   r.sources = {kSource, kBase};
-                  r.snapshot = "1";
+                  r.snapshot.id_or_name = "1";
                 }},
         Refused{"BackingFileOfSeveral",
                 [](ConvertRequest& r) {

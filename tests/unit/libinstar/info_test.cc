@@ -89,7 +89,7 @@ TEST(Info, WithTheChainNoDataFileIsOpened) {
 TEST(Info, AStatedFormatIsFinal) {
   FakeHost host;
   ImageBuilder(host, kTop, 1 << 20).Finish();
-  ASSERT_TRUE(RunInfo(host, {.image = kTop, .format = FormatId::kRaw}).has_value());
+  ASSERT_TRUE(RunInfo(host, {.image = {kTop, FormatId::kRaw}}).has_value());
   EXPECT_THAT(ReportText(host), HasSubstr("format: 'raw'"));
 }
 

@@ -116,7 +116,7 @@ class ImageBuilder {
 
 // The virtual disk of an image with its chain.
 inline Bytes ReadDisk(FakeHost& host, DeviceId id, FormatId format) {
-  const auto chain = Chain::Open(host, {.image = id, .format = format});
+  const auto chain = Chain::Open(host, {.image = {id, format}});
   EXPECT_TRUE(chain.has_value()) << (chain ? "" : chain.error().message);
   if (!chain) return {};
   Bytes disk((*chain)->virtual_size_bytes());

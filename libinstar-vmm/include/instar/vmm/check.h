@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "instar/vmm/convert.h"
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct CheckOptions {
-  std::string path;
-  std::string format;                       // empty: probe
+  ImageSpec image;
   bool force_share = false;                 // -U
   CacheMode cache = CacheMode::kWriteback;  // -T
   SandboxOptions sandbox;

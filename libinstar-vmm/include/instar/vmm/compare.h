@@ -10,15 +10,14 @@
 #include <string>
 
 #include "instar/vmm/convert.h"
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct CompareOptions {
-  std::string first;
-  std::string second;
-  std::string first_format;  // empty: probe
-  std::string second_format;
+  ImageSpec first;
+  ImageSpec second;
   bool strict = false;                      // -s: sizes and allocation must be the same, too
   bool force_share = false;                 // -U
   CacheMode cache = CacheMode::kWriteback;  // -T

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
@@ -16,8 +18,13 @@ namespace instar::vmm {
 // As qemu-img's -t and -T.
 enum class CacheMode { kWriteback, kWritethrough, kNone, kDirectsync, kUnsafe };
 
-// What ConvertOptions::snapshot is.
-enum class SnapshotKind { kIdOrName, kId, kName };
+// An internal snapshot: by either of its labels, or by all of those that are stated. Empty: what
+// the image holds now.
+struct SnapshotChoice {
+  std::string id_or_name;  // the ID, or where no snapshot has it, the name
+  std::string id;
+  std::string name;
+};
 
 // A stretch of the source's disk, in bytes; as much of it as there is.
 struct DiskWindow {
@@ -26,15 +33,14 @@ struct DiskWindow {
 };
 
 struct ConvertOptions {
-  std::vector<std::string> sources;  // concatenated
-  std::string source_format;         // empty: probe
-  std::string snapshot;              // -l; empty for the active layer
-  SnapshotKind snapshot_kind = SnapshotKind::kIdOrName;
+  std::vector<ImageSpec> sources;  // concatenated
+  SnapshotChoice snapshot;         // -l
   std::string target;
   std::string target_format = "raw";
-  std::string target_options;  // -o, joined by ','
-  std::string backing_file;    // -B
-  std::string backing_format;  // -F
+  std::optional<RawWindow> target_window;  // of a raw target that is kept: what to write into
+  std::string target_options;              // -o, joined by ','
+  std::string backing_file;                // -B
+  std::string backing_format;              // -F
   bool compress = false;
   bool keep_target = false;  // -n
   bool target_is_zero = false;

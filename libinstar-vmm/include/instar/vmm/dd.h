@@ -9,14 +9,14 @@
 #include <string>
 
 #include "instar/vmm/convert.h"
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct DdOptions {
-  std::string source;         // if=
-  std::string source_format;  // empty: probe
-  std::string target;         // of=
+  ImageSpec source;    // if=
+  std::string target;  // of=
   std::string target_format = "raw";
   std::uint64_t block_bytes = 512;  // bs=
   std::optional<std::uint64_t>

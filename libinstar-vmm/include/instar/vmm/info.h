@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/report.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct InfoOptions {
-  std::string path;
-  std::string format;  // empty: probe
+  ImageSpec image;
   // Report the whole chain; else nothing the image names is opened, but for its own extents.
   bool backing_chain = false;
   bool partitions = false;   // report the partition table of a raw image ("partition-table")
@@ -23,7 +23,8 @@ struct InfoOptions {
 };
 
 struct ImageInfo {
-  std::string filename;  // as the user or the overlay named it, joined as qemu-img shows it
+  std::string filename;   // as the user or the overlay named it, joined as qemu-img shows it
+  std::string file_path;  // of the file it stands in: the same, unless ImageSpec::name is stated
   std::uint64_t actual_size = 0;      // bytes of storage the file occupies
   std::uint64_t file_size = 0;        // bytes, length of the file
   std::string full_backing_filename;  // backing-filename resolved lexically; empty without one

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
@@ -28,8 +29,7 @@ struct MapEntry {
 };
 
 struct MapOptions {
-  std::string path;
-  std::string format;  // empty: probe
+  ImageSpec image;
   std::uint64_t start = 0;
   std::uint64_t max_length = ~std::uint64_t{0};
   bool force_share = false;  // -U

@@ -9,16 +9,15 @@
 #include <string>
 
 #include "instar/vmm/convert.h"
+#include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct MeasureOptions {
-  std::string path;              // the image that would be converted; or
-  std::uint64_t size_bytes = 0;  // without a path, an empty disk of this size
-  std::string format;            // of `path`; empty: probe
-  std::string snapshot;          // -l; empty for the active layer
-  SnapshotKind snapshot_kind = SnapshotKind::kIdOrName;
+  ImageSpec image;               // that would be converted; or
+  std::uint64_t size_bytes = 0;  // without a path in it, an empty disk of this size
+  SnapshotChoice snapshot;       // -l; empty for the active layer
   std::string target_format = "raw";
   std::string target_options;  // -o, joined by ','
   bool force_share = false;    // -U

@@ -220,6 +220,23 @@ TEST(Qcow2Snapshot, IdsAreLookedForBeforeNames) {
   EXPECT_EQ(first_byte_at("x"), image.At(21));  // the first of that name
 }
 
+TEST(Qcow2Snapshot, EveryLabelThatIsStatedMustBeTheSnapshots) {
+  Qcow2Image image;
+  SetSnapshots(image,
+               {{"1", "2", image.At(9)}, {"2", "x", image.At(10)}, {"3", "x", image.At(11)}});
+  image.Store();
+  const auto found = [&](const SnapshotChoice& choice) {
+    return Open(image)->SelectSnapshotBy(choice).has_value();
+  };
+  EXPECT_TRUE(found({.id = "1"}));
+  EXPECT_FALSE(found({.id = "x"}));
+  EXPECT_TRUE(found({.name = "x"}));
+  EXPECT_FALSE(found({.name = "1"}));
+  EXPECT_TRUE(found({.id = "3", .name = "x"}));
+  EXPECT_FALSE(found({.id = "1", .name = "x"}));
+  EXPECT_FALSE(found({.id = "2", .name = "2"}));
+}
+
 TEST(Qcow2Snapshot, TheDiskKeepsTheSizeItHasToday) {
   Qcow2Image image;
   SetSnapshots(image, {{"1", "one", image.At(9)}});

@@ -14,7 +14,7 @@ using test::MemoryDevice;
 
 std::string Told(const MemoryDevice& device) {
   test::TextSink sink;
-  EXPECT_TRUE(DescribePartitions(device, sink));
+  EXPECT_TRUE(DescribePartitions(device, 0, sink));
   return sink.text;
 }
 
@@ -90,7 +90,7 @@ TEST(PartitionTable, AReadErrorIsReported) {
   MemoryDevice device(4096);
   device.fail_reads_from = 0;
   test::TextSink sink;
-  EXPECT_EQ(DescribePartitions(device, sink).error().code, ErrorCode::kIo);
+  EXPECT_EQ(DescribePartitions(device, 0, sink).error().code, ErrorCode::kIo);
 }
 
 }  // namespace

@@ -73,6 +73,38 @@ TEST(RawReader, RunsAreCutToWhatWasAskedFor) {
   EXPECT_EQ((*other)->Next(1, 100)->length_bytes, 1U);
 }
 
+TEST(RawReader, AWindowIsTheDisk) {
+  MemoryDevice file(4 * 4096);
+  file.Fill(4096, 4096, 1);
+  const auto reader = raw::OpenReader(file, {.offset_bytes = 1024, .size_bytes = 8192});
+  ASSERT_TRUE(reader);
+  EXPECT_EQ((*reader)->virtual_size_bytes(), 8192U);
+  const auto cursor = (*reader)->OpenCursor();
+  const auto hole = (*cursor)->Next(0, 8192);
+  EXPECT_EQ(hole->kind, ExtentKind::kZero);
+  EXPECT_EQ(hole->length_bytes, 4096U - 1024U);
+  const auto data = (*cursor)->Next(4000, 4192);
+  EXPECT_EQ(data->kind, ExtentKind::kData);
+  EXPECT_EQ(data->file_offset, 5024U);
+  EXPECT_EQ(data->length_bytes, 8192U - 5024U);
+  const auto rest = (*cursor)->Next(7168, 1024);
+  EXPECT_EQ(rest->kind, ExtentKind::kZero);
+  EXPECT_EQ(rest->length_bytes, 1024U);
+}
+
+TEST(RawReader, AWindowBetweenSectorsEndsInZeros) {
+  MemoryDevice file(1024);
+  file.Fill(0, 1024, 0xAA);
+  const auto reader = raw::OpenReader(file, {.offset_bytes = 100});
+  ASSERT_TRUE(reader);
+  EXPECT_EQ((*reader)->virtual_size_bytes(), 1024U);
+  const auto cursor = (*reader)->OpenCursor();
+  EXPECT_EQ((*cursor)->Next(0, 1024)->length_bytes, 924U);
+  const auto rest = (*cursor)->Next(924, 100);
+  EXPECT_EQ(rest->kind, ExtentKind::kZero);
+  EXPECT_EQ(rest->length_bytes, 100U);
+}
+
 TEST(RawReader, HasNoSnapshotsAndNamesNoFiles) {
   const MemoryDevice file(512);
   const auto reader = raw::OpenReader(file);

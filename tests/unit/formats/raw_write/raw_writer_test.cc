@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "formats/create.h"
@@ -105,6 +106,37 @@ TEST(RawOverwriter, KeepsWhatIsNotPlaced) {
   EXPECT_EQ(target.bytes[512], std::byte{0xEE});
   EXPECT_FALSE(
       OverwriteImage({.format = FormatId::kRaw, .virtual_size_bytes = 4 << 20, .target = &target}));
+}
+
+TEST(RawWriter, AWindowOfAKeptTargetIsWrittenAndNothingElse) {
+  MemoryDevice target(4096, DeviceId{1});
+  target.reads_zero = false;
+  target.Fill(0, 4096, 0xEE);
+  const auto writer = OverwriteImage({.format = FormatId::kRaw,
+                                      .virtual_size_bytes = 1024,
+                                      .target = &target,
+                                      .window = {.offset_bytes = 1000, .size_bytes = 1024}});
+  ASSERT_TRUE(writer) << writer.error().message;
+  EXPECT_EQ((*writer)->PlaceData(512, 512)->file_offset, 1512U);
+  EXPECT_FALSE((*writer)->PlaceData(1024, 512));
+  ASSERT_TRUE((*writer)->Begin());
+  ASSERT_TRUE((*writer)->PlaceZero(0, 1024));
+  ASSERT_TRUE((*writer)->Finish());
+  std::vector<std::byte> expected(4096, std::byte{0xEE});
+  std::fill_n(expected.begin() + 1000, 1024, std::byte{0});
+  EXPECT_EQ(target.bytes, expected);
+}
+
+TEST(RawWriter, ADiskLargerThanTheWindowIsRefused) {
+  MemoryDevice target(4096, DeviceId{1});
+  for (const RawWindow window :
+       {RawWindow{.offset_bytes = 0, .size_bytes = 512}, RawWindow{.offset_bytes = 3584},
+        RawWindow{.offset_bytes = 8192}, RawWindow{.offset_bytes = 0, .size_bytes = 1000}}) {
+    EXPECT_FALSE(OverwriteImage({.format = FormatId::kRaw,
+                                 .virtual_size_bytes = 1024,
+                                 .target = &target,
+                                 .window = window}));
+  }
 }
 
 }  // namespace

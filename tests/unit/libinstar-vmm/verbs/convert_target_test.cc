@@ -24,6 +24,16 @@ TEST(ConvertTarget, FormatsThatCannotBeWrittenAreRefused) {
   EXPECT_EQ(Refusal(options), "Writing format 'vdi' is not available in this version");
 }
 
+TEST(ConvertTarget, OnlyAKeptRawTargetIsAWindow) {
+  ConvertOptions options;
+  options.target_window = RawWindow{.offset_bytes = 512};
+  EXPECT_FALSE(PlanTarget(options).ok());
+  options.keep_target = true;
+  EXPECT_TRUE(PlanTarget(options).ok());
+  options.target_format = "qcow2";
+  EXPECT_FALSE(PlanTarget(options).ok());
+}
+
 TEST(ConvertTarget, OptionsAreCheckedAgainstTheFormat) {
   ConvertOptions options = Qcow2();
   options.target_options = "foo=bar";

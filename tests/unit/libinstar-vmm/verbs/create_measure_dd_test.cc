@@ -62,7 +62,7 @@ TEST_P(MakingVerbs, AnOverlayTakesItsSizeFromItsBackingFile) {
   EXPECT_EQ(made->backing_format, "raw");
 
   InfoOptions info;
-  info.path = options.path;
+  info.image.path = options.path;
   info.sandbox = Sandbox();
   const auto report = Info(info);
   ASSERT_TRUE(report.ok()) << report.status();
@@ -105,7 +105,7 @@ TEST_P(MakingVerbs, MeasureTellsTheFigures) {
   CreateOptions create = NewQcow2("x.qcow2");
   create.size_bytes = std::uint64_t{1} << 30;
   ASSERT_TRUE(Create(create).ok());
-  options.path = create.path;
+  options.image.path = create.path;
   const auto image = Measure(options);
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_EQ(image->required_bytes, 393'216u);
@@ -116,8 +116,8 @@ TEST_P(MakingVerbs, DdCopiesItsBlocksAndWarnsWhereThereAreNone) {
   DdOptions options;
   std::string data(4096, 'a');
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 7 + i / 256);
-  options.source = directory_.Write("source.raw", data);
-  options.source_format = "raw";
+  options.source.path = directory_.Write("source.raw", data);
+  options.source.format = "raw";
   options.target = directory_ / "part.raw";
   options.block_bytes = 100;
   options.skip = 3;

@@ -10,6 +10,7 @@
 #include "instar/vmm/check.h"
 #include "instar/vmm/compare.h"
 #include "instar/vmm/convert.h"
+#include "instar/vmm/create.h"
 #include "instar/vmm/info.h"
 #include "instar/vmm/map.h"
 #include "libinstar-vmm/temporary_directory.h"
@@ -57,7 +58,7 @@ class JailedVerbs : public testing::TestWithParam<Isolation> {
   }
   [[nodiscard]] ConvertOptions ToQcow2(const std::string& target) const {
     ConvertOptions options;
-    options.sources = {source_};
+    options.sources = {{.path = source_}};
     options.target = target;
     options.target_format = "qcow2";
     options.sandbox = Sandbox();
@@ -72,8 +73,8 @@ class JailedVerbs : public testing::TestWithParam<Isolation> {
 TEST_P(JailedVerbs, MapTellsStretchesThatCoverTheDisk) {
   std::uint64_t end = 0;
   MapOptions options;
-  options.path = source_;
-  options.format = "raw";
+  options.image.path = source_;
+  options.image.format = "raw";
   options.sandbox = Sandbox();
   options.entry = [&](const MapEntry& entry) {
     EXPECT_EQ(entry.start, end);
@@ -89,8 +90,8 @@ TEST_P(JailedVerbs, MapTellsStretchesThatCoverTheDisk) {
 
 TEST_P(JailedVerbs, MapEndsWhenNobodyWantsMore) {
   MapOptions options;
-  options.path = source_;
-  options.format = "raw";
+  options.image.path = source_;
+  options.image.format = "raw";
   options.sandbox = Sandbox();
   options.entry = [](const MapEntry&) { return false; };
   EXPECT_TRUE(absl::IsCancelled(Map(options).status()));
@@ -100,9 +101,9 @@ TEST_P(JailedVerbs, CompareTellsTheFirstDifference) {
   std::string changed = data_;
   changed[150'000] ^= 1;
   CompareOptions options;
-  options.first = source_;
-  options.second = directory_.Write("changed.raw", changed);
-  options.first_format = options.second_format = "raw";
+  options.first.path = source_;
+  options.second.path = directory_.Write("changed.raw", changed);
+  options.first.format = options.second.format = "raw";
   options.sandbox = Sandbox();
   const auto report = Compare(options);
   ASSERT_TRUE(report.ok()) << report.status();
@@ -115,7 +116,7 @@ TEST_P(JailedVerbs, CheckCountsAndTellsWhatItFinds) {
   const std::string target = (directory_.path() / "target.qcow2").string();
   ASSERT_TRUE(Convert(ToQcow2(target)).ok());
   CheckOptions options;
-  options.path = target;
+  options.image.path = target;
   options.sandbox = Sandbox();
   const auto sound = Check(options);
   ASSERT_TRUE(sound.ok()) << sound.status();
@@ -136,7 +137,7 @@ TEST_P(JailedVerbs, CheckCountsAndTellsWhatItFinds) {
 
 TEST_P(JailedVerbs, InfoDescribesTheImageAndItsFile) {
   InfoOptions options;
-  options.path = source_;
+  options.image.path = source_;
   options.sandbox = Sandbox();
   const auto report = Info(options);
   ASSERT_TRUE(report.ok()) << report.status();
@@ -152,7 +153,7 @@ TEST_P(JailedVerbs, InfoDescribesTheImageAndItsFile) {
 TEST_P(JailedVerbs, TheCallingProcessStaysUnjailed) {
   const std::string before = OwnStatus("NoNewPrivs") + OwnStatus("Seccomp:");
   InfoOptions options;
-  options.path = source_;
+  options.image.path = source_;
   options.sandbox = Sandbox();
   ASSERT_TRUE(Info(options).ok());
   EXPECT_EQ(OwnStatus("NoNewPrivs") + OwnStatus("Seccomp:"), before);
@@ -175,7 +176,7 @@ TEST_P(JailedVerbs, ConvertThereAndBackKeepsEveryByte) {
   EXPECT_EQ(last_total, data_.size());
 
   ConvertOptions back;
-  back.sources = {there.target};
+  back.sources = {{.path = there.target}};
   back.target = directory_ / "back.raw";
   back.sandbox = Sandbox();
   const auto returned = Convert(back);
@@ -183,16 +184,59 @@ TEST_P(JailedVerbs, ConvertThereAndBackKeepsEveryByte) {
   EXPECT_EQ(Content(back.target), data_);
 }
 
+TEST_P(JailedVerbs, AWindowOfAFileIsConverted) {
+  ConvertOptions options;
+  options.sources = {{.path = source_,
+                      .format = "raw",
+                      .window = RawWindow{.offset_bytes = 1024, .size_bytes = 4096}}};
+  options.target = directory_ / "part.raw";
+  options.sandbox = Sandbox();
+  const auto made = Convert(options);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(Content(options.target), data_.substr(1024, 4096));
+}
+
+TEST_P(JailedVerbs, AnImageIsReadUponTheBackingFileThatTheCallerChose) {
+  const std::string overlay = directory_ / "overlay.qcow2";
+  CreateOptions create;
+  create.path = overlay;
+  create.format = "qcow2";
+  create.size_bytes = data_.size();
+  create.backing_file = "nowhere";
+  create.backing_format = "raw";
+  create.check_backing = false;
+  create.sandbox = Sandbox();
+  ASSERT_TRUE(Create(create).ok());
+  ImageSpec image{.path = overlay, .format = "qcow2"};
+  image.backing = {{.path = source_, .format = "raw"}};
+  InfoOptions info;
+  info.image = image;
+  info.backing_chain = true;
+  info.sandbox = Sandbox();
+  const auto report = Info(info);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->images.size(), 2u);
+  EXPECT_EQ(report->images[1].filename, source_);
+
+  ConvertOptions options;
+  options.sources = {image};
+  options.target = directory_ / "merged.raw";
+  options.sandbox = Sandbox();
+  const auto made = Convert(options);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(Content(options.target), data_);
+}
+
 TEST_P(JailedVerbs, AFailedConvertLeavesNoTarget) {
   ConvertOptions options = ToQcow2(directory_ / "never.qcow2");
-  options.source_format = "qcow2";
+  options.sources.front().format = "qcow2";
   EXPECT_FALSE(Convert(options).ok());
   EXPECT_FALSE(std::filesystem::exists(options.target));
 }
 
 TEST_P(JailedVerbs, AFailedConvertLeavesAnExistingTargetAsItWas) {
   ConvertOptions options = ToQcow2(directory_.Write("kept.qcow2", "precious"));
-  options.source_format = "qcow2";
+  options.sources.front().format = "qcow2";
   EXPECT_FALSE(Convert(options).ok());
   EXPECT_EQ(Content(options.target), "precious");
 }
@@ -206,11 +250,11 @@ TEST_P(JailedVerbs, AnImageCannotBeConvertedOntoItself) {
 
 TEST_P(JailedVerbs, ErrorsNameTheImage) {
   InfoOptions options;
-  options.path = directory_ / "missing";
+  options.image.path = directory_ / "missing";
   options.sandbox = Sandbox();
   const auto report = Info(options);
   EXPECT_EQ(report.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(report.status().message()), HasSubstr(options.path));
+  EXPECT_THAT(std::string(report.status().message()), HasSubstr(options.image.path));
 }
 
 TEST_P(JailedVerbs, AnOutputLimitEndsTheConvert) {

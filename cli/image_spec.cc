@@ -1,0 +1,102 @@
+#include "cli/image_spec.h"
+
+#include <utility>
+
+#include "cli/image_node.h"
+#include "cli/image_options.h"
+
+namespace instar::cli {
+namespace {
+
+constexpr std::string_view kJson = "json:";
+
+std::unexpected<Stop> CouldNotOpen(const std::string& text, const std::string& why) {
+  return Refusal("Could not open '" + text + "': " + why);
+}
+
+// Whether `text` is a description rather than the name of a file.
+bool IsDescription(const std::string& text, bool image_opts) {
+  return image_opts || text.starts_with(kJson);
+}
+
+// `driver`, if not empty, takes the place of the one described.
+OrStop<ImageChain> ReadDescription(const std::string& text, bool image_opts,
+                                   const std::string& driver) {
+  ImageOptions options;
+  if (image_opts) {
+    options = ImageOptions::FromList(text);
+  } else {
+    auto read = ImageOptions::FromJson(std::string_view(text).substr(kJson.size()));
+    if (!read) return CouldNotOpen(text, read.error());
+    options = *std::move(read);
+  }
+  if (!driver.empty()) options.Set("driver", {.text = driver});
+  auto chain = ReadImageChain(std::move(options));
+  if (!chain) return CouldNotOpen(text, chain.error());
+  return *std::move(chain);
+}
+
+// What qemu-img calls an image that is part of a file.
+std::string NameOfWindow(const ImageNode& node) {
+  std::string name = "json:{";
+  if (!node.offset_as_written.empty()) name += "\"offset\": " + node.offset_as_written + ", ";
+  name += "\"driver\": \"raw\", ";
+  if (!node.size_as_written.empty()) name += "\"size\": " + node.size_as_written + ", ";
+  name += R"("file": {"driver": "file", "filename": )" + AsJson(node.path) + "}}";
+  return name;
+}
+
+}  // namespace
+
+OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& form) {
+  if (form.options && !form.format.empty()) return Refusal(kImageOptsExclusive);
+  vmm::ImageSpec spec;
+  if (!IsDescription(text, form.options)) {
+    spec.path = text;
+    spec.format = form.format;
+    return spec;
+  }
+  auto chain = ReadDescription(text, form.options, form.format);
+  if (!chain) return std::unexpected(chain.error());
+  ImageNode& top = chain->nodes.front();
+  if (top.window) spec.name = NameOfWindow(top);
+  spec.path = std::move(top.path);
+  spec.format = std::move(top.driver);
+  spec.window = top.window;
+  spec.force_share = top.force_share;
+  spec.backing_ends = chain->ends;
+  for (std::size_t i = 1; i < chain->nodes.size(); ++i) {
+    ImageNode& node = chain->nodes[i];
+    spec.backing.push_back({.path = std::move(node.path),
+                            .format = std::move(node.driver),
+                            .window = node.window,
+                            .force_share = node.force_share});
+  }
+  return spec;
+}
+
+OrStop<TargetSpec> ReadTargetSpec(const std::string& text, bool image_opts,
+                                  const std::string& format) {
+  if (!IsDescription(text, image_opts)) return TargetSpec{.path = text, .format = format};
+  auto chain = ReadDescription(text, image_opts, image_opts ? "" : format);
+  if (!chain) return std::unexpected(chain.error());
+  ImageNode& top = chain->nodes.front();
+  if (chain->nodes.size() > 1 || chain->ends) {
+    return CouldNotOpen(text, "the backing file of an image that is written cannot be chosen");
+  }
+  if (top.read_only) return CouldNotOpen(text, "Block node is read-only");
+  if (top.force_share) {
+    return CouldNotOpen(text, "an image that is written cannot be shared with other writers");
+  }
+  if (top.driver.empty()) {
+    return CouldNotOpen(text, "the driver of an image that is written must be stated");
+  }
+  if (top.driver == "file" || top.driver == "host_device") top.driver = "raw";
+  if (top.window && top.driver != "raw") {
+    return CouldNotOpen(text, "only raw images have an offset and a size");
+  }
+  return TargetSpec{
+      .path = std::move(top.path), .format = std::move(top.driver), .window = top.window};
+}
+
+}  // namespace instar::cli
