@@ -25,7 +25,7 @@ std::string ProgressText(std::uint64_t done, std::uint64_t total) {
   return text;
 }
 
-ProgressLine::ProgressLine(bool shown) : shown_(shown) {
+ProgressLine::ProgressLine(bool shown, int descriptor) : shown_(shown), descriptor_(descriptor) {
   struct sigaction action{};
   action.sa_handler = OnAsked;
   action.sa_flags = SA_RESTART;
@@ -46,7 +46,7 @@ void ProgressLine::Update(std::uint64_t done, std::uint64_t total) {
   int printed = printed_percent_.load(std::memory_order_relaxed);
   while (percent > printed) {
     if (printed_percent_.compare_exchange_weak(printed, percent, std::memory_order_relaxed)) {
-      WriteAll(STDOUT_FILENO, ProgressText(done, total) + '\r');
+      WriteAll(descriptor_, ProgressText(done, total) + '\r');
       return;
     }
   }
@@ -54,7 +54,7 @@ void ProgressLine::Update(std::uint64_t done, std::uint64_t total) {
 
 void ProgressLine::Finish(bool success) {
   if (!shown_) return;
-  WriteAll(STDOUT_FILENO, success ? ProgressText(1, 1) + "\r\n" : "\n");
+  WriteAll(descriptor_, success ? ProgressText(1, 1) + "\r\n" : "\n");
 }
 
 }  // namespace instar::cli

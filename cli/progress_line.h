@@ -12,12 +12,12 @@ namespace instar::cli {
 // The text for `done` of `total`, without what ends it. Nothing to do counts as done.
 [[nodiscard]] std::string ProgressText(std::uint64_t done, std::uint64_t total);
 
-// Prints progress to standard output, and whenever the process has received SIGUSR1 once to
-// standard error. Updates may come from several threads.
+// Prints progress to standard output or another descriptor, and whenever the process has received
+// SIGUSR1 once to standard error. Updates may come from several threads.
 class ProgressLine {
  public:
-  // `shown`: print to standard output. Installs the handler of SIGUSR1.
-  explicit ProgressLine(bool shown);
+  // `shown`: print to `descriptor`. Installs the handler of SIGUSR1.
+  explicit ProgressLine(bool shown, int descriptor = 1);
 
   void Update(std::uint64_t done, std::uint64_t total);
 
@@ -26,6 +26,7 @@ class ProgressLine {
 
  private:
   bool shown_;
+  int descriptor_;
   std::atomic<int> printed_percent_{-1};
 };
 

@@ -1,4 +1,6 @@
 // instar convert: copies a virtual disk into a new image.
+#include <unistd.h>
+
 #include "cli/convert_arguments.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
@@ -15,7 +17,9 @@ int RunConvert(std::span<const std::string> arguments, SandboxSettings settings)
   command->options.sandbox = command->settings.sandbox;
 
   RemoveTargetsOnInterruption();
-  ProgressLine progress(command->progress);
+  // Nothing but the image goes where the image goes.
+  const bool to_output = vmm::WritesStandardOutput(command->options.target);
+  ProgressLine progress(command->progress, to_output ? STDERR_FILENO : STDOUT_FILENO);
   command->options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
     progress.Update(done, total);
   };

@@ -102,6 +102,11 @@ class TargetDevice : public BlockDevice {
   // Whether bytes that were never written since Resize(0) read as zeros: true of regular files, not
   // of block devices and not of a target that was kept as it was.
   [[nodiscard]] virtual bool fresh_reads_zero() const = 0;
+
+  // Whether it is a pipe: what is written must follow what was written before. What is left out in
+  // between, and what Resize adds at the end, comes out as zeros; a Resize to less than was written
+  // fails.
+  [[nodiscard]] virtual bool appends_only() const { return false; }
 };
 
 }  // namespace instar

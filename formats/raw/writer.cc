@@ -70,7 +70,7 @@ Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) 
 }
 
 Status Writer::Begin() {
-  if (keep_) return {};
+  if (keep_ || target_->appends_only()) return {};
   if (!target_->fresh_reads_zero()) return CheckHolds(target_->size_bytes(), size_bytes_);
   // A size that the target cannot have is found out before what it holds is gone.
   INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
@@ -101,6 +101,9 @@ Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::
   return Unsupported("raw images cannot be compressed");
 }
 
-Status Writer::Finish() { return target_->Flush(); }
+Status Writer::Finish() {
+  if (target_->appends_only()) INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
+  return target_->Flush();
+}
 
 }  // namespace instar::raw

@@ -8,7 +8,7 @@
 namespace instar::vpc {
 
 Status FixedWriter::Begin() {
-  if (keep_) return {};
+  if (keep_ || target_->appends_only()) return {};
   const std::uint64_t file_bytes = options_.virtual_bytes + Footer::kBytes;
   if (!target_->fresh_reads_zero()) {
     if (target_->size_bytes() == file_bytes) return {};

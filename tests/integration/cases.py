@@ -1,9 +1,8 @@
 """All integration groups."""
 
-from integration import command_line, documents, huge, locks, outputs, sharing, signals
+from integration import command_line, documents, huge, locks, outputs, pipes, sharing, signals
 
 
 def groups():
     return [*command_line.groups(), *documents.groups(), *outputs.groups(), *huge.groups(),
-            *locks.groups(),
-            *sharing.groups(), *signals.groups()]
+            *locks.groups(), *pipes.groups(), *sharing.groups(), *signals.groups()]

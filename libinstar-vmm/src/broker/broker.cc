@@ -12,6 +12,7 @@
 #include "broker/broker_impl.h"
 #include "broker/file_opening.h"
 #include "broker/local_path.h"
+#include "broker/stream_opening.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -73,11 +74,33 @@ int Broker::Impl::KeepTargetDirectory(OwnedFd directory) {
   return target_directories_.back().get();
 }
 
+absl::StatusOr<DeviceId> Broker::Impl::OpenInputStream(const std::string& name) {
+  if (devices_.full()) return TooManyFiles();
+  auto device = vmm::OpenInputStream(name);
+  if (!device.ok()) return device.status();
+  return devices_.Add(*std::move(device)).value_or(kNoDevice);
+}
+
+absl::StatusOr<DeviceId> Broker::Impl::OpenOutputStream(const std::string& name) {
+  if (devices_.full()) return TooManyFiles();
+  auto device = vmm::OpenOutputStream(name);
+  if (!device.ok()) return device.status();
+  return devices_.Add(*std::move(device)).value_or(kNoDevice);
+}
+
+absl::Status Broker::Impl::Spool(DeviceId id, const std::string& beside, std::uint64_t max_bytes) {
+  Device& device = *devices_.Find(id);
+  if (absl::Status status = SpoolInput(device, beside, max_bytes); !status.ok()) return status;
+  ledger_.AddReadable(device.SizeBytes());
+  return absl::OkStatus();
+}
+
 JailNeeds Broker::Impl::jail_needs() const {
   JailNeeds needs;
   for (std::uint32_t i = 0; i < devices_.count(); ++i) {
     const Device& device = *devices_.Find(DeviceId{i});
-    needs.keep_fds.push_back(device.fd.get());
+    needs.keep_fds.push_back(device.is_stream() ? device.stream_fd.get() : device.fd.get());
+    needs.streams = needs.streams || device.is_stream();
     if (device.direct_fd.valid()) needs.keep_fds.push_back(device.direct_fd.get());
   }
   needs.read_directories = gate_.directories();
@@ -118,7 +141,7 @@ absl::StatusOr<std::vector<ReportValue>> Broker::Impl::TakeReports() {
 absl::Status Broker::Impl::Commit() {
   for (std::uint32_t i = 0; i < devices_.count(); ++i) {
     const Device& device = *devices_.Find(DeviceId{i});
-    if (!device.writable || device.cache == CacheMode::kUnsafe) continue;
+    if (!device.writable || device.is_stream() || device.cache == CacheMode::kUnsafe) continue;
     if (fdatasync(device.fd.get()) != 0) {
       return absl::DataLossError(absl::StrFormat("Could not flush '%s': %s",
                                                  PrintableText(device.path), std::strerror(errno)));
@@ -136,6 +159,15 @@ absl::StatusOr<DeviceId> Broker::OpenSource(const std::string& path, const Sourc
 }
 absl::StatusOr<DeviceId> Broker::OpenTarget(const std::string& path, const TargetOptions& options) {
   return impl_->OpenTarget(path, options);
+}
+absl::StatusOr<DeviceId> Broker::OpenInputStream(const std::string& name) {
+  return impl_->OpenInputStream(name);
+}
+absl::StatusOr<DeviceId> Broker::OpenOutputStream(const std::string& name) {
+  return impl_->OpenOutputStream(name);
+}
+absl::Status Broker::Spool(DeviceId id, const std::string& beside, std::uint64_t max_bytes) {
+  return impl_->Spool(id, beside, max_bytes);
 }
 absl::Status Broker::AllowReferences(const ReferencePolicy& policy) {
   return impl_->AllowReferences(policy);

@@ -64,6 +64,13 @@ class Broker final : public CallHandler {
   // same file as a source.
   absl::StatusOr<DeviceId> OpenTarget(const std::string& path, const TargetOptions& options);
 
+  // Opens what is read once from its start to its end (stream_opening.h), and what is written so.
+  absl::StatusOr<DeviceId> OpenInputStream(const std::string& name);
+  absl::StatusOr<DeviceId> OpenOutputStream(const std::string& name);
+  // Reads the input stream `id` to its end and makes it a device of what it held, which is kept in
+  // the directory of `beside`. Before the jail.
+  absl::Status Spool(DeviceId id, const std::string& beside, std::uint64_t max_bytes);
+
   // Pre-opens the directories that references may lie in. Without this call, references are
   // refused.
   absl::Status AllowReferences(const ReferencePolicy& policy);

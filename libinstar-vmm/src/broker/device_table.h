@@ -16,6 +16,8 @@
 #include "formats/base/ids.h"
 #include "instar/vmm/convert.h"
 #include "io/bulk_worker.h"
+#include "io/input_stream.h"
+#include "io/output_stream.h"
 
 namespace instar::vmm {
 
@@ -55,9 +57,12 @@ struct ReferenceLocation {
 };
 
 struct Device {
-  std::string path;  // as the user gave it, or joined as qemu shows references
-  OwnedFd fd;
-  OwnedFd direct_fd;  // the same file with O_DIRECT, or none
+  std::string path;                      // as the user gave it, or joined as qemu shows references
+  OwnedFd fd;                            // none of a stream
+  OwnedFd direct_fd;                     // the same file with O_DIRECT, or none
+  OwnedFd stream_fd;                     // of the stream, whichever it is
+  std::unique_ptr<OutputStream> output;  // set: only takes what follows
+  std::unique_ptr<InputStream> input;    // set: is read once
   FileIdentity identity;
   bool writable = false;
   bool block_device = false;
@@ -69,15 +74,17 @@ struct Device {
   ReferenceLocation location;
   std::atomic<std::uint64_t> reached{0};  // highest offset written
 
-  // Length of the file as of now.
+  [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
+  // Length of the file as of now; of a stream, what went through it.
   [[nodiscard]] std::uint64_t SizeBytes() const;
   // Storage it occupies as of now; 0 where that cannot be told.
   [[nodiscard]] std::uint64_t AllocatedBytes() const;
   [[nodiscard]] BulkFile Bulk(DeviceId id) {
-    return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get()},
+    return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get(), .output = output.get()},
             .key = static_cast<std::uint32_t>(id),
             .stable = !writable,
-            .reached = &reached};
+            .reached = &reached,
+            .input = input.get()};
   }
 };
 

@@ -179,7 +179,8 @@ CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
       .size_bytes = (*device)->SizeBytes(),
       .flags = ((*device)->writable ? INSTAR_DEVICE_WRITABLE : 0) |
                ((*device)->fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
-               ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0),
+               ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0) |
+               ((*device)->is_stream() ? INSTAR_DEVICE_SEQUENTIAL : 0),
       .reserved = 0,
       .allocated_bytes = (*device)->AllocatedBytes()};
   std::memcpy(request.reply.data(), &info, sizeof(info));
@@ -210,6 +211,10 @@ CallResult Broker::Impl::Resize(Worker& worker, const ResizeRequest& request) {
   const auto found = Target(request.device, request.size_bytes);
   if (!found) return found.error();
   Device& device = **found;
+  if (device.output != nullptr) {
+    const IoResult result = worker.bulk.Append(device.Bulk(request.device), request.size_bytes);
+    return result.ok() ? kDone : Failed("write", device, result);
+  }
   if (device.block_device) {
     if (request.size_bytes <= device.block_device_bytes) return kDone;
     NoteFailure(absl::StrFormat("Could not resize '%s': Cannot grow device files",
@@ -232,7 +237,7 @@ CallResult Broker::Impl::Flush(const FlushRequest& request) {
   const auto found = Target(request.device, 0);
   if (!found) return found.error();
   const Device& device = **found;
-  if (device.cache == CacheMode::kUnsafe) return kDone;
+  if (device.cache == CacheMode::kUnsafe || device.is_stream()) return kDone;
   if (fdatasync(device.fd.get()) == 0) return kDone;
   return Failed("flush", device, {.os_errno = errno});
 }
@@ -332,6 +337,15 @@ CallResult Broker::Impl::ScanZero(Worker& worker, const ScanZeroRequest& request
 CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   const auto device = Source(request.device);
   if (!device) return device.error();
+  if ((*device)->input != nullptr) {
+    instar_run run{};
+    const IoResult result = (*device)->input->Fetch(request.offset, request.max_length, run.length);
+    if (!result.ok()) return Failed("read", **device, result);
+    if (run.length == 0) return kDone;
+    ledger_.Advance();
+    std::memcpy(request.reply.data(), &run, sizeof(run));
+    return {.result = 1};
+  }
   std::uint64_t offset = request.offset;
   std::uint64_t left = request.max_length;
   std::uint64_t count = 0;

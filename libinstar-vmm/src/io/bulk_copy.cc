@@ -22,9 +22,48 @@ constexpr std::uint64_t kStoragePiece = std::uint64_t{256} << 20;
 
 }  // namespace
 
+// The piece at hand of a stream.
+IoResult BulkWorker::CopyPiece(const BulkCopy& copy) {
+  const InputStream::Held piece = copy.source.input->Hold(copy.source_offset, copy.length);
+  if (piece.bytes.size() < copy.length) return {.os_errno = ESPIPE, .offset = copy.source_offset};
+  return WriteBytes(copy, 0, piece.bytes);
+}
+
+// Data of a file into a stream, as far as the pages of its cache can go there as they are. Holes
+// are left out: the stream fills them up with zeros.
+IoResult BulkWorker::CopyToStream(const BulkCopy& copy) {
+  std::uint64_t done = 0;
+  while (done < copy.length) {
+    const std::uint64_t source_offset = copy.source_offset + done;
+    const RunOfFile run =
+        runs_.Find(copy.source.key, copy.source.io.fd, source_offset, copy.length - done);
+    if (run.hole) {
+      done += run.length;
+      continue;
+    }
+    const std::uint64_t piece = std::min<std::uint64_t>(run.length, kStagingBytes);
+    if (!ledger_.ChargeMove(piece)) return kOverBudget;
+    std::uint64_t moved = 0;
+    IoResult result = copy.target.io.output->Splice(copy.target_offset + done, copy.source.io.fd,
+                                                    source_offset, piece, moved);
+    if (result.ok() && moved < piece) {
+      const std::span<std::byte> bytes = staging_.Get().first(piece - moved);
+      result = ReadFully(copy.source.io, source_offset + moved, bytes);
+      if (!result.ok()) return result;
+      result = copy.target.io.output->Write(copy.target_offset + done + moved, bytes);
+    }
+    if (!result.ok()) return result;
+    done += piece;
+    ledger_.Reached(*copy.target.reached, copy.target_offset + done);
+  }
+  return {};
+}
+
 IoResult BulkWorker::Copy(const BulkCopy& copy) {
+  if (copy.source.input != nullptr) return CopyPiece(copy);
   const std::span<std::byte> staging = staging_.Get();
   if (staging.empty()) return {.os_errno = ENOMEM, .offset = copy.source_offset};
+  if (copy.target.io.output != nullptr) return CopyToStream(copy);
   const std::size_t piece_bytes = std::max<std::size_t>(kPieceBytes, copy.zero_unit);
   std::uint64_t done = 0;
   while (copy.share_blocks && done < copy.length) {
@@ -145,6 +184,12 @@ IoResult BulkWorker::Extend(const BulkFile& target, std::uint64_t offset, std::u
   return InPieces(target, offset, length, [&](std::uint64_t at, std::uint64_t piece) {
     return write ? WriteZeros(target.io, at, piece) : ReserveRange(target.io, at, piece);
   });
+}
+
+IoResult BulkWorker::Append(const BulkFile& target, std::uint64_t length) {
+  const std::uint64_t position = target.io.output->position();
+  if (length < position) return {.os_errno = ESPIPE, .offset = length, .on_target = true};
+  return Zero(target, position, length - position);
 }
 
 IoResult BulkWorker::Discard(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {

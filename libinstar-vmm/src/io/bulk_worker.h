@@ -16,6 +16,7 @@
 #include "io/bit_writer.h"
 #include "io/block_sharing.h"
 #include "io/file_runs.h"
+#include "io/input_stream.h"
 #include "io/io_file.h"
 #include "io/io_result.h"
 #include "io/scan_cache.h"
@@ -30,6 +31,7 @@ struct BulkFile {
   std::uint32_t key = 0;  // tells files apart; unique within the broker
   bool stable = false;    // this run does not write it: what was read of it may be kept
   std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
+  InputStream* input = nullptr;  // instead of a file: only what it has at hand can be copied
 };
 
 struct BulkCopy {
@@ -54,6 +56,8 @@ class BulkWorker {
   IoResult Zero(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
   // Storage for a stretch at the end of the file that reads as zeros: reserved, or written.
   IoResult Extend(const BulkFile& target, std::uint64_t offset, std::uint64_t length, bool write);
+  // Zeros at the end of a stream, until it has `length` bytes.
+  IoResult Append(const BulkFile& target, std::uint64_t length);
   IoResult Discard(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
 
   // Starts a scan: what an earlier one kept is forgotten.
@@ -70,6 +74,8 @@ class BulkWorker {
  private:
   IoResult WriteBytes(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
   IoResult WriteNonZero(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
+  IoResult CopyPiece(const BulkCopy& copy);
+  IoResult CopyToStream(const BulkCopy& copy);
   std::uint64_t ShareBlocks(const BulkCopy& copy, std::uint64_t from);
   template <typename Work>
   IoResult InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length, Work work);

@@ -54,6 +54,7 @@ IoResult WriteZeros(const IoFile& file, std::uint64_t offset, std::uint64_t leng
 
 IoResult ZeroRange(const IoFile& file, std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
+  if (file.output != nullptr) return WriteZeros(file, offset, length);
   int error = Allocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
   if (error == 0) return GrowTo(file, offset + length);
   if (Refused(error)) error = Allocate(file.fd, FALLOC_FL_ZERO_RANGE, offset, length);
@@ -64,6 +65,7 @@ IoResult ZeroRange(const IoFile& file, std::uint64_t offset, std::uint64_t lengt
 
 IoResult ReserveRange(const IoFile& file, std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
+  if (file.output != nullptr) return WriteZeros(file, offset, length);
   const int error = Allocate(file.fd, 0, offset, length);
   if (error == 0) return {};
   if (Refused(error)) return WriteZeros(file, offset, length);
@@ -71,7 +73,7 @@ IoResult ReserveRange(const IoFile& file, std::uint64_t offset, std::uint64_t le
 }
 
 void DiscardRange(const IoFile& file, std::uint64_t offset, std::uint64_t length) {
-  if (length == 0) return;
+  if (length == 0 || file.output != nullptr) return;
   Allocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 

@@ -67,6 +67,7 @@ IoResult ReadFully(const IoFile& file, std::uint64_t offset, std::span<std::byte
 }
 
 IoResult WriteFully(const IoFile& file, std::uint64_t offset, std::span<const std::byte> data) {
+  if (file.output != nullptr) return file.output->Write(offset, data);
   std::size_t done = 0;
   bool direct_works = true;
   while (done < data.size()) {
@@ -113,7 +114,7 @@ IoResult ReadVector(const IoFile& file, std::uint64_t offset, std::span<iovec> v
 }
 
 IoResult WriteVector(const IoFile& file, std::uint64_t offset, std::span<iovec> vectors) {
-  if (vectors.size() == 1 || file.direct_fd >= 0) {
+  if (vectors.size() == 1 || file.direct_fd >= 0 || file.output != nullptr) {
     for (const iovec& vector : vectors) {
       const IoResult result = WriteFully(
           file, offset, {static_cast<const std::byte*>(vector.iov_base), vector.iov_len});

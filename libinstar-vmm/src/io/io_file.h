@@ -16,6 +16,7 @@
 #include <span>
 
 #include "io/io_result.h"
+#include "io/output_stream.h"
 
 namespace instar::vmm {
 
@@ -24,7 +25,8 @@ inline constexpr std::uint64_t kDirectAlignment = 4096;
 
 struct IoFile {
   int fd = -1;
-  int direct_fd = -1;  // -1: none
+  int direct_fd = -1;              // -1: none
+  OutputStream* output = nullptr;  // instead of `fd`: what is written goes there
 };
 
 // Offsets and lengths must end at or below INT64_MAX (callers have checked).

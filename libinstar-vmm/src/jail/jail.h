@@ -24,6 +24,7 @@ struct JailNeeds {
   std::uint64_t max_file_bytes = ~std::uint64_t{0};  // RLIMIT_FSIZE
   int child_pid = -1;           // kProcess: the process of the guest, which may be killed
   unsigned max_open_files = 0;  // descriptors that may be opened inside, besides keep_fds
+  bool streams = false;         // one of keep_fds is a pipe: spliced into, and waited for
 };
 
 // Step 1, single-threaded: closes stray descriptors, clears the environment, sets rlimits,

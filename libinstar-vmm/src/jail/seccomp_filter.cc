@@ -153,6 +153,9 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
                                     EqualsInt(1, SIGKILL)});
     }
   }
+  if (needs.streams) {
+    for (const int call : {SCMP_SYS(splice), SCMP_SYS(poll), SCMP_SYS(ppoll)}) filter.Allow(call);
+  }
   if (!needs.read_directories.empty()) filter.Allow(SCMP_SYS(openat2));
   for (const int directory : needs.unlink_directories) {
     filter.Allow(SCMP_SYS(unlinkat),

@@ -79,6 +79,7 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   // The jail keeps 0, 1 and 2 and closes all other descriptors.
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like others
   if (pipe_to_parent != STDOUT_FILENO) dup2(pipe_to_parent, STDOUT_FILENO);
   std::mutex sending;
   const ChildChannel channel{.progress =

@@ -10,6 +10,7 @@
 
 #include "broker/broker.h"
 #include "broker/local_path.h"
+#include "broker/stream_opening.h"
 #include "formats/base/create_options.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
@@ -17,6 +18,7 @@
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/convert_image.h"
+#include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
 #include "verbs/fresh_target.h"
 #include "verbs/jailed_run.h"
@@ -35,6 +37,7 @@ unsigned WorkerCount(unsigned wanted) {
 // The devices of one convert, opened in the order in which their absence is worth telling.
 struct Devices {
   std::vector<ImageSource> sources;
+  std::vector<DeviceId> streams;  // those of the sources that are pipes
   DeviceId backing = kNoDevice;
   DeviceId target = kNoDevice;
   DeviceId data_file = kNoDevice;
@@ -43,10 +46,29 @@ struct Devices {
 
 absl::Status OpenSources(Broker& broker, const ConvertOptions& options, Devices& devices) {
   for (const ImageSpec& image : options.sources) {
+    if (IsInputStream(image.path)) {
+      if (absl::Status status = CheckInputStream(image); !status.ok()) return status;
+      const auto stream = broker.OpenInputStream(image.path);
+      if (!stream.ok()) return stream.status();
+      devices.sources.emplace_back(*stream, FormatId::kRaw);
+      devices.streams.push_back(*stream);
+      continue;
+    }
     auto source = OpenImage(broker, image,
                             {.force_share = options.force_share, .cache = options.source_cache});
     if (!source.ok()) return source.status();
     devices.sources.push_back(*std::move(source));
+  }
+  return absl::OkStatus();
+}
+
+// Makes files of the sources that are pipes, unless what comes in can be written as it comes.
+absl::Status KeepStreams(Broker& broker, const ConvertOptions& options, const TargetPlan& plan,
+                         const Devices& devices) {
+  if (devices.streams.empty() || IsWrittenAsItComes(options, plan)) return absl::OkStatus();
+  for (const DeviceId id : devices.streams) {
+    absl::Status status = broker.Spool(id, options.target, options.sandbox.max_virtual_bytes);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -72,6 +94,12 @@ absl::Status CannotWrite(const ConvertOptions& options, const absl::Status& stat
 
 absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const TargetPlan& plan,
                          Devices& devices) {
+  if (IsOutputStream(options.target)) {
+    const auto stream = broker.OpenOutputStream(options.target);
+    if (!stream.ok()) return stream.status();
+    devices.target = *stream;
+    return absl::OkStatus();
+  }
   const TargetOptions how{.keep = options.keep_target, .cache = options.target_cache};
   const auto target = broker.OpenTarget(options.target, how);
   if (!target.ok()) return CannotWrite(options, target.status());
@@ -129,9 +157,14 @@ void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
 }
 
 // Learns the size of the disk where the target is divided into files by it.
-void MeasureDisk(const ConvertOptions& options, TargetPlan& plan) {
+void MeasureDisk(const Broker& broker, const ConvertOptions& options, const Devices& devices,
+                 TargetPlan& plan) {
   if (options.keep_target || !HasTargetExtents(plan.format, plan.options)) return;
+  for (const DeviceId stream : devices.streams) {  // of which the host knows all there is to know
+    plan.extents_bytes += (broker.device(stream).size_bytes + 511) / 512 * 512;
+  }
   for (const ImageSpec& source : options.sources) {
+    if (IsInputStream(source.path)) continue;
     for (const ImageInfo& image : Describe(options, source, false)) {
       plan.extents_bytes += (image.report.UnsignedAt("virtual-size") + 511) / 512 * 512;
     }
@@ -170,7 +203,9 @@ std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
 absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                   const TargetPlan& plan, const Devices& devices) {
   const unsigned workers = WorkerCount(options.sandbox.workers);
-  const std::string target_name = TargetName(options.target);
+  // The names that are no file's own must not show in the image.
+  const std::string target_name =
+      IsStandardOutputName(options.target) ? std::string() : TargetName(options.target);
   WireWriter request;
   EncodeRequest(ConvertRequest{.sources = devices.sources,
                                .snapshot = ViewOf(options.snapshot),
@@ -234,8 +269,14 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
   auto plan = PlanTarget(options);
   if (!plan.ok()) return plan.status();
+  if (IsOutputStream(options.target)) {
+    if (absl::Status status = CheckOutputStream(options, *plan); !status.ok()) return status;
+  }
+  if (absl::Status status = KeepStreams(broker, options, *plan, devices); !status.ok()) {
+    return status;
+  }
   ChooseCompression(options, *plan);
-  MeasureDisk(options, *plan);
+  MeasureDisk(broker, options, devices, *plan);
   if (absl::Status status = OpenBacking(broker, options, *plan, devices); !status.ok()) {
     return status;
   }
@@ -257,9 +298,19 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
 
 }  // namespace
 
+bool WritesStandardOutput(const std::string& target) { return IsStandardOutputName(target); }
+
 absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
-  const std::string fresh = FreshTarget(options.target);
-  auto report = RunWhereAsked(options, ConvertHere, EncodeResult, DecodeConvertResult);
+  ConvertOptions settled = options;
+  for (std::string& source : settled.sources) source = ReopenedInput(source);
+  OwnedFd output;
+  if (IsStandardOutputName(options.target) && options.sandbox.jail == Jail::kChildProcess) {
+    // The child has another standard output.
+    output = OwnedFd(dup(STDOUT_FILENO));
+    settled.target = absl::StrCat("/dev/fd/", output.get());
+  }
+  const std::string fresh = IsOutputStream(settled.target) ? "" : FreshTarget(settled.target);
+  auto report = RunWhereAsked(settled, ConvertHere, EncodeResult, DecodeConvertResult);
   // A child that was killed could not tidy up after itself.
   if (!fresh.empty() && absl::IsAborted(report.status())) unlink(fresh.c_str());
   return report;

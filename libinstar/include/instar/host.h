@@ -18,8 +18,13 @@ namespace instar {
 struct DeviceInfo {
   std::uint64_t size_bytes = 0;
   bool writable = false;
-  bool fresh_reads_zero = false;      // see TargetDevice::fresh_reads_zero
-  bool block_device = false;          // a device node: its length cannot change
+  bool fresh_reads_zero = false;  // see TargetDevice::fresh_reads_zero
+  bool block_device = false;      // a device node: its length cannot change
+  // A pipe. One that is written takes what follows what it has; what is left out between two writes
+  // comes out as zeros, and so does what Resize adds at the end. One that is read has a length that
+  // nobody knows: NextRuns at the end of what was read so far fetches the next run, or none at the
+  // end, and a copy takes from that run only.
+  bool sequential = false;
   std::uint64_t allocated_bytes = 0;  // of storage the file occupies; 0 where that is not known
 };
 
@@ -136,6 +141,7 @@ class HostDevice final : public TargetDevice {
   Status Flush() override;
   Status Zero(std::uint64_t offset, std::uint64_t length) override;
   [[nodiscard]] bool fresh_reads_zero() const override { return info_.fresh_reads_zero; }
+  [[nodiscard]] bool appends_only() const override { return info_.sequential; }
   [[nodiscard]] const DeviceInfo& info() const { return info_; }
 
  private:

@@ -18,10 +18,7 @@ Status Worker::ConvertCompressed(const Claim& claim) {
   INSTAR_TRY(CompressUnits(claim));
 
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
-  const Status placed = PlaceCompressed(claim);
-  job_.queue.EndTurn();
-  if (!placed) return std::unexpected(placed.error().On(job_.target.id()));
-  return transfers_.Send(job_.host);
+  return EndTurn(PlaceCompressed(claim));
 }
 
 Status Worker::CompressUnits(const Claim& claim) {
@@ -62,7 +59,7 @@ Status Worker::PlaceCompressed(const Claim& claim) {
     if (zero_map_[i] == ZeroMap::Unit::kNothing) continue;
     if (zero_map_[i] == ZeroMap::Unit::kZero) {
       if (job_.target.ZerosAt(offset) == ZeroPolicy::kExplicit) {
-        INSTAR_TRY(writer.PlaceZero(offset, length));
+        INSTAR_TRY(PlaceZeros(offset, length));
       }
       continue;
     }

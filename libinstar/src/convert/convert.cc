@@ -9,6 +9,7 @@
 #include "convert/progress.h"
 #include "convert/salvage.h"
 #include "convert/source_disk.h"
+#include "convert/stream_copy.h"
 #include "convert/target.h"
 #include "convert/worker.h"
 #include "formats/base/checked.h"
@@ -130,6 +131,8 @@ Status ReportWindow(Host& host, const SourceDisk& disk) {
 
 Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_TRY(CheckRequest(request));
+  INSTAR_ASSIGN_OR_RETURN(const bool streams, IsStreamCopy(host, request));
+  if (streams) return CopyStream(host, request);
   const bool inherit = !request.backing_name.empty();
   INSTAR_ASSIGN_OR_RETURN(const auto disk, SourceDisk::Open(host, request, inherit));
   const std::uint64_t size = disk->size_bytes();
@@ -147,10 +150,11 @@ Status Run(Host& host, const ConvertRequest& request) {
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
-  INSTAR_ASSIGN_OR_RETURN(const auto queue, ChunkQueue::Create(host, *disk, *target,
-                                                               {.chunk_bytes = chunk_bytes,
-                                                                .ordered = !target->is_flat(),
-                                                                .salvage = request.salvage}));
+  INSTAR_ASSIGN_OR_RETURN(
+      const auto queue, ChunkQueue::Create(host, *disk, *target,
+                                           {.chunk_bytes = chunk_bytes,
+                                            .ordered = !target->is_flat() || target->appends_only(),
+                                            .salvage = request.salvage}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
   INSTAR_TRY(target->Begin());

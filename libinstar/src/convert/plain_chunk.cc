@@ -17,10 +17,7 @@ Status Worker::ConvertPlain(const Claim& claim) {
   INSTAR_TRY(zero_map_.Scan(map_.pieces(), chunk_.span(), trust_data));
 
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
-  const Status placed = PlacePlain(claim);
-  job_.queue.EndTurn();
-  if (!placed) return std::unexpected(placed.error().On(job_.target.id()));
-  return transfers_.Send(job_.host);
+  return EndTurn(PlacePlain(claim));
 }
 
 Status Worker::PlacePlain(const Claim& claim) {
@@ -50,7 +47,11 @@ Status Worker::PlacePlain(const Claim& claim) {
 }
 
 Status Worker::PlaceZeros(std::uint64_t offset, std::uint64_t length) {
-  if (!job_.target.is_flat()) return job_.target.writer().PlaceZero(offset, length);
+  if (!job_.target.is_flat()) {
+    // The writer may store something for them, which comes after what is placed so far.
+    if (job_.target.appends_only()) INSTAR_TRY(transfers_.SendInOrder(job_.host));
+    return job_.target.writer().PlaceZero(offset, length);
+  }
   // Zeroing a stretch of a flat file is one more step of the chunk's transfer.
   INSTAR_ASSIGN_OR_RETURN(const Placement place, job_.target.writer().PlaceData(offset, length));
   transfers_.AddStep({.kind = TransferStep::Kind::kZero,

@@ -39,6 +39,9 @@ class Target {
   // a step like copying one.
   [[nodiscard]] bool is_flat() const { return flat_; }
 
+  // Whether it is a pipe, so that data has to be moved in the order of the disk.
+  [[nodiscard]] bool appends_only() const { return device_->appends_only(); }
+
   // Whether zeros inside what was placed need not be written.
   [[nodiscard]] bool placed_reads_zero() const {
     return sparse_ && ((assume_zero_ && flat_) || writer_->placed_reads_zero());

@@ -44,19 +44,50 @@ void TransferList::AddZeroBytes(DeviceId device, std::uint64_t offset, std::uint
   }
 }
 
-Status TransferList::Send(Host& host) {
-  std::span<const TransferStep> steps = steps_;
+Status TransferList::SendSteps(Host& host, std::span<const TransferStep> steps) {
   while (!steps.empty()) {
     const std::size_t count = std::min(steps.size(), kMaxHostList);
     INSTAR_TRY(host.Transfer(steps.first(count)));
     steps = steps.subspan(count);
   }
-  std::span<const WriteRequest> writes = writes_;
+  return {};
+}
+
+Status TransferList::SendWrites(Host& host, std::span<const WriteRequest> writes) {
   while (!writes.empty()) {
     const std::size_t count = std::min(writes.size(), kMaxHostList);
     INSTAR_TRY(host.Write(writes.first(count)));
     writes = writes.subspan(count);
   }
+  return {};
+}
+
+Status TransferList::Send(Host& host) {
+  INSTAR_TRY(SendSteps(host, steps_));
+  INSTAR_TRY(SendWrites(host, writes_));
+  steps_.clear();
+  writes_.clear();
+  return {};
+}
+
+Status TransferList::SendInOrder(Host& host) {
+  std::span<const TransferStep> steps = steps_;
+  std::span<const WriteRequest> writes = writes_;
+  while (!steps.empty() && !writes.empty()) {
+    std::size_t count = 0;
+    while (count < steps.size() && steps[count].target_offset < writes[0].offset) ++count;
+    INSTAR_TRY(SendSteps(host, steps.first(count)));
+    steps = steps.subspan(count);
+    count = 0;
+    while (count < writes.size() &&
+           (steps.empty() || writes[count].offset < steps[0].target_offset)) {
+      ++count;
+    }
+    INSTAR_TRY(SendWrites(host, writes.first(count)));
+    writes = writes.subspan(count);
+  }
+  INSTAR_TRY(SendSteps(host, steps));
+  INSTAR_TRY(SendWrites(host, writes));
   steps_.clear();
   writes_.clear();
   return {};

@@ -29,8 +29,13 @@ class TransferList {
 
   // Carries everything out and empties the list.
   Status Send(Host& host);
+  // The same, for steps and writes that each go up in one target, in the order of that target.
+  Status SendInOrder(Host& host);
 
  private:
+  Status SendSteps(Host& host, std::span<const TransferStep> steps);
+  Status SendWrites(Host& host, std::span<const WriteRequest> writes);
+
   std::span<const std::byte> zeros_;
   std::vector<TransferStep> steps_;
   std::vector<WriteRequest> writes_;

@@ -59,9 +59,17 @@ Status Worker::Convert(const Claim& claim) {
 // A claim longer than a chunk is all zeros that have to be said.
 Status Worker::ConvertZeros(const Claim& claim) {
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
-  const Status placed = PlaceZeros(claim.offset, claim.length_bytes);
+  return EndTurn(PlaceZeros(claim.offset, claim.length_bytes));
+}
+
+// What could not be placed is the target's fault, what could not be moved the host's to tell.
+Status Worker::EndTurn(const Status& placed) {
+  if (placed && job_.target.appends_only()) {
+    // After a failure the turn does not end: nothing may follow in the pipe.
+    INSTAR_TRY(transfers_.SendInOrder(job_.host));
+  }
   job_.queue.EndTurn();
-  INSTAR_TRY(placed);
+  if (!placed) return std::unexpected(placed.error().On(job_.target.id()));
   return transfers_.Send(job_.host);
 }
 

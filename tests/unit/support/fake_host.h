@@ -117,6 +117,7 @@ class FakeHost final : public Host {
     bool writable = false;
     bool fresh_reads_zero = false;
     bool block_device = false;
+    bool sequential = false;  // a pipe: what is written must follow, what is read does
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable{};  // offset, length
     bool touched = false;  // written, zeroed or resized
   };
@@ -150,7 +151,8 @@ class FakeHost final : public Host {
     return DeviceInfo{.size_bytes = device->file.size,
                       .writable = device->writable,
                       .fresh_reads_zero = device->fresh_reads_zero,
-                      .block_device = device->block_device};
+                      .block_device = device->block_device,
+                      .sequential = device->sequential};
   }
   Result<DeviceId> OpenReference(DeviceId, std::string_view name, ReferenceRole) override {
     const std::lock_guard lock(mutex_);
@@ -164,6 +166,7 @@ class FakeHost final : public Host {
     const std::lock_guard lock(mutex_);
     INSTAR_TRY(Enter(Call::kResize));
     INSTAR_ASSIGN_OR_RETURN(Device * device, FindWritable(id));
+    INSTAR_TRY(Follows(*device, size_bytes));
     device->file.Resize(size_bytes);
     return {};
   }
@@ -191,6 +194,7 @@ class FakeHost final : public Host {
     INSTAR_TRY(CheckList(requests.size()));
     for (const WriteRequest& request : requests) {
       INSTAR_ASSIGN_OR_RETURN(Device * device, FindWritable(request.device));
+      INSTAR_TRY(Follows(*device, request.offset));
       device->file.Write(request.offset, request.data);
     }
     return {};
@@ -227,6 +231,10 @@ class FakeHost final : public Host {
     const std::lock_guard lock(mutex_);
     INSTAR_TRY(Enter(Call::kNextRun));
     INSTAR_ASSIGN_OR_RETURN(const Device* device, Find(id));
+    if (device->sequential) {
+      runs[0] = {.length_bytes = std::min(max_length, device->file.size - offset)};
+      return runs[0].length_bytes == 0 ? std::size_t{0} : 1;
+    }
     if (offset >= device->file.size) return InvalidArgument("a run beyond the end of the file");
     const std::uint64_t end = offset + std::min(max_length, device->file.size - offset);
     std::size_t count = 0;
@@ -324,8 +332,13 @@ class FakeHost final : public Host {
     }
     return device;
   }
+  static Status Follows(const Device& device, std::uint64_t offset) {
+    if (!device.sequential || offset >= device.file.size) return {};
+    return InvalidArgument("{0} lies before the end of what a pipe was given", offset);
+  }
   Status CarryOut(const TransferStep& step) {
     INSTAR_ASSIGN_OR_RETURN(Device * target, FindWritable(step.target));
+    INSTAR_TRY(Follows(*target, step.target_offset));
     const bool sparse = step.kind == TransferStep::Kind::kCopySparse;
     if (step.kind != TransferStep::Kind::kCopy && !sparse) {
       target->file.Zero(step.target_offset, step.length_bytes);

@@ -36,6 +36,7 @@ enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
 #define INSTAR_DEVICE_WRITABLE 1u
 #define INSTAR_DEVICE_FRESH_READS_ZERO 2u
 #define INSTAR_DEVICE_BLOCK 4u
+#define INSTAR_DEVICE_SEQUENTIAL 8u /* a pipe: read or written once, from its start to its end */
 
 struct instar_device_info {
   uint64_t size_bytes;

@@ -32,6 +32,12 @@ struct DiskWindow {
   std::uint64_t end = ~std::uint64_t{0};
 };
 
+// Sources and target may be pipes: FIFOs, "-" for standard input and output, /dev/stdin,
+// /dev/stdout and /dev/fd/N. Those that are read must be raw, and source_format say so; those that
+// are written take the formats that are written from start to end only: raw, vmdk with
+// subformat=streamOptimized, vpc with subformat=fixed. Nothing else may be printed to standard
+// output where the target goes there, and SIGPIPE should be ignored, so that a reader who goes away
+// is an error and not the end of the process. A file called "-" is "./-".
 struct ConvertOptions {
   std::vector<ImageSpec> sources;  // concatenated
   SnapshotChoice snapshot;         // -l
@@ -62,6 +68,9 @@ struct ConvertReport {
   Isolation isolation = Isolation::kAuto;
   std::vector<std::string> warnings;  // e.g. ranges --salvage could not read, each one line
 };
+
+// Whether what is written to `target` goes to standard output.
+[[nodiscard]] bool WritesStandardOutput(const std::string& target);
 
 // Error codes as Info. On failure a target that this call created is removed; a source is never
 // changed.

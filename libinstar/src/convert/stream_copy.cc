@@ -1,0 +1,70 @@
+#include "convert/stream_copy.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "formats/base/checked.h"
+
+namespace instar::convert {
+namespace {
+
+constexpr std::uint64_t kSectorBytes = 512;
+constexpr std::uint64_t kPieceBytes = 2 << 20;
+
+}  // namespace
+
+Result<bool> IsStreamCopy(Host& host, const ConvertRequest& request) {
+  for (const ImageSource& image : request.sources) {
+    const DeviceId id = image.device;
+    INSTAR_ASSIGN_OR_RETURN(const DeviceInfo info, host.Info(id));
+    if (!info.sequential) continue;
+    if (request.sources.size() == 1 && image.format == FormatId::kRaw && !image.window &&
+        request.target_format == FormatId::kRaw && !request.keep_target) {
+      return true;
+    }
+    return std::unexpected(Unsupported("a pipe cannot be read so").error().On(id));
+  }
+  return false;
+}
+
+Status CopyStream(Host& host, const ConvertRequest& request) {
+  const DeviceId source = request.sources.front().device;
+  INSTAR_ASSIGN_OR_RETURN(HostDevice target, HostDevice::Open(host, request.target));
+  // A block device keeps its length, and what it holds shows where nothing is written.
+  const bool grows = target.fresh_reads_zero();
+  if (grows) INSTAR_TRY(target.Resize(0, Preallocation::kOff));
+  const std::uint64_t zero_unit =
+      grows ? std::min(std::bit_ceil(request.sparse_bytes), kPieceBytes) : 0;
+  const bool sparse = request.sparse_bytes != 0 && zero_unit != 0;
+  TransferStep step{.kind = sparse ? TransferStep::Kind::kCopySparse : TransferStep::Kind::kCopy,
+                    .source = source,
+                    .target = request.target,
+                    .zero_unit_bytes = sparse ? zero_unit : 0};
+  std::uint64_t size = 0;
+  while (true) {
+    FileRun run;
+    INSTAR_ASSIGN_OR_RETURN(const std::size_t count,
+                            host.NextRuns(source, size, kPieceBytes, {&run, 1}));
+    if (count == 0) break;
+    if (run.length_bytes > request.max_virtual_bytes - std::min(size, request.max_virtual_bytes)) {
+      Error error = OverLimit("there are more than {0} bytes, the limit for a virtual disk",
+                              request.max_virtual_bytes)
+                        .error();
+      return std::unexpected(error.On(source));
+    }
+    step.source_offset = step.target_offset = size;
+    step.length_bytes = run.length_bytes;
+    INSTAR_TRY(host.Transfer({&step, 1}));
+    size += run.length_bytes;
+  }
+  const std::uint64_t end = DivideRoundUp(size, kSectorBytes) * kSectorBytes;
+  if (grows) {
+    INSTAR_TRY(target.Resize(end, Preallocation::kOff));
+  } else {
+    INSTAR_TRY(target.Zero(size, end - size));
+  }
+  INSTAR_TRY(target.Flush());
+  return host.Progress(1, 1);
+}
+
+}  // namespace instar::convert
