@@ -1,11 +1,18 @@
 #include "cli/interruption.h"
 
+#include <array>
 #include <csignal>
 
 #include "broker/broker.h"
 
 namespace instar::cli {
 namespace {
+
+// All signals that end a process and can be caught, but for the real-time ones.
+constexpr std::array kEndProcess = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,   SIGALRM, SIGVTALRM,
+                                    SIGPROF, SIGUSR1, SIGUSR2, SIGXCPU,   SIGXFSZ, SIGPIPE,
+                                    SIGIO,   SIGPWR,  SIGSYS,  SIGSTKFLT, SIGABRT, SIGSEGV,
+                                    SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP};
 
 void OnInterruption(int signal) {
   vmm::Broker::DiscardFromSignalHandler();
@@ -17,14 +24,17 @@ void OnInterruption(int signal) {
 }  // namespace
 
 void RemoveTargetsOnInterruption() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  const auto take = [](int signal) {
     struct sigaction before{};
-    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;
+    // What is ignored stays so, and what somebody else handles, as a sanitizer does faults.
+    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) return;
     struct sigaction action{};
     action.sa_handler = OnInterruption;
     action.sa_flags = static_cast<int>(SA_RESETHAND);
     sigaction(signal, &action, nullptr);
-  }
+  };
+  for (const int signal : kEndProcess) take(signal);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
 }
 
 }  // namespace instar::cli

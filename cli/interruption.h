@@ -4,9 +4,10 @@
 
 namespace instar::cli {
 
-// From now on SIGINT, SIGTERM and SIGHUP remove the files that a verb was creating and then end the
-// process as they do by default, so that whoever started it sees why it ended. A signal that was
-// ignored stays ignored.
+// From now on every signal that ends a process and can be caught (SIGINT, SIGTERM, SIGQUIT,
+// SIGALRM, ...) removes the files that a verb was creating and then ends the process as it does by
+// default, so that whoever started it sees why it ended. A signal that was ignored stays ignored,
+// and one that has a handler keeps it.
 void RemoveTargetsOnInterruption();
 
 }  // namespace instar::cli

@@ -93,9 +93,15 @@ def somebody_elses_file(t):
     t.equal((t.dir / "mine").read_bytes(), b"other", "the other file")
 
 
-def closed_terminal(t):
-    """SIGHUP, as from a terminal that goes away."""
-    interrupted(t, signal.SIGHUP, ())
+def other_signal(t, name):
+    """Whatever ends the process and can be caught."""
+    number = getattr(signal, name)
+    before = tree(t.dir)
+    with slow_convert(t, "x.qcow2", "out") as running:
+        t.check(running.wait_for_data(t.dir / "out"), "the run ended too early")
+        os.kill(running.process.pid, number)
+        t.equal(running.finish(), -number, "the signal that ended it")
+    t.equal(tree(t.dir), before, "files changed")
 
 
 def progress_once(t):
@@ -141,7 +147,8 @@ def groups():
         for options in ((), ("--isolation=kvm",), ("--isolation=process",), ("-p",)):
             group.add(f"{name} removes the target {' '.join(options)}".strip(), interrupted,
                       getattr(signal, name), options)
-    group.case("SIGHUP removes the target")(closed_terminal)
+    for name in ("SIGHUP", "SIGQUIT", "SIGALRM", "SIGVTALRM", "SIGXCPU", "SIGRTMIN"):
+        group.add(f"{name} removes the target", other_signal, name)
     group.case("SIGTERM removes a target in two files")(interrupted_writing_qcow2)
     group.case("SIGUSR1 prints progress once")(progress_once)
     group.case("SIGKILL leaves no process")(killed_outright)

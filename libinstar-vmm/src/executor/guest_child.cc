@@ -60,8 +60,15 @@ void CatchFaults() {
   action.sa_sigaction = BareFaultHandler();
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigaction(signal, &action, nullptr);
-  // The host's signals are not this process's business.
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_IGN);
+  // The host's signals are not this process's business, and its handlers must not run here.
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_IGN);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    struct sigaction inherited{};
+    if (sigaction(signal, nullptr, &inherited) != 0) continue;
+    const bool own =
+        (inherited.sa_flags & SA_ONSTACK) != 0 && inherited.sa_sigaction == BareFaultHandler();
+    if (inherited.sa_handler != SIG_DFL && !own) ::signal(signal, SIG_IGN);
+  }
 }
 
 // Five system calls, on all threads; anything else kills the process. arch_prctl sets the FS base
