@@ -14,6 +14,7 @@
 #include <span>
 #include <string_view>
 
+#include "formats/base/block_device.h"
 #include "formats/base/ids.h"
 #include "formats/base/option_list.h"
 
@@ -113,8 +114,15 @@ inline constexpr std::array kQcow2Options = {
 inline constexpr std::array kVpcOptions = {
     OptionSpec{"azure", OptionKind::kBoolean,
                "A disk as Azure takes it: fixed, a whole number of MiB, of exactly that size"},
+    OptionSpec{"extent_size_hint", OptionKind::kSize,
+               "Unit in which the file system should provide storage, 0 for its own choice"},
     OptionSpec{"force_size", OptionKind::kBoolean,
                "Keep the size as it is instead of rounding it up to cylinders, heads and sectors"},
+    OptionSpec{"nocow", OptionKind::kBoolean, "No copy-on-write for the file (btrfs only)"},
+    OptionSpec{"preallocation",
+               OptionKind::kText,
+               "How storage of fixed disks is provided (off, falloc, full)",
+               {"off", "falloc", "full"}},
     OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
     OptionSpec{
         "subformat", OptionKind::kText, "Kind of disk (dynamic, fixed)", {"dynamic", "fixed"}},
@@ -125,9 +133,16 @@ inline constexpr std::array kVhdxOptions = {
                "Size of a block, 1M to 256M; 0 to choose by the size of the disk"},
     OptionSpec{"block_state_zero", OptionKind::kBoolean,
                "Mark blocks that are not stored as zeros rather than as not present"},
+    OptionSpec{"extent_size_hint", OptionKind::kSize,
+               "Unit in which the file system should provide storage, 0 for its own choice"},
     OptionSpec{"log_size", OptionKind::kSize, "Size of the log, at least 1M"},
     OptionSpec{"logical_sector_size", OptionKind::kNumber,
                "Size of the sectors the disk shows (512, 4096)"},
+    OptionSpec{"nocow", OptionKind::kBoolean, "No copy-on-write for the file (btrfs only)"},
+    OptionSpec{"preallocation",
+               OptionKind::kText,
+               "How storage of fixed disks is provided (off, falloc, full)",
+               {"off", "falloc", "full"}},
     OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk, at most 64T"},
     OptionSpec{
         "subformat", OptionKind::kText, "Kind of disk (dynamic, fixed)", {"dynamic", "fixed"}},
@@ -256,6 +271,12 @@ struct OptionFault {
           "an option has a value that it does not accept"});
   }
   return setting;
+}
+
+// What the setting of an option "preallocation" means for the file.
+[[nodiscard]] constexpr Preallocation PreallocationOf(const OptionSetting& setting) {
+  if (setting.text == "full") return Preallocation::kFull;
+  return setting.text == "falloc" ? Preallocation::kFalloc : Preallocation::kOff;
 }
 
 // Checks each option of `list`; the first fault, if any. An empty list is no fault.

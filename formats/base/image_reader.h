@@ -46,6 +46,18 @@ struct Extent {
   std::uint64_t compressed_bytes = 0;  // bytes to read at file_offset; may exceed the exact length
 };
 
+// What of data lies beyond the end of its file, of `file_bytes`, was never written: the extent ends
+// there, or is zeros if it begins there.
+constexpr void CutAtEndOfFile(Extent& extent, std::uint64_t file_bytes) {
+  if (extent.kind != ExtentKind::kData) return;
+  if (extent.file_offset >= file_bytes) {
+    extent.kind = ExtentKind::kZero;
+    extent.has_offset = true;
+  } else if (extent.length_bytes > file_bytes - extent.file_offset) {
+    extent.length_bytes = file_bytes - extent.file_offset;
+  }
+}
+
 // Walks the virtual disk of one image. Not thread-safe: one cursor a worker. Holds a bounded cache
 // of tables.
 class MapCursor {

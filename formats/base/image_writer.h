@@ -50,8 +50,11 @@ class ImageWriter {
 
   // Room for one compressed unit of `compressed_bytes` at virtual `offset`. kUnsupported if the
   // format or the options have none. The caller writes the bytes there.
-  virtual Result<Placement> PlaceCompressed(std::uint64_t offset,
-                                            std::uint64_t compressed_bytes) = 0;
+  virtual Result<Placement> PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) {
+    (void)offset;
+    (void)compressed_bytes;
+    return Unsupported("images of this kind have no compressed data");
+  }
 
   // Makes [offset, offset+length) read as zeros explicitly, hiding a backing file.
   virtual Status PlaceZero(std::uint64_t offset, std::uint64_t length) = 0;
@@ -60,7 +63,12 @@ class ImageWriter {
   // be smaller than the unit: then store it plain. Reentrant, one `worker` number (below the limit
   // given at creation) at a time.
   virtual Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
-                                       std::span<std::byte> out) = 0;
+                                       std::span<std::byte> out) {
+    (void)worker;
+    (void)unit;
+    (void)out;
+    return Unsupported("images of this kind have no compressed data");
+  }
 
   // The same where the stored form of a unit says where on the disk it belongs: `unit` stands at
   // virtual `offset`.

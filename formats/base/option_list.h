@@ -85,16 +85,9 @@ constexpr void AppendOptionText(std::string_view value, Text& out) {
   return std::nullopt;
 }
 
-// A whole number: decimal, octal after "0", hexadecimal after "0x".
-[[nodiscard]] constexpr std::optional<std::uint64_t> ParseOptionNumber(std::string_view text) {
-  std::uint64_t base = 10;
-  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-    base = 16;
-    text.remove_prefix(2);
-  } else if (text.size() > 1 && text[0] == '0') {
-    base = 8;
-    text.remove_prefix(1);
-  }
+// A whole number in digits of `base`, at most 16, and nothing else.
+[[nodiscard]] constexpr std::optional<std::uint64_t> ParseDigits(std::string_view text,
+                                                                 std::uint64_t base) {
   if (text.empty()) return std::nullopt;
   std::uint64_t value = 0;
   for (const char c : text) {
@@ -109,6 +102,19 @@ constexpr void AppendOptionText(std::string_view value, Text& out) {
     value = *sum;
   }
   return value;
+}
+
+// A whole number: decimal, octal after "0", hexadecimal after "0x".
+[[nodiscard]] constexpr std::optional<std::uint64_t> ParseOptionNumber(std::string_view text) {
+  std::uint64_t base = 10;
+  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+    base = 16;
+    text.remove_prefix(2);
+  } else if (text.size() > 1 && text[0] == '0') {
+    base = 8;
+    text.remove_prefix(1);
+  }
+  return ParseDigits(text, base);
 }
 
 // A number of bytes: decimal, with an optional fraction and one of the suffixes b k M G T P E

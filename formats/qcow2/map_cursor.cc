@@ -298,16 +298,7 @@ Result<Extent> Cursor::Next(std::uint64_t offset, std::uint64_t max_length) {
   }
   extent.length_bytes = std::min(extent.length_bytes, wanted);
 
-  // Clusters beyond the end of the file were never written: they read as zeros.
-  if (extent.kind == ExtentKind::kData) {
-    const std::uint64_t file_bytes = source_.data->size_bytes();
-    if (extent.file_offset >= file_bytes) {
-      extent.kind = ExtentKind::kZero;
-      extent.has_offset = true;
-    } else {
-      extent.length_bytes = std::min(extent.length_bytes, file_bytes - extent.file_offset);
-    }
-  }
+  CutAtEndOfFile(extent, source_.data->size_bytes());
   return extent;
 }
 

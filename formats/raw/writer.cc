@@ -23,9 +23,7 @@ Result<Preallocation> ReadOptions(std::string_view list) {
     if (setting.text == "metadata") {
       return InvalidArgument("raw images have no metadata to preallocate");
     }
-    preallocation = setting.text == "full"     ? Preallocation::kFull
-                    : setting.text == "falloc" ? Preallocation::kFalloc
-                                               : Preallocation::kOff;
+    preallocation = PreallocationOf(setting);
   }
   return preallocation;
 }
@@ -87,18 +85,10 @@ Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) 
       .device = target_->id(), .file_offset = start_bytes_ + offset, .length_bytes = length};
 }
 
-Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
-  return Unsupported("raw images cannot be compressed");
-}
-
 Status Writer::PlaceZero(std::uint64_t offset, std::uint64_t length) {
   INSTAR_ASSIGN_OR_RETURN(const Placement place, PlaceData(offset, length));
   if (target_->fresh_reads_zero()) return {};
   return target_->Zero(place.file_offset, length);
-}
-
-Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::span<std::byte>) {
-  return Unsupported("raw images cannot be compressed");
 }
 
 Status Writer::Finish() {

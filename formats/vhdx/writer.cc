@@ -41,9 +41,8 @@ Status Writer::Begin() {
   if (!target_->fresh_reads_zero()) return target_->Zero(0, structures);
   INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
   // A size that the target cannot have is better known now than at the end.
-  return target_->Resize(
-      options_.fixed ? options_.BlockOffset(options_.bat().blocks()) : structures,
-      Preallocation::kOff);
+  if (!options_.fixed) return target_->Resize(structures, Preallocation::kOff);
+  return target_->Resize(options_.BlockOffset(options_.bat().blocks()), options_.preallocation);
 }
 
 Status Writer::TakeBlock(std::uint64_t block) {
@@ -77,16 +76,8 @@ Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) 
                    .length_bytes = std::min(length, options_.block_bytes - in_block)};
 }
 
-Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
-  return Unsupported("VHDX images have no compressed blocks");
-}
-
 // What has no place reads as zeros; so does what a placed block was not given.
 Status Writer::PlaceZero(std::uint64_t, std::uint64_t) { return {}; }
-
-Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::span<std::byte>) {
-  return Unsupported("VHDX images have no compressed blocks");
-}
 
 Status Writer::WriteMetadata() {
   const Metadata metadata{.block_bytes = static_cast<std::uint32_t>(options_.block_bytes),

@@ -55,6 +55,8 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
     const std::string_view name = setting.spec->name;
     if (name == "subformat") {
       out.fixed = setting.text == "fixed";
+    } else if (name == "preallocation") {
+      out.preallocation = PreallocationOf(setting);
     } else if (name == "block_size") {
       block_bytes = setting.number;
     } else if (name == "block_state_zero") {

@@ -11,6 +11,7 @@
 namespace instar::vhdx {
 
 struct WriterOptions {
+  Preallocation preallocation = Preallocation::kOff;  // of a fixed disk
   std::uint64_t virtual_bytes = 0;
   std::uint64_t block_bytes = kMinBlockBytes;
   std::uint64_t log_bytes = kMebibyte;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/base/checked.h"
+#include "formats/base/option_list.h"
 
 namespace instar::vmdk {
 namespace {
@@ -46,26 +47,9 @@ std::string_view Unquoted(std::string_view value) {
   return value.substr(0, value.find('"'));
 }
 
-std::optional<std::uint64_t> Number(std::string_view text, unsigned base) {
-  if (text.empty()) return std::nullopt;
-  std::uint64_t value = 0;
-  for (const char c : text) {
-    unsigned digit = 16;
-    if (c >= '0' && c <= '9') digit = static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') digit = static_cast<unsigned>(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F') digit = static_cast<unsigned>(c - 'A') + 10;
-    if (digit >= base) return std::nullopt;
-    const auto scaled = CheckedMul(value, base);
-    const auto sum = scaled ? CheckedAdd(*scaled, digit) : std::nullopt;
-    if (!sum) return std::nullopt;
-    value = *sum;
-  }
-  return value;
-}
-
 Status ReadCid(std::string_view value, std::optional<std::uint32_t>& out) {
   if (out) return {};
-  const auto number = Number(value, 16);
+  const auto number = ParseDigits(value, 16);
   const auto cid = number ? CheckedNarrow<std::uint32_t>(*number) : std::nullopt;
   if (!cid) return Corrupt("the descriptor has a content ID that is not a number of 32 bits");
   out = *cid;
@@ -89,7 +73,7 @@ Result<ExtentType> TypeFrom(std::string_view word) {
 // The rest of an extent's line after the access word.
 Result<ExtentLine> ParseExtent(ExtentAccess access, std::string_view rest, std::uint64_t number) {
   ExtentLine line{.access = access};
-  const auto sectors = Number(NextWord(rest), 10);
+  const auto sectors = ParseDigits(NextWord(rest), 10);
   if (!sectors || *sectors == 0 || *sectors > kMaxDiskSectors) {
     return Corrupt("extent {0} of the descriptor has no valid number of sectors", number);
   }
@@ -105,7 +89,7 @@ Result<ExtentLine> ParseExtent(ExtentAccess access, std::string_view rest, std::
   const std::string_view offset = Trimmed(tail.substr(close + 1));
   if (line.type == ExtentType::kSparse || line.type == ExtentType::kZero) return line;
   if (offset.empty() && line.type == ExtentType::kVmfs) return line;
-  const auto file_sector = Number(offset.substr(0, offset.find_first_of(kBlanks)), 10);
+  const auto file_sector = ParseDigits(offset.substr(0, offset.find_first_of(kBlanks)), 10);
   if (!file_sector || !RangeFits(*file_sector, line.sectors, kMaxDiskSectors)) {
     return Corrupt("extent {0} of the descriptor does not say where it starts in its file", number);
   }
@@ -136,6 +120,33 @@ Result<Descriptor> Descriptor::Parse(std::string_view text) {
                    descriptor.parent_name.size(), kMaxNameBytes);
   }
   return descriptor;
+}
+
+Result<std::vector<char>> WithContentId(std::span<const char> room, std::uint32_t content_id) {
+  std::string_view text(room.data(), room.size());
+  text = text.substr(0, text.find('\0'));
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = NextLine(rest);
+    const std::size_t equals = line.find('=');
+    if (line.starts_with('#') || equals == std::string_view::npos) continue;
+    const std::string_view value = Trimmed(line.substr(equals + 1));
+    if (Trimmed(line.substr(0, equals)) != "CID" || value.empty()) continue;
+
+    const auto at = static_cast<std::size_t>(value.data() - text.data());
+    std::vector<char> out(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at));
+    for (int shift = 28; shift >= 0; shift -= 4) {
+      out.push_back("0123456789abcdef"[content_id >> shift & 15]);
+    }
+    const std::string_view after = text.substr(at + value.size());
+    out.insert(out.end(), after.begin(), after.end());
+    if (out.size() > room.size()) {
+      return OverLimit("the descriptor has {0} bytes, but its place only {1}", out.size(),
+                       room.size());
+    }
+    out.resize(room.size());
+    return out;
+  }
+  return Corrupt("the descriptor has no content ID");
 }
 
 Result<std::vector<ExtentLine>> ParseExtents(std::string_view text) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,10 @@ struct Descriptor {
   // the first counts. What is missing stays empty: an embedded descriptor may be.
   static Result<Descriptor> Parse(std::string_view text);
 };
+
+// The descriptor in `room`, which it fills up to its first NUL, with another content ID; as long as
+// the room. kCorrupt if it has none, kLimit where the room is too small.
+Result<std::vector<char>> WithContentId(std::span<const char> room, std::uint32_t content_id);
 
 // The extents of `text` in order. kUnsupported for types that cannot be read, kCorrupt for lines
 // that make no sense, kLimit for more than kMaxExtents or a disk of 2^63 bytes and more.

@@ -8,21 +8,29 @@
 #include <span>
 
 #include "formats/base/endian.h"
+#include "formats/base/error.h"
 #include "formats/vmdk/layout.h"
 
 namespace instar::vmdk {
 
 class GrainTable {
  public:
-  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-
-  [[nodiscard]] std::uint64_t index() const { return index_; }  // kNone: nothing was set yet
+  [[nodiscard]] bool is_none() const { return index_ == kNone; }  // nothing was set yet
+  [[nodiscard]] std::uint64_t index() const { return index_; }
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
-  // Forgets the entries and becomes table `index`.
-  void Become(std::uint64_t index) {
+  // Becomes table `index`, empty, after `flush` has written what it was; nothing if it is that
+  // table. kInvalidArgument for a table before it.
+  template <typename Flush>
+  Status Select(std::uint64_t index, Flush flush) {
+    if (index_ == index) return {};
+    if (index_ != kNone && index < index_) {
+      return InvalidArgument("grain table {0} comes after table {1}", index, index_);
+    }
+    INSTAR_TRY(flush());
     index_ = index;
     std::ranges::fill(bytes_, std::byte{0});
+    return {};
   }
   // `grain` belongs to the table.
   void Set(std::uint64_t grain, std::uint32_t entry) {
@@ -30,6 +38,8 @@ class GrainTable {
   }
 
  private:
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+
   std::uint64_t index_ = kNone;
   std::array<std::byte, kTableEntries * kEntryBytes> bytes_{};
 };

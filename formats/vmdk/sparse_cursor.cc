@@ -150,17 +150,7 @@ Result<Extent> SparseCursor::Next(std::uint64_t offset, std::uint64_t max_length
     if (!more) break;
   }
   extent.length_bytes = std::min(extent.length_bytes, wanted);
-
-  // What of a grain lies beyond the end of the file was never written: it reads as zeros.
-  if (extent.kind == ExtentKind::kData) {
-    const std::uint64_t file_bytes = device_->size_bytes();
-    if (extent.file_offset >= file_bytes) {
-      extent.kind = ExtentKind::kZero;
-      extent.has_offset = true;
-    } else {
-      extent.length_bytes = std::min(extent.length_bytes, file_bytes - extent.file_offset);
-    }
-  }
+  CutAtEndOfFile(extent, device_->size_bytes());
   return extent;
 }
 

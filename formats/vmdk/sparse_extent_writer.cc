@@ -22,7 +22,7 @@ Status SparseExtentWriter::Begin() {
 }
 
 Status SparseExtentWriter::FlushTable() {
-  if (table_.index() == GrainTable::kNone) return {};
+  if (table_.is_none()) return {};
   const auto place = [this](std::uint64_t directory) {
     return WritePiece{.offset = layout_.table_sector(directory, table_.index()) * kSectorBytes,
                       .data = table_.bytes()};
@@ -33,13 +33,7 @@ Status SparseExtentWriter::FlushTable() {
 }
 
 Status SparseExtentWriter::Select(std::uint64_t table) {
-  if (table_.index() == table) return {};
-  if (table_.index() != GrainTable::kNone && table < table_.index()) {
-    return InvalidArgument("grain table {0} comes after table {1}", table, table_.index());
-  }
-  INSTAR_TRY(FlushTable());
-  table_.Become(table);
-  return {};
+  return table_.Select(table, [this] { return FlushTable(); });
 }
 
 Result<Placement> SparseExtentWriter::Place(std::uint64_t offset, std::uint64_t length) {

@@ -87,7 +87,7 @@ Status StreamWriter::Begin() {
 }
 
 Status StreamWriter::FlushTable() {
-  if (table_.index() == GrainTable::kNone) return {};
+  if (table_.is_none()) return {};
   tables_.resize(table_.index());  // those in between have no grains
   std::array<std::byte, kSectorBytes + SparseLayout::kTableBytes> bytes{};
   const std::span<std::byte> whole(bytes);
@@ -98,14 +98,7 @@ Status StreamWriter::FlushTable() {
 }
 
 Status StreamWriter::Select(std::uint64_t grain) {
-  const std::uint64_t table = grain / kTableEntries;
-  if (table_.index() == table) return {};
-  if (table_.index() != GrainTable::kNone && table < table_.index()) {
-    return InvalidArgument("grain table {0} comes after table {1}", table, table_.index());
-  }
-  INSTAR_TRY(FlushTable());
-  table_.Become(table);
-  return {};
+  return table_.Select(grain / kTableEntries, [this] { return FlushTable(); });
 }
 
 Result<Placement> StreamWriter::PlaceData(std::uint64_t, std::uint64_t) {
@@ -143,11 +136,6 @@ Status StreamWriter::PlaceZero(std::uint64_t offset, std::uint64_t length) {
     INSTAR_TRY(target_->Write(place.file_offset, zero_grain_));
   }
   return {};
-}
-
-Result<std::size_t> StreamWriter::Compress(unsigned, std::span<const std::byte>,
-                                           std::span<std::byte>) {
-  return Unsupported("a grain is compressed for its place on the disk");
 }
 
 Result<std::size_t> StreamWriter::CompressAt(unsigned worker, std::uint64_t offset,

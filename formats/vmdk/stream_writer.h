@@ -41,8 +41,6 @@ class StreamWriter final : public ImageWriter {
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
   Result<Placement> PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;
-  Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
-                               std::span<std::byte> out) override;
   // The grain with the marker in front of it, which says where on the disk it belongs.
   Result<std::size_t> CompressAt(unsigned worker, std::uint64_t offset,
                                  std::span<const std::byte> unit,

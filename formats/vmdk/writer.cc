@@ -102,14 +102,6 @@ Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) 
   return place;
 }
 
-Result<Placement> Writer::PlaceCompressed(std::uint64_t, std::uint64_t) {
-  return Unsupported("only streamOptimized images have compressed grains");
-}
-
-Result<std::size_t> Writer::Compress(unsigned, std::span<const std::byte>, std::span<std::byte>) {
-  return Unsupported("only streamOptimized images have compressed grains");
-}
-
 Status Writer::PlaceZero(std::uint64_t offset, std::uint64_t length) {
   INSTAR_TRY(CheckRange(offset, length));
   // Without a parent, what has no place reads as zeros.

@@ -31,10 +31,7 @@ class Writer final : public ImageWriter {
   [[nodiscard]] bool compresses(bool) const override { return false; }
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
-  Result<Placement> PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;
-  Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
-                               std::span<std::byte> out) override;
   Status Finish() override;
 
  private:

@@ -56,9 +56,7 @@ Status Apply(const OptionSetting& setting, WriterOptions& out, bool& compat6) {
   } else if (name == "backing_file") {
     out.backing_name = Unescaped(setting.text);
   } else if (name == "preallocation") {
-    out.preallocation = setting.text == "full"     ? Preallocation::kFull
-                        : setting.text == "falloc" ? Preallocation::kFalloc
-                                                   : Preallocation::kOff;
+    out.preallocation = PreallocationOf(setting);
   }
   // What is left ("size", "nocow", "backing_fmt", ...) concerns who creates the file, or was read
   // elsewhere.

@@ -61,17 +61,8 @@ Result<Placement> DynamicWriter::PlaceData(std::uint64_t offset, std::uint64_t l
                    .length_bytes = std::min(length, DynamicLayout::kBlockBytes - in_block)};
 }
 
-Result<Placement> DynamicWriter::PlaceCompressed(std::uint64_t, std::uint64_t) {
-  return Unsupported("VHD images have no compressed blocks");
-}
-
 // What has no place reads as zeros; so does what a placed block was not given.
 Status DynamicWriter::PlaceZero(std::uint64_t, std::uint64_t) { return {}; }
-
-Result<std::size_t> DynamicWriter::Compress(unsigned, std::span<const std::byte>,
-                                            std::span<std::byte>) {
-  return Unsupported("VHD images have no compressed blocks");
-}
 
 std::uint64_t DynamicWriter::FileEnd() const {
   return layout_.FooterOffset(taken_) + Footer::kBytes;

@@ -20,7 +20,7 @@ Status FixedWriter::Begin() {
   // A size that the target cannot have is found out before what it holds is gone.
   INSTAR_TRY(target_->Resize(file_bytes, Preallocation::kOff));
   INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
-  return target_->Resize(file_bytes, Preallocation::kOff);
+  return target_->Resize(file_bytes, options_.preallocation);
 }
 
 Result<Placement> FixedWriter::PlaceData(std::uint64_t offset, std::uint64_t length) {
@@ -32,19 +32,10 @@ Result<Placement> FixedWriter::PlaceData(std::uint64_t offset, std::uint64_t len
   return Placement{.device = target_->id(), .file_offset = offset, .length_bytes = length};
 }
 
-Result<Placement> FixedWriter::PlaceCompressed(std::uint64_t, std::uint64_t) {
-  return Unsupported("VHD images have no compressed blocks");
-}
-
 Status FixedWriter::PlaceZero(std::uint64_t offset, std::uint64_t length) {
   INSTAR_TRY(PlaceData(offset, length));
   if (reads_zero()) return {};
   return target_->Zero(offset, length);
-}
-
-Result<std::size_t> FixedWriter::Compress(unsigned, std::span<const std::byte>,
-                                          std::span<std::byte>) {
-  return Unsupported("VHD images have no compressed blocks");
 }
 
 Status FixedWriter::Finish() {

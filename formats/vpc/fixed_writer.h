@@ -20,10 +20,7 @@ class FixedWriter final : public ImageWriter {
   [[nodiscard]] bool placed_reads_zero() const override { return reads_zero(); }
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
-  Result<Placement> PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;
-  Result<std::size_t> Compress(unsigned worker, std::span<const std::byte> unit,
-                               std::span<std::byte> out) override;
   Status Finish() override;
 
  private:

@@ -33,6 +33,8 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
       force_size = setting.number != 0;
     } else if (setting.spec->name == "azure") {
       azure = setting.number != 0;
+    } else if (setting.spec->name == "preallocation") {
+      out.preallocation = PreallocationOf(setting);
     }
   }
   if (azure && dynamic) {

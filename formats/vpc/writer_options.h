@@ -16,6 +16,7 @@ struct WriterOptions {
   // azure to whole MiB.
   std::uint64_t virtual_bytes = 0;
   Geometry geometry;
+  Preallocation preallocation = Preallocation::kOff;  // of a fixed disk
   UniqueId unique_id{};  // follows from the request and the name of the file
 
   // kInvalidArgument in words for a user, kLimit, kUnsupported.

@@ -46,14 +46,17 @@ VMDK_OPTIONS = (
 )
 
 VPC_OPTIONS = ("subformat=dynamic", "subformat=fixed", "force_size=on", "force_size",
-               "force_size=off", "subformat=fixed,force_size=on", "subformat=dynamic,force_size=off")
+               "force_size=off", "subformat=fixed,force_size=on", "subformat=dynamic,force_size=off",
+               "nocow=off", "extent_size_hint=1M", "preallocation=off", "preallocation=full",
+               "subformat=fixed,preallocation=off,nocow=off,extent_size_hint=0")
 
 VHDX_OPTIONS = ("subformat=dynamic", "subformat=fixed", "block_size=1M", "block_size=256M",
                 "block_size=0", "block_size=1", "block_size=8388608", "block_size=512M",
                 "block_size=8G",
                 "log_size=4M", "log_size=1", "log_size=1.5M",
                 "block_state_zero=on", "block_state_zero=off", "block_state_zero",
-                "subformat=fixed,block_size=2M", "subformat=fixed,block_state_zero=off,log_size=2M")
+                "subformat=fixed,block_size=2M", "subformat=fixed,block_state_zero=off,log_size=2M",
+                "nocow=off", "extent_size_hint=1M", "preallocation=off", "preallocation=falloc")
 
 # Backing files, made by `furnish`: name and format.
 BASES = (("base.qcow2", "qcow2"), ("base.raw", "raw"), ("odd.raw", "raw"), ("over.qcow2", "qcow2"),

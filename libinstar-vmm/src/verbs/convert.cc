@@ -14,12 +14,12 @@
 #include "formats/base/create_options.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
-#include "instar/vmm/info.h"
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/convert_image.h"
 #include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
+#include "verbs/description.h"
 #include "verbs/fresh_target.h"
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
@@ -118,17 +118,6 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
   return absl::OkStatus();
 }
 
-// What an image is, with all images below it if `chain`. Which guest image to start can depend on
-// it, and only a guest can tell: so a first one reads the headers. What is wrong with an image is
-// left to the guest that will convert it: nothing is told of it here.
-std::vector<ImageInfo> Describe(const ConvertOptions& options, const ImageSpec& image, bool chain) {
-  InfoOptions probe{
-      .image = image, .backing_chain = chain, .force_share = true, .sandbox = options.sandbox};
-  if (probe.sandbox.jail == Jail::kThisProcess) probe.sandbox.jail = Jail::kChildProcess;
-  const auto report = Info(probe);
-  return report.ok() ? report->images : std::vector<ImageInfo>();
-}
-
 bool UsesZstd(const ImageInfo& image) {
   const ReportValue* specific = image.report.Find("format-specific");
   const ReportValue* data = specific == nullptr ? nullptr : specific->Find("data");
@@ -148,27 +137,30 @@ void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
     return;
   }
   if (options.keep_target) {
-    plan.zstd = std::ranges::any_of(
-        Describe(options, {.path = options.target, .format = "qcow2"}, false), UsesZstd);
+    const ImageSpec target{.path = options.target, .format = "qcow2"};
+    plan.zstd = std::ranges::any_of(DescribeImages(target, false, options.sandbox), UsesZstd);
   }
-  plan.foreign = plan.zstd && std::ranges::any_of(options.sources, [&](const ImageSpec& source) {
-                   return std::ranges::any_of(Describe(options, source, true), IsForeign);
-                 });
+  plan.foreign =
+      plan.zstd && std::ranges::any_of(options.sources, [&](const ImageSpec& source) {
+        return std::ranges::any_of(DescribeImages(source, true, options.sandbox), IsForeign);
+      });
 }
 
 // Learns the size of the disk where the target is divided into files by it.
 void MeasureDisk(const Broker& broker, const ConvertOptions& options, const Devices& devices,
                  TargetPlan& plan) {
   if (options.keep_target || !HasTargetExtents(plan.format, plan.options)) return;
+  const auto whole_sectors = [](std::uint64_t bytes) { return (bytes + 511) / 512 * 512; };
+  std::uint64_t bytes = 0;
   for (const DeviceId stream : devices.streams) {  // of which the host knows all there is to know
-    plan.extents_bytes += (broker.device(stream).size_bytes + 511) / 512 * 512;
+    bytes += whole_sectors(broker.device(stream).size_bytes);
   }
   for (const ImageSpec& source : options.sources) {
     if (IsInputStream(source.path)) continue;
-    for (const ImageInfo& image : Describe(options, source, false)) {
-      plan.extents_bytes += (image.report.UnsignedAt("virtual-size") + 511) / 512 * 512;
-    }
+    bytes += whole_sectors(VirtualBytes(DescribeImages(source, false, options.sandbox)));
   }
+  const std::uint64_t end = std::min(options.window.end, bytes);
+  plan.extents_bytes = whole_sectors(end - std::min(options.window.start, end));
 }
 
 // What the guest has to say besides success, as sentences.

@@ -17,6 +17,7 @@
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
+#include "verbs/description.h"
 #include "verbs/fresh_target.h"
 #include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
@@ -32,6 +33,7 @@ struct Plan {
   FormatId format = FormatId::kRaw;
   std::string options;  // without those that have a field of their own here
   std::optional<std::uint64_t> size_bytes;
+  std::uint64_t extents_bytes = 0;  // where that is the backing file's, and files are made by it
   std::string backing_name;
   std::string backing_format;
   std::string data_file;
@@ -75,6 +77,11 @@ absl::Status CheckBacking(const CreateOptions& options, const Plan& plan) {
   return absl::OkStatus();
 }
 
+// The path that the backing file's name will mean in the new image.
+std::string BackingPath(const CreateOptions& options, const Plan& plan) {
+  return CombinePath(options.path, plan.backing_name);
+}
+
 absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
   const auto format = WritableFormat(options.format);
   if (!format.ok()) return format.status();
@@ -102,15 +109,12 @@ absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
     return Invalid("Image creation needs a size parameter");
   }
   if (!plan.size_bytes && HasTargetExtents(plan.format, plan.options)) {
-    // How many files there are has to be known before the sandbox can tell how large the base is.
-    return Invalid("An overlay that is divided into files needs its size stated");
+    // How many files there are has to be known before they are made.
+    plan.extents_bytes = VirtualBytes(
+        DescribeImages({.path = BackingPath(options, plan), .format = plan.backing_format}, false,
+                       options.sandbox));
   }
   return plan;
-}
-
-// The path that the backing file's name will mean in the new image.
-std::string BackingPath(const CreateOptions& options, const Plan& plan) {
-  return CombinePath(options.path, plan.backing_name);
 }
 
 struct Devices {
@@ -142,10 +146,11 @@ absl::Status OpenTargets(Broker& broker, const CreateOptions& options, const Pla
   const auto target = OpenTarget(broker, options.path);
   if (!target.ok()) return target.status();
   devices.target = *target;
-  auto extents = OpenTargetExtents(
-      broker, options.path,
-      {.format = plan.format, .options = plan.options, .size_bytes = plan.size_bytes.value_or(0)},
-      {.keep = false, .cache = CacheMode::kWriteback});
+  auto extents = OpenTargetExtents(broker, options.path,
+                                   {.format = plan.format,
+                                    .options = plan.options,
+                                    .size_bytes = plan.size_bytes.value_or(plan.extents_bytes)},
+                                   {.keep = false, .cache = CacheMode::kWriteback});
   if (!extents.ok()) return extents.status();
   devices.extents = *std::move(extents);
   if (plan.data_file.empty()) return absl::OkStatus();
