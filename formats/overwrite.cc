@@ -1,6 +1,8 @@
 #include "formats/create.h"
 #include "formats/qcow2/overwriter.h"
 #include "formats/raw/writer.h"
+#include "formats/vhdx/overwriter.h"
+#include "formats/vmdk/overwriter.h"
 #include "formats/vpc/writer.h"
 #include "formats/writer_table.h"
 
@@ -13,10 +15,12 @@ Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options
     case FormatId::kQcow2:
       return AsImageWriter(qcow2::Overwriter::Open(options));
     case FormatId::kVpc:
-      return vpc::OverwriteFixed(options);
-    case FormatId::kUnknown:
+      return vpc::Overwrite(options);
     case FormatId::kVmdk:
+      return AsImageWriter(vmdk::Overwriter::Open(options));
     case FormatId::kVhdx:
+      return AsImageWriter(vhdx::Overwriter::Open(options));
+    case FormatId::kUnknown:
     case FormatId::kLuks:
     case FormatId::kVdi:
     case FormatId::kQed:

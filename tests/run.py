@@ -34,6 +34,7 @@ import conformance.matrix  # noqa: E402
 import conformance.measure  # noqa: E402
 import conformance.measure_written  # noqa: E402
 import conformance.mixed  # noqa: E402
+import conformance.overwrite  # noqa: E402
 import conformance.readers  # noqa: E402
 import conformance.vmdk  # noqa: E402
 import harness  # noqa: E402
@@ -49,7 +50,8 @@ PYTHON_SUITES = {
                             *conformance.hyper_v.groups(), *conformance.image_opts.groups(),
                             *conformance.vmdk.groups(),
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
-                            *conformance.mixed.groups(), *conformance.divergences.groups()],
+                            *conformance.mixed.groups(), *conformance.overwrite.groups(),
+                            *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
 }

@@ -1,5 +1,6 @@
 #include "formats/vpc/writer.h"
 
+#include "formats/vpc/dynamic_overwriter.h"
 #include "formats/vpc/dynamic_writer.h"
 #include "formats/vpc/fixed_writer.h"
 #include "formats/vpc/layout.h"
@@ -14,13 +15,12 @@ Result<std::unique_ptr<ImageWriter>> CreateWriter(const CreateOptions& options) 
   return std::make_unique<DynamicWriter>(parsed, *options.target);
 }
 
-Result<std::unique_ptr<ImageWriter>> OverwriteFixed(const CreateOptions& options) {
+Result<std::unique_ptr<ImageWriter>> Overwrite(const CreateOptions& options) {
   if (options.target == nullptr) return InvalidArgument("there is no target to write");
   if (options.compress) return InvalidArgument("VHD images cannot be compressed");
   INSTAR_ASSIGN_OR_RETURN(const Layout layout, Layout::ReadFrom(*options.target));
   if (!layout.is_fixed()) {
-    return Unsupported(
-        "writing into an existing dynamic VHD is not supported, only into a fixed one");
+    return DynamicOverwriter::Create(layout, *options.target, options.virtual_size_bytes);
   }
   if (layout.virtual_bytes < options.virtual_size_bytes) {
     return MakeError(ErrorCode::kNoSpace,

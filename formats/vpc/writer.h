@@ -1,4 +1,4 @@
-// Writes fresh VHD images, fixed and dynamic, and into fixed ones.
+// Writes fresh VHD images, fixed and dynamic, and into existing ones.
 #ifndef FORMATS_VPC_WRITER_H_
 #define FORMATS_VPC_WRITER_H_
 
@@ -12,10 +12,10 @@ namespace instar::vpc {
 // A writer as `options` ask for; writes nothing yet. kInvalidArgument, kLimit.
 Result<std::unique_ptr<ImageWriter>> CreateWriter(const CreateOptions& options);
 
-// A writer into the fixed VHD that options.target holds (convert -n): what is not placed keeps its
-// content. kUnsupported for dynamic disks, kNoSpace if the disk is smaller than asked for;
+// A writer into the VHD that options.target holds (convert -n): what is not placed keeps its
+// content. kUnsupported for differencing disks, kNoSpace if the disk is smaller than asked for;
 // kCorrupt, kIo.
-Result<std::unique_ptr<ImageWriter>> OverwriteFixed(const CreateOptions& options);
+Result<std::unique_ptr<ImageWriter>> Overwrite(const CreateOptions& options);
 
 }  // namespace instar::vpc
 

@@ -21,6 +21,12 @@
 #ifdef INSTAR_OVERWRITES_QCOW2
 #include "formats/qcow2/overwriter.h"
 #endif
+#ifdef INSTAR_OVERWRITES_VHDX
+#include "formats/vhdx/overwriter.h"
+#endif
+#ifdef INSTAR_OVERWRITES_VMDK
+#include "formats/vmdk/overwriter.h"
+#endif
 
 namespace instar {
 
@@ -52,7 +58,13 @@ Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options
   if (options.format == FormatId::kQcow2) return AsImageWriter(qcow2::Overwriter::Open(options));
 #endif
 #ifdef INSTAR_OVERWRITES_VPC
-  if (options.format == FormatId::kVpc) return vpc::OverwriteFixed(options);
+  if (options.format == FormatId::kVpc) return vpc::Overwrite(options);
+#endif
+#ifdef INSTAR_OVERWRITES_VHDX
+  if (options.format == FormatId::kVhdx) return AsImageWriter(vhdx::Overwriter::Open(options));
+#endif
+#ifdef INSTAR_OVERWRITES_VMDK
+  if (options.format == FormatId::kVmdk) return AsImageWriter(vmdk::Overwriter::Open(options));
 #endif
   (void)options;
   return Unsupported("this guest image does not write into existing images of this format");
