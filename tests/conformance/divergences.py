@@ -95,6 +95,9 @@ CASES = {
     "-n with --bitmaps": Case(
         ("convert", "-n", "--bitmaps", "-O", "qcow2", "bitmap.qcow2", "empty.qcow2")),
     "-n into a dirty image": Case(("convert", "-n", "-O", "qcow2", "plain.qcow2", "dirty.qcow2")),
+    "-n into a divided VMDK image": Case(
+        ("convert", "-n", "-O", "vmdk", "plain.qcow2", "divided.vmdk"), says="monolithicSparse"),
+    "standard output as the target": Case(("convert", "-f", "raw", "-O", "raw", "none.raw", "-"), code=0),
     "-n into an image with bitmaps": Case(
         ("convert", "-n", "-O", "qcow2", "plain.qcow2", "bitmap.qcow2")),
     "zstd of zstd over another format": Case(
@@ -127,6 +130,7 @@ def furnish(t):
     vmdks(m, template, qemu_img)
     vhd_images.write(template / "dirty.vhdx", dirty_vhdx())
     (template / "zeros.raw").write_bytes(bytes(MIB))
+    (template / "none.raw").write_bytes(b"")
     (template / "short.qcow2").write_bytes(b"QFI\xfb")
 
     patched("cut.qcow2", lambda image: image.__delitem__(slice(4 * 64 * KIB, None)))
@@ -142,6 +146,7 @@ def furnish(t):
     create("bitmap.qcow2")
     qemu_img("bitmap", "--add", "bitmap.qcow2", "b0")
     create("empty.qcow2")
+    qemu_img("create", "-q", "-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", "divided.vmdk", "1M")
     create("lazy.qcow2", "-o", "lazy_refcounts=on")
     patched("dirty.qcow2", lambda image: set_bit(image, FEATURES, 1), "lazy.qcow2")
     qemu_img("convert", "-f", "raw", "-O", "vmdk", "prose.raw", "base.vmdk")

@@ -1,10 +1,11 @@
 // Writing into existing images of vpc, vhdx and vmdk (convert -n).
+#include "formats/base/block_overwriter.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
 #include <string_view>
 
-#include "formats/base/block_overwriter.h"
 #include "formats/create.h"
 #include "formats/registry.h"
 #include "formats/vhdx/header.h"

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -277,6 +278,19 @@ TEST(Seccomp, WithoutDirectoriesNothingOpensAndNothingIsRemoved) {
   const auto remove_one = [](const Inside& in) { return unlinkat(in.elsewhere, "file", 0) < 0; };
   EXPECT_TRUE(KilledByFilter(Prison().Run(open_one, {}, true, false)));
   EXPECT_TRUE(KilledByFilter(Prison().Run(remove_one, {}, true, false)));
+}
+
+TEST(Seccomp, SplicingAndWaitingAreForPipesOnly) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  // What of the arguments is wrong the kernel says, not the filter.
+  const auto splice_one = [](const Inside& in) {
+    return splice(in.file, nullptr, in.file, nullptr, 1, 0) < 0;
+  };
+  const auto wait = [](const Inside&) { return poll(nullptr, 0, 0) == 0; };
+  EXPECT_TRUE(KilledByFilter(Prison().Run(splice_one)));
+  EXPECT_TRUE(KilledByFilter(Prison().Run(wait)));
+  EXPECT_TRUE(Survived(Prison().Run(splice_one, {.streams = true})));
+  EXPECT_TRUE(Survived(Prison().Run(wait, {.streams = true})));
 }
 
 TEST(Seccomp, KvmRequestsAreForTheKvmExecutorOnly) {
