@@ -294,7 +294,7 @@ bool WritesStandardOutput(const std::string& target) { return IsStandardOutputNa
 
 absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   ConvertOptions settled = options;
-  for (std::string& source : settled.sources) source = ReopenedInput(source);
+  for (ImageSpec& source : settled.sources) source.path = ReopenedInput(source.path);
   OwnedFd output;
   if (IsStandardOutputName(options.target) && options.sandbox.jail == Jail::kChildProcess) {
     // The child has another standard output.

@@ -97,8 +97,10 @@ bool IsWrittenAsItComes(const ConvertOptions& options, const TargetPlan& plan) {
   const DiskWindow everything;
   return options.sources.size() == 1 && plan.format == FormatId::kRaw && plan.options.empty() &&
          plan.backing_name.empty() && !options.compress && !options.bitmaps &&
-         !options.skip_broken_bitmaps && !options.keep_target && options.snapshot.empty() &&
-         options.window.start == everything.start && options.window.end == everything.end;
+         !options.skip_broken_bitmaps && !options.keep_target &&
+         options.snapshot.id_or_name.empty() && options.snapshot.id.empty() &&
+         options.snapshot.name.empty() && options.window.start == everything.start &&
+         options.window.end == everything.end;
 }
 
 }  // namespace instar::vmm

@@ -88,10 +88,9 @@ TEST(ConvertFromAPipe, WritesARawDiskAsItComesRoundedUpToSectors) {
   host.Add(kSource).file.Write(0, content);
   host.At(kSource).sequential = true;
   host.AddTarget(kTarget).file.Write(0, Noise(4, 9 * kMiB));  // what was there before goes
-  const Status status = RunConvert(host, {.sources = {kSource},
-                                          .source_format = FormatId::kRaw,
-                                          .target = kTarget,
-                                          .target_format = FormatId::kRaw});
+  const Status status = RunConvert(
+      host,
+      {.sources = {{kSource, FormatId::kRaw}}, .target = kTarget, .target_format = FormatId::kRaw});
   ASSERT_TRUE(status.has_value()) << status.error().message;
   Bytes want = content;
   want.resize(5 * kMiB + 1024);
@@ -103,8 +102,7 @@ TEST(ConvertFromAPipe, StopsAtTheLimitOfTheVirtualSize) {
   host.Add(kSource).file.Write(0, Noise(3, 5 * kMiB));
   host.At(kSource).sequential = true;
   host.AddTarget(kTarget);
-  const Status status = RunConvert(host, {.sources = {kSource},
-                                          .source_format = FormatId::kRaw,
+  const Status status = RunConvert(host, {.sources = {{kSource, FormatId::kRaw}},
                                           .target = kTarget,
                                           .target_format = FormatId::kRaw,
                                           .max_virtual_bytes = 4 * kMiB});
@@ -120,8 +118,7 @@ TEST(ConvertFromAPipe, NeedsToBeToldThatItIsRawAndATargetThatGrows) {
     host.At(kSource).sequential = true;
     host.AddTarget(kTarget);
     const Status status =
-        RunConvert(host, {.sources = {kSource},
-                          .source_format = raw_source ? FormatId::kRaw : FormatId::kUnknown,
+        RunConvert(host, {.sources = {{kSource, raw_source ? FormatId::kRaw : FormatId::kUnknown}},
                           .target = kTarget,
                           .target_format = raw_source ? FormatId::kQcow2 : FormatId::kRaw});
     EXPECT_FALSE(status.has_value());

@@ -87,11 +87,10 @@ TEST_F(BrokerStreams, WhatComesInIsCopiedRunByRun) {
   const DeviceId source = Input("hello");
   const DeviceId target = Output();
   instar_run run{};
-  ASSERT_EQ(guest_.NextRun(source, 0, 1 << 20, &run).result, 0);
+  ASSERT_EQ(guest_.NextRuns(source, 0, 1 << 20, {&run, 1}).result, 1);
   EXPECT_EQ(run.length, 5u);
   EXPECT_EQ(guest_.Transfer({Copy(source, target, 0, 5)}).result, 0);
-  ASSERT_EQ(guest_.NextRun(source, 5, 1 << 20, &run).result, 0);
-  EXPECT_EQ(run.length, 0u) << "the end";
+  EXPECT_EQ(guest_.NextRuns(source, 5, 1 << 20, {&run, 1}).result, 0) << "the end";
   EXPECT_EQ(WhatCameOut(), "hello");
 }
 
@@ -100,8 +99,8 @@ TEST_F(BrokerStreams, NothingButTheRunAtHandCanBeCopied) {
   const DeviceId target = Output();
   EXPECT_LT(guest_.Transfer({Copy(source, target, 0, 5)}).result, 0) << "not read yet";
   instar_run run{};
-  EXPECT_LT(guest_.NextRun(source, 3, 1, &run).result, 0);
-  ASSERT_EQ(guest_.NextRun(source, 0, 1 << 20, &run).result, 0);
+  EXPECT_LT(guest_.NextRuns(source, 3, 1, {&run, 1}).result, 0);
+  ASSERT_EQ(guest_.NextRuns(source, 0, 1 << 20, {&run, 1}).result, 1);
   EXPECT_LT(guest_.Transfer({Copy(source, target, 0, 6)}).result, 0);
   EXPECT_LT(guest_.Transfer({Copy(source, target, ~std::uint64_t{0} - 8, 4)}).result, 0);
   std::string text;
