@@ -8,11 +8,11 @@
 namespace instar::cli {
 namespace {
 
-// All signals that end a process and can be caught, but for the real-time ones.
-constexpr std::array kEndProcess = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,   SIGALRM, SIGVTALRM,
-                                    SIGPROF, SIGUSR1, SIGUSR2, SIGXCPU,   SIGXFSZ, SIGPIPE,
-                                    SIGIO,   SIGPWR,  SIGSYS,  SIGSTKFLT, SIGABRT, SIGSEGV,
-                                    SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP};
+// All signals that end a process and can be caught, but for SIGXFSZ and the real-time ones.
+constexpr std::array kEndProcess = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGALRM, SIGVTALRM,
+                                    SIGPROF, SIGUSR1, SIGUSR2,   SIGXCPU, SIGPIPE, SIGIO,
+                                    SIGPWR,  SIGSYS,  SIGSTKFLT, SIGABRT, SIGSEGV, SIGBUS,
+                                    SIGFPE,  SIGILL,  SIGTRAP};
 
 void OnInterruption(int signal) {
   vmm::Broker::DiscardFromSignalHandler();
@@ -34,6 +34,8 @@ void RemoveTargetsOnInterruption() {
     sigaction(signal, &action, nullptr);
   };
   for (const int signal : kEndProcess) take(signal);
+  // A write that goes too far fails then, which is told.
+  std::signal(SIGXFSZ, SIG_IGN);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
 }
 

@@ -59,7 +59,7 @@ Status DiskRefcounts::Fill(std::uint64_t cluster) {
   return {};
 }
 
-Result<std::optional<std::uint64_t>> DiskRefcounts::At(std::uint64_t cluster) {
+Result<std::optional<std::uint64_t>> DiskRefcounts::Seek(std::uint64_t cluster) {
   if (cluster < first_ || cluster >= end_) INSTAR_TRY(Fill(cluster));
   if (misplaced_) return std::optional<std::uint64_t>();
   if (counts_.empty()) return std::optional<std::uint64_t>(0);

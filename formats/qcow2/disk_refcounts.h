@@ -10,6 +10,7 @@
 #include "formats/base/error.h"
 #include "formats/base/read_window.h"
 #include "formats/qcow2/header.h"
+#include "formats/qcow2/refcount.h"
 
 namespace instar::qcow2 {
 
@@ -24,13 +25,19 @@ class DiskRefcounts {
 
   // The refcount of the cluster with index `cluster`: 0 where nothing counts it. Nothing where its
   // refcount block is misplaced.
-  Result<std::optional<std::uint64_t>> At(std::uint64_t cluster);
+  Result<std::optional<std::uint64_t>> At(std::uint64_t cluster) {
+    if (cluster >= first_ && cluster < end_ && !counts_.empty()) [[likely]] {
+      return std::optional(LoadRefcount(counts_, cluster - first_, header_.refcount_order));
+    }
+    return Seek(cluster);
+  }
 
   [[nodiscard]] std::uint64_t table_entries() const { return table_entries_; }
   // Entry `index`, which is below table_entries(), of the refcount table.
   Result<std::uint64_t> TableEntry(std::uint64_t index);
 
  private:
+  Result<std::optional<std::uint64_t>> Seek(std::uint64_t cluster);
   // Makes [first_, end_) hold `cluster`.
   Status Fill(std::uint64_t cluster);
 

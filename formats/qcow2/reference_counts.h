@@ -22,6 +22,7 @@ class ReferenceCounts {
     first_ = first;
     end_ = end;
     counts_.assign(end - first, 0);
+    many_.clear();
     ones_.assign((end - first) / 64 + 1, 0);
     unknown_.assign(ones_.size(), 0);
     for (std::uint64_t cluster = first; cluster < end; ++cluster) {
@@ -40,8 +41,9 @@ class ReferenceCounts {
   }
 
   // Of a cluster of the window.
-  [[nodiscard]] std::uint32_t count(std::uint64_t cluster) const {
-    return counts_[cluster - first_];
+  [[nodiscard]] std::uint64_t count(std::uint64_t cluster) const {
+    const std::uint16_t count = counts_[cluster - first_];
+    return count == kMany ? Place(cluster)->count : count;
   }
   [[nodiscard]] OnDisk on_disk(std::uint64_t cluster) const {
     const std::uint64_t at = cluster - first_;
@@ -52,16 +54,37 @@ class ReferenceCounts {
 
   // Counts one more reference to a cluster of the window; false if it has `most` already.
   bool Add(std::uint64_t cluster, std::uint64_t most) {
-    std::uint32_t& count = counts_[cluster - first_];
-    if (count >= std::min<std::uint64_t>(most, UINT32_MAX)) return false;
-    ++count;
+    if (count(cluster) >= std::min<std::uint64_t>(most, UINT32_MAX)) return false;
+    std::uint16_t& few = counts_[cluster - first_];
+    if (few == kMany) {
+      ++Place(cluster)->count;
+      return true;
+    }
+    if (++few == kMany) many_.insert(Place(cluster), {.cluster = cluster, .count = kMany});
     return true;
   }
 
  private:
+  // A cluster with so many references that they do not fit into counts_. There are few of them:
+  // each took an entry of a table for every reference.
+  struct Many {
+    std::uint64_t cluster = 0;
+    std::uint64_t count = 0;
+  };
+  static constexpr std::uint16_t kMany = UINT16_MAX;  // in counts_: look in many_
+
+  // Where `cluster` stands in many_, or would.
+  [[nodiscard]] std::vector<Many>::iterator Place(std::uint64_t cluster) {
+    return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster);
+  }
+  [[nodiscard]] std::vector<Many>::const_iterator Place(std::uint64_t cluster) const {
+    return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster);
+  }
+
   std::uint64_t first_ = 0;
   std::uint64_t end_ = 0;
-  std::vector<std::uint32_t> counts_;
+  std::vector<std::uint16_t> counts_;
+  std::vector<Many> many_;  // in order
   std::vector<std::uint64_t> ones_;
   std::vector<std::uint64_t> unknown_;
 };

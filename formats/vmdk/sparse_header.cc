@@ -110,6 +110,12 @@ Status SparseHeader::CheckGeometry(std::uint64_t file_bytes) const {
     return OverLimit("the grain directory has {0} entries, more than {1}", directory_entries(),
                      kMaxDirectoryEntries);
   }
+  // What the tables say of a file that ends before its data begins would be read as zeros.
+  const auto overhead = CheckedMul(overhead_sectors, kSectorBytes);
+  if (!overhead || *overhead > file_bytes) {
+    return Corrupt("the file is cut short: its data begins at sector {0}, but it has {1} bytes",
+                   overhead_sectors, file_bytes);
+  }
   const auto end = CheckedMul(directory_sector, kSectorBytes);
   if (directory_sector == 0 || !end ||
       !RangeFits(*end, directory_entries() * kEntryBytes, file_bytes)) {

@@ -205,6 +205,28 @@ def needs_its_format(t):
     t.equal(tree(t.dir), before, "files changed")
 
 
+def read_twice(t):
+    before = tree(t.dir)
+    for names in (["-", "-"], ["-", "/dev/stdin"], ["/dev/stdin", "odd.raw", "-"]):
+        code, _, lines = through(t, "convert", "-f", "raw", "-O", "raw", *names, "copy",
+                                 stdin=t.dir / "odd.raw")
+        t.equal((code, len(lines)), (1, 1), f"exit code and lines: {lines}")
+        t.check("only once" in lines[0], f"should say why: {lines}")
+    t.equal(tree(t.dir), before, "files changed")
+
+
+def too_large_for_the_process(t):
+    """What RLIMIT_FSIZE forbids is told, and does not end the program."""
+    before = tree(t.dir)
+    for form in ("raw", "qcow2"):
+        command = f'ulimit -f 2000; cat dense.raw | "$0" convert -f raw -O {form} - copy'
+        done = subprocess.run(["bash", "-c", command, t.tools.instar], cwd=t.dir,
+                              env=clean_environment(), capture_output=True, timeout=60)
+        t.equal(done.returncode, 1, f"exit code: {done.stderr}")
+        t.check(b"File too large" in done.stderr, f"should say why: {done.stderr}")
+    t.equal(tree(t.dir), before, "files changed")
+
+
 def straight_through(t):
     code, got, lines = through(t, "convert", "-f", "raw", "-O", "raw", "-", "-",
                                stdin=t.dir / "odd.raw")
@@ -281,6 +303,8 @@ def groups():
     group.case("zeros from - are left out")(keeps_zeros_out)
     group.case("a seekable - is a file")(from_a_redirection)
     group.case("- needs -f raw")(needs_its_format)
+    group.case("- twice")(read_twice)
+    group.case("a limit of the process")(too_large_for_the_process)
     group.case("- to -")(straight_through)
     group.case("limits")(limited)
     group.case("dd to -")(dd_into_a_pipe)

@@ -45,7 +45,8 @@ bool MapStream::AcceptStretch(const WireField& field) {
   }
   if (++stretches_ > kFreeStretches &&
       (stretches_ - kFreeStretches) / kStretchesPerByte > readable_bytes_()) {
-    return false;
+    stopped_ = over_limit_ = true;
+    return true;
   }
   next_ += stretch->length_bytes;
   if (!take_(*stretch)) stopped_ = true;

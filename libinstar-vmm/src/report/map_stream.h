@@ -34,7 +34,10 @@ class MapStream {
   [[nodiscard]] std::optional<std::uint64_t> disk_bytes() const { return disk_bytes_; }
   // Whether all that was asked for was told.
   [[nodiscard]] bool complete() const { return disk_bytes_ && next_ >= end_; }
-  [[nodiscard]] bool stopped() const { return stopped_; }
+  // Whether whoever gets the stretches wanted no more.
+  [[nodiscard]] bool stopped() const { return stopped_ && !over_limit_; }
+  // Whether there were more stretches than there may be.
+  [[nodiscard]] bool over_limit() const { return over_limit_; }
   [[nodiscard]] bool empty() const { return stretches_ == 0; }
 
  private:
@@ -47,6 +50,7 @@ class MapStream {
   std::uint64_t stretches_ = 0;
   std::optional<std::uint64_t> disk_bytes_;
   bool stopped_ = false;
+  bool over_limit_ = false;
   std::function<std::uint64_t()> readable_bytes_;
   std::function<bool(const MapStretch&)> take_;
 };

@@ -1,6 +1,10 @@
 #include "verbs/convert_streams.h"
 
 #include <absl/strings/str_cat.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "formats/base/create_options.h"
 #include "formats/base/target_files.h"
@@ -54,9 +58,26 @@ bool GoesForward(const TargetPlan& plan) {
   return false;
 }
 
+// Whether two sources, the first a pipe, are one and the same.
+bool SamePipe(const ImageSpec& a, const ImageSpec& b) {
+  const auto find = [](const ImageSpec& source, struct stat& status) {
+    return source.path == "-" ? fstat(STDIN_FILENO, &status) == 0
+                              : stat(source.path.c_str(), &status) == 0;
+  };
+  struct stat first{};
+  struct stat second{};
+  return find(a, first) && find(b, second) && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 }  // namespace
 
-absl::Status CheckInputStream(const ImageSpec& source) {
+absl::Status CheckInputStream(const ImageSpec& source, std::span<const ImageSpec> all) {
+  if (std::ranges::count_if(all, [&](const ImageSpec& other) { return SamePipe(source, other); }) !=
+      1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(ShownSource(source.path), " is a pipe, which can be read only once"));
+  }
   if (source.window) {
     return absl::InvalidArgumentError(absl::StrCat(
         ShownSource(source.path), " is a pipe, of which no part can be read by itself"));

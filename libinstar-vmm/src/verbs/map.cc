@@ -1,5 +1,7 @@
 #include "instar/vmm/map.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "instar/requests.h"
 #include "operation/operation.h"
 #include "report/map_stream.h"
+#include "report/printable_text.h"
 #include "verbs/child.h"
 #include "verbs/map_codec.h"
 #include "verbs/open_image.h"
@@ -62,6 +65,11 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
                                        .request = request.bytes(),
                                        .workers = 1,
                                        .max_heap_bytes = kHeapBytes});
+  if (stream.over_limit()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        PrintableText(ShownName(options.image)),
+        ": the disk is in more pieces than tables of its size describe; the list ends here"));
+  }
   if (stream.stopped()) return absl::CancelledError("map: cancelled");
   if (!isolation.ok()) return isolation.status();
   if (!stream.complete()) return absl::AbortedError("map: the guest's report is incomplete");

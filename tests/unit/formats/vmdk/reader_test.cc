@@ -65,6 +65,16 @@ TEST(VmdkReader, ATableBeyondTheEndOfTheFileIsNotReadAsEmpty) {
   EXPECT_NE(MapOf(**reader).find("beyond the end of the file"), std::string::npos);
 }
 
+TEST(VmdkReader, AFileThatEndsWithinItsTablesIsNoEmptyDisk) {
+  auto image = WriteVmdk("", kGrain, {{0, "x"}});
+  for (const std::size_t bytes : {65535, 40000, 27 * 512}) {
+    image[0].bytes.resize(bytes);
+    const auto reader = OpenVmdk(image);
+    ASSERT_FALSE(reader) << bytes;
+    EXPECT_EQ(reader.error().code, ErrorCode::kCorrupt);
+  }
+}
+
 TEST(VmdkReader, WhatOfAGrainIsNotInTheFileReadsAsZeros) {
   auto image = WriteVmdk("", kGrain, {{0, "x"}});
   image[0].bytes.resize(65536 + 4096);

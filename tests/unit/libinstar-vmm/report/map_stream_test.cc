@@ -109,7 +109,11 @@ TEST_F(MapStreamTest, ThereCannotBeMoreStretchesThanTheFilesCouldDescribe) {
     verdict = stream.Accept(Batch().Stretch(start, 1).bytes());
     ++start;
   }
-  EXPECT_EQ(verdict, RecordVerdict::kMalformed);
+  EXPECT_EQ(verdict, RecordVerdict::kStop);
+  EXPECT_TRUE(stream.over_limit());
+  EXPECT_FALSE(stream.stopped()) << "nobody asked to";
+  EXPECT_FALSE(stream.complete());
+  EXPECT_EQ(lengths_.size() + 1, start) << "the last one is not handed on";
 }
 
 }  // namespace

@@ -1,0 +1,55 @@
+#include "formats/qcow2/reference_counts.h"
+
+#include <gtest/gtest.h>
+
+#include "support/qcow2_image.h"
+
+namespace instar::qcow2 {
+namespace {
+
+class Qcow2ReferenceCounts : public ::testing::Test {
+ protected:
+  Qcow2ReferenceCounts() : image_(16, 1 << 20), disk_(image_.file, image_.header) {
+    EXPECT_TRUE(counts_.Open(10, 20, disk_).has_value());
+  }
+
+  test::Qcow2Image image_;
+  DiskRefcounts disk_;
+  ReferenceCounts counts_;
+};
+
+TEST_F(Qcow2ReferenceCounts, ManyReferencesAreCountedLikeFew) {
+  constexpr std::uint64_t kMany = 70'000;
+  for (std::uint64_t i = 1; i <= kMany; ++i) {
+    ASSERT_TRUE(counts_.Add(12, UINT64_MAX));
+    if (i % 2 == 0) {
+      ASSERT_TRUE(counts_.Add(11, UINT64_MAX));
+    }
+    if (i >= 65'530 && i <= 65'540) ASSERT_EQ(counts_.count(12), i);
+  }
+  for (std::uint64_t i = 0; i < 66'000; ++i) ASSERT_TRUE(counts_.Add(10, UINT64_MAX));
+  EXPECT_EQ(counts_.count(10), 66'000U);
+  EXPECT_EQ(counts_.count(11), kMany / 2);
+  EXPECT_EQ(counts_.count(12), kMany);
+  EXPECT_EQ(counts_.count(13), 0U);
+}
+
+TEST_F(Qcow2ReferenceCounts, NoMoreIsCountedThanARefcountHolds) {
+  for (std::uint64_t i = 0; i < 65'535; ++i) ASSERT_TRUE(counts_.Add(19, 65'535));
+  EXPECT_FALSE(counts_.Add(19, 65'535));
+  EXPECT_EQ(counts_.count(19), 65'535U);
+  EXPECT_TRUE(counts_.Add(18, 1));
+  EXPECT_FALSE(counts_.Add(18, 1));
+}
+
+TEST_F(Qcow2ReferenceCounts, AnotherWindowStartsAnew) {
+  for (std::uint64_t i = 0; i < 66'000; ++i) ASSERT_TRUE(counts_.Add(15, UINT64_MAX));
+  ASSERT_TRUE(counts_.Open(15, 30, disk_).has_value());
+  EXPECT_EQ(counts_.count(15), 0U);
+  EXPECT_FALSE(counts_.Holds(14));
+  for (std::uint64_t i = 0; i < 66'000; ++i) ASSERT_TRUE(counts_.Add(15, UINT64_MAX));
+  EXPECT_EQ(counts_.count(15), 66'000U);
+}
+
+}  // namespace
+}  // namespace instar::qcow2
