@@ -25,7 +25,9 @@ TEST_F(Qcow2ReferenceCounts, ManyReferencesAreCountedLikeFew) {
     if (i % 2 == 0) {
       ASSERT_TRUE(counts_.Add(11, UINT64_MAX));
     }
-    if (i >= 65'530 && i <= 65'540) ASSERT_EQ(counts_.count(12), i);
+    if (i >= 65'530 && i <= 65'540) {
+      ASSERT_EQ(counts_.count(12), i);
+    }
   }
   for (std::uint64_t i = 0; i < 66'000; ++i) ASSERT_TRUE(counts_.Add(10, UINT64_MAX));
   EXPECT_EQ(counts_.count(10), 66'000U);
