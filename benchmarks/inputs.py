@@ -105,12 +105,12 @@ def make_chain(directory, quiet, size):
     quiet("convert", "-m", "16", "-O", "qcow2", "-f", "raw", "mixed.raw", "base.qcow2")
     for name, below, step in (("middle.qcow2", "base.qcow2", 3), ("top.qcow2", "middle.qcow2", 5)):
         quiet("create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", name)
-        commands = []
+        piece = directory / "piece"
         with open(directory / "mixed.raw", "rb") as disk:
             for at in range(0, size, step * 16 * MIB):
                 disk.seek(at)
-                (directory / "piece").write_bytes(disk.read(MIB))
-                commands = ["-c", f"write -q -s piece {at} {(directory / 'piece').stat().st_size}"]
-                subprocess.run(["qemu-io", "-t", "unsafe", "-f", "qcow2", *commands, name],
+                count = piece.write_bytes(disk.read(MIB))
+                subprocess.run(["qemu-io", "-t", "unsafe", "-f", "qcow2",
+                                "-c", f"write -q -s {piece.name} {at} {count}", name],
                                cwd=directory, check=True, stdout=subprocess.DEVNULL)
-        (directory / "piece").unlink()
+        piece.unlink()

@@ -3,7 +3,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "cli/cache_mode.h"
 #include "cli/image_spec.h"
@@ -92,19 +91,16 @@ OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
     }
     return {};
   };
-  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
-  if (!operands) return std::unexpected(operands.error());
-  if (operands->size() != 1) return UsageError("Expecting one image file name");
-  const OrStop<bool> json = ReadOutputForm(output);
-  if (!json) return std::unexpected(json.error());
+  OrStop<OneImage> given = ReadOneImage(kRows, arguments, settings, take, output);
+  if (!given) return std::unexpected(given.error());
   const auto mode = ReadCacheMode(cache, "source cache");
   if (!mode) return std::unexpected(mode.error());
   command.options.cache = *mode;
-  auto spec = ReadImageSpec(operands->front(), image);
+  auto spec = ReadImageSpec(given->name, image);
   if (!spec) return std::unexpected(spec.error());
   command.options.image = *std::move(spec);
-  command.image = std::move(operands->front());
-  command.json = *json;
+  command.image = std::move(given->name);
+  command.json = given->json;
   command.settings = std::move(settings);
   return command;
 }

@@ -3,7 +3,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "cli/image_spec.h"
 #include "cli/verb_arguments.h"
@@ -74,21 +73,18 @@ OrStop<InfoCommand> ReadInfoArguments(std::span<const std::string> arguments,
     }
     return {};
   };
-  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
-  if (!operands) return std::unexpected(operands.error());
-  if (operands->size() != 1) return UsageError("Expecting one image file name");
-  const OrStop<bool> json = ReadOutputForm(output);
-  if (!json) return std::unexpected(json.error());
-  auto spec = ReadImageSpec(operands->front(), image);
+  OrStop<OneImage> given = ReadOneImage(kRows, arguments, settings, take, output);
+  if (!given) return std::unexpected(given.error());
+  auto spec = ReadImageSpec(given->name, image);
   if (!spec) return std::unexpected(spec.error());
   command.options.image = *std::move(spec);
   // As qemu-img does: what is shown of a chain is what the images say of it.
   if (!command.options.image.backing.empty()) {
-    return Refusal("Could not open '" + operands->front() +
+    return Refusal("Could not open '" + given->name +
                    "': info does not support the option 'backing'");
   }
   command.options.image.backing_ends = false;
-  command.json = *json;
+  command.json = given->json;
   command.settings = std::move(settings);
   return command;
 }

@@ -3,7 +3,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "cli/byte_size.h"
 #include "cli/image_spec.h"
@@ -80,15 +79,12 @@ OrStop<MapCommand> ReadMapArguments(std::span<const std::string> arguments,
     }
     return {};
   };
-  OrStop<std::vector<std::string>> operands = ReadVerbArguments(kRows, arguments, settings, take);
-  if (!operands) return std::unexpected(operands.error());
-  if (operands->size() != 1) return UsageError("Expecting one image file name");
-  const OrStop<bool> json = ReadOutputForm(output);
-  if (!json) return std::unexpected(json.error());
-  auto spec = ReadImageSpec(operands->front(), image);
+  OrStop<OneImage> given = ReadOneImage(kRows, arguments, settings, take, output);
+  if (!given) return std::unexpected(given.error());
+  auto spec = ReadImageSpec(given->name, image);
   if (!spec) return std::unexpected(spec.error());
   command.options.image = *std::move(spec);
-  command.json = *json;
+  command.json = given->json;
   command.settings = std::move(settings);
   return command;
 }

@@ -24,6 +24,18 @@ OrStop<std::vector<std::string>> ReadVerbArguments(
   return std::move(given.operands);
 }
 
+OrStop<OneImage> ReadOneImage(std::span<const OptionRow> rows,
+                              std::span<const std::string> arguments, SandboxSettings& settings,
+                              absl::FunctionRef<OrStop<void>(GivenOption&)> take,
+                              const std::string& form) {
+  OrStop<std::vector<std::string>> operands = ReadVerbArguments(rows, arguments, settings, take);
+  if (!operands) return std::unexpected(operands.error());
+  if (operands->size() != 1) return UsageError("Expecting one image file name");
+  const OrStop<bool> json = ReadOutputForm(form);
+  if (!json) return std::unexpected(json.error());
+  return OneImage{.name = std::move(operands->front()), .json = *json};
+}
+
 std::string VerbHelp(std::string_view text, std::span<const OptionRow> rows) {
   std::string help = "usage: ";
   help += ProgramName();

@@ -22,6 +22,17 @@ OrStop<std::vector<std::string>> ReadVerbArguments(
     std::span<const OptionRow> rows, std::span<const std::string> arguments,
     SandboxSettings& settings, absl::FunctionRef<OrStop<void>(GivenOption&)> take);
 
+// The same for a verb that takes one image and --output, whose value is in `form` once all options
+// are read: the name of the image, and whether to print JSON.
+struct OneImage {
+  std::string name;
+  bool json = false;
+};
+OrStop<OneImage> ReadOneImage(std::span<const OptionRow> rows,
+                              std::span<const std::string> arguments, SandboxSettings& settings,
+                              absl::FunctionRef<OrStop<void>(GivenOption&)> take,
+                              const std::string& form);
+
 // The text for --help: "usage: PROGRAM" and `text` (" VERB [OPTION...] FILE\n" and what it does),
 // then the options.
 [[nodiscard]] std::string VerbHelp(std::string_view text, std::span<const OptionRow> rows);

@@ -62,19 +62,13 @@ class BlockDevice {
     return {};
   }
 
-  // The run that starts at `offset` (below size_bytes()), at most `max_length` bytes of it. A
-  // device that cannot tell says "data" for all of it, which is what this default does.
-  virtual Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const {
-    (void)offset;
-    return FileRun{.length_bytes = max_length, .hole = false};
-  }
-
-  // As many of the runs that follow one another from `offset` on as `runs` (not empty) has room for
-  // and `max_length` bytes hold; how many, at least 1. For devices for which a call is dear: this
-  // default tells one.
+  // The runs that follow one another from `offset` (below size_bytes()) on, as many as `runs` (not
+  // empty) has room for and `max_length` bytes hold; how many, at least 1. A device that cannot
+  // tell says "data" for all of it, which is what this default does. kIo.
   virtual Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                        std::span<FileRun> runs) const {
-    INSTAR_ASSIGN_OR_RETURN(runs.front(), NextRun(offset, max_length));
+    (void)offset;
+    runs.front() = {.length_bytes = max_length, .hole = false};
     return std::size_t{1};
   }
 };

@@ -36,9 +36,6 @@ class MeteredDevice final : public BlockDevice {
   Status Write(std::uint64_t, std::span<const std::byte>) override {
     return MakeError(ErrorCode::kDenied, "check changes nothing");
   }
-  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override {
-    return device_.NextRun(offset, max_length);
-  }
   Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                std::span<FileRun> runs) const override {
     return device_.NextRuns(offset, max_length, runs);

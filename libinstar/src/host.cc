@@ -60,13 +60,6 @@ Status HostDevice::WriteAll(std::span<const WritePiece> pieces) {
   return {};
 }
 
-Result<FileRun> HostDevice::NextRun(std::uint64_t offset, std::uint64_t max_length) const {
-  FileRun run;
-  INSTAR_ASSIGN_OR_RETURN(const std::size_t count, NextRuns(offset, max_length, {&run, 1}));
-  static_cast<void>(count);
-  return run;
-}
-
 Result<std::size_t> HostDevice::NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                          std::span<FileRun> runs) const {
   const auto count = host_->NextRuns(id_, offset, max_length, runs);

@@ -44,12 +44,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   if (devices_.full()) return TooManyFiles();
   absl::StatusOr<std::string> local = LocalPath(path);
   if (!local.ok()) return local.status();
-  std::vector<FileIdentity> others;
-  others.reserve(devices_.count());
-  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
-    others.push_back(devices_.Find(DeviceId{i})->identity);
-  }
-  auto target = OpenTargetFile(*local, options.cache, options.keep, others);
+  auto target = OpenTargetFile(*local, options.cache, options.keep, Identities());
   if (!target.ok()) return target.status();
   if (target->created_in.valid()) {
     const int directory = KeepTargetDirectory(std::move(target->created_in));
@@ -57,6 +52,15 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   }
   ledger_.AddReadable(target->device->SizeBytes());
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);
+}
+
+std::vector<FileIdentity> Broker::Impl::Identities() const {
+  std::vector<FileIdentity> identities;
+  identities.reserve(devices_.count());
+  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
+    identities.push_back(devices_.Find(DeviceId{i})->identity);
+  }
+  return identities;
 }
 
 int Broker::Impl::KeepTargetDirectory(OwnedFd directory) {
@@ -78,6 +82,10 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenInputStream(const std::string& name) 
   if (devices_.full()) return TooManyFiles();
   auto device = vmm::OpenInputStream(name);
   if (!device.ok()) return device.status();
+  if (std::ranges::count(Identities(), (*device)->identity) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(PrintableText((*device)->path), " is a pipe, which can be read only once"));
+  }
   return devices_.Add(*std::move(device)).value_or(kNoDevice);
 }
 

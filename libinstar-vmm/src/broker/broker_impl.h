@@ -82,6 +82,8 @@ class Broker::Impl {
   // A target that may be written up to `end`; else a failed result.
   std::expected<Device*, CallResult> Target(DeviceId id, std::uint64_t end);
   std::expected<Device*, CallResult> Source(DeviceId id);
+  // Of all files that are open.
+  [[nodiscard]] std::vector<FileIdentity> Identities() const;
   // The descriptor for the directory of a file that was created: one for all files there, because
   // each costs the jail rules, of which it can hold some thousands.
   int KeepTargetDirectory(OwnedFd directory);

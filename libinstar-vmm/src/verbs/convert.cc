@@ -47,9 +47,7 @@ struct Devices {
 absl::Status OpenSources(Broker& broker, const ConvertOptions& options, Devices& devices) {
   for (const ImageSpec& image : options.sources) {
     if (IsInputStream(image.path)) {
-      if (absl::Status status = CheckInputStream(image, options.sources); !status.ok()) {
-        return status;
-      }
+      if (absl::Status status = CheckInputStream(image); !status.ok()) return status;
       const auto stream = broker.OpenInputStream(image.path);
       if (!stream.ok()) return stream.status();
       devices.sources.emplace_back(*stream, FormatId::kRaw);

@@ -1,10 +1,6 @@
 #include "verbs/convert_streams.h"
 
 #include <absl/strings/str_cat.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 
 #include "formats/base/create_options.h"
 #include "formats/base/target_files.h"
@@ -35,49 +31,15 @@ bool IsFixedVhd(const std::string& list) {
 }
 
 bool GoesForward(const TargetPlan& plan) {
-  switch (plan.format) {
-    case FormatId::kRaw:
-      return true;
-    case FormatId::kVmdk:
-      return VmdkSubformatOf(plan.options) == VmdkSubformat::kStreamOptimized;
-    case FormatId::kVpc:
-      return IsFixedVhd(plan.options);
-    case FormatId::kUnknown:
-    case FormatId::kQcow2:
-    case FormatId::kVhdx:
-    case FormatId::kLuks:
-    case FormatId::kVdi:
-    case FormatId::kQed:
-    case FormatId::kQcow1:
-    case FormatId::kParallels:
-    case FormatId::kDmg:
-    case FormatId::kBochs:
-    case FormatId::kCloop:
-      return false;
-  }
-  return false;
-}
-
-// Whether two sources, the first a pipe, are one and the same.
-bool SamePipe(const ImageSpec& a, const ImageSpec& b) {
-  const auto find = [](const ImageSpec& source, struct stat& status) {
-    return source.path == "-" ? fstat(STDIN_FILENO, &status) == 0
-                              : stat(source.path.c_str(), &status) == 0;
-  };
-  struct stat first{};
-  struct stat second{};
-  return find(a, first) && find(b, second) && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
+  return plan.format == FormatId::kRaw ||
+         (plan.format == FormatId::kVmdk &&
+          VmdkSubformatOf(plan.options) == VmdkSubformat::kStreamOptimized) ||
+         (plan.format == FormatId::kVpc && IsFixedVhd(plan.options));
 }
 
 }  // namespace
 
-absl::Status CheckInputStream(const ImageSpec& source, std::span<const ImageSpec> all) {
-  if (std::ranges::count_if(all, [&](const ImageSpec& other) { return SamePipe(source, other); }) !=
-      1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(ShownSource(source.path), " is a pipe, which can be read only once"));
-  }
+absl::Status CheckInputStream(const ImageSpec& source) {
   if (source.window) {
     return absl::InvalidArgumentError(absl::StrCat(
         ShownSource(source.path), " is a pipe, of which no part can be read by itself"));

@@ -10,7 +10,6 @@
 
 #include <absl/status/status.h>
 
-#include <span>
 #include <string>
 
 #include "instar/vmm/convert.h"
@@ -18,8 +17,8 @@
 
 namespace instar::vmm {
 
-// OK if `source`, an input stream and one of `all`, can be read as it is specified.
-absl::Status CheckInputStream(const ImageSpec& source, std::span<const ImageSpec> all);
+// OK if `source`, an input stream, can be read as it is specified.
+absl::Status CheckInputStream(const ImageSpec& source);
 
 // OK if the target, an output stream, can be written as planned.
 absl::Status CheckOutputStream(const ConvertOptions& options, const TargetPlan& plan);

@@ -134,7 +134,6 @@ class HostDevice final : public TargetDevice {
   Status ReadAll(std::span<const ReadPiece> pieces) const override;
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
   Status WriteAll(std::span<const WritePiece> pieces) override;
-  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override;
   Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                std::span<FileRun> runs) const override;
   Status Resize(std::uint64_t size_bytes, Preallocation preallocation) override;

@@ -44,7 +44,8 @@ class MemoryDevice final : public TargetDevice {
     std::memcpy(bytes.data() + offset, data.data(), data.size());
     return {};
   }
-  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t max_length) const override {
+  Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                               std::span<FileRun> runs) const override {
     const std::uint64_t end = std::min<std::uint64_t>(bytes.size(), offset + max_length);
     const auto is_hole = [&](std::uint64_t block) {
       const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(block * kBlock);
@@ -55,7 +56,8 @@ class MemoryDevice final : public TargetDevice {
     const bool hole = is_hole(offset / kBlock);
     std::uint64_t at = (offset / kBlock + 1) * kBlock;
     while (at < end && is_hole(at / kBlock) == hole) at += kBlock;
-    return FileRun{.length_bytes = std::min(at, end) - offset, .hole = hole};
+    runs.front() = {.length_bytes = std::min(at, end) - offset, .hole = hole};
+    return std::size_t{1};
   }
   Status Resize(std::uint64_t size, Preallocation) override {
     if (size > capacity) return MakeError(ErrorCode::kNoSpace, "no space left");

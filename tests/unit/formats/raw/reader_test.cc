@@ -58,8 +58,10 @@ class LyingDevice final : public BlockDevice {
   [[nodiscard]] std::uint64_t size_bytes() const override { return 4096; }
   Status Read(std::uint64_t, std::span<std::byte>) const override { return {}; }
   Status Write(std::uint64_t, std::span<const std::byte>) override { return {}; }
-  Result<FileRun> NextRun(std::uint64_t offset, std::uint64_t) const override {
-    return FileRun{.length_bytes = offset == 0 ? UINT64_MAX : 0, .hole = false};
+  Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t,
+                               std::span<FileRun> runs) const override {
+    runs.front() = {.length_bytes = offset == 0 ? UINT64_MAX : 0, .hole = false};
+    return std::size_t{1};
   }
 };
 
