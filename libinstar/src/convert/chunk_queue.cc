@@ -42,13 +42,16 @@ bool ChunkQueue::Look() {
 // Makes a lead of data that stands in a long hole of its file one of zeros. Large blocks of a
 // format are allocated whole and hold little at first.
 void ChunkQueue::LookForHole() {
-  if (lead_.kind != Piece::Kind::kData || lead_.inherited || next_offset_ < no_hole_before_ ||
-      lead_.length_bytes <= options_.chunk_bytes || disk_.BareRaw(next_offset_, 1)) {
+  if (lead_.kind != Piece::Kind::kData || lead_.inherited || next_offset_ < next_look_ ||
+      lead_.length_bytes <= options_.chunk_bytes || full_.Holds(lead_.device, lead_.file_offset) ||
+      disk_.BareRaw(next_offset_, 1)) {
     return;
   }
+  // Told to its end: to find that can mean to walk over all of the file, which is worth it once.
+  constexpr std::uint64_t kFar = std::uint64_t{1} << 62;
   FileRun run;
-  const auto count = host_.NextRuns(lead_.device, lead_.file_offset, lead_.length_bytes, {&run, 1});
-  if (!count) return;  // who reads it will be told why
+  const auto count = host_.NextRuns(lead_.device, lead_.file_offset, kFar, {&run, 1});
+  if (!count || *count == 0) return;  // who reads it will be told why
   if (run.hole && run.length_bytes >= options_.chunk_bytes) {
     lead_.kind = Piece::Kind::kZero;
     lead_.length_bytes = std::min(lead_.length_bytes, run.length_bytes);
@@ -56,8 +59,12 @@ void ChunkQueue::LookForHole() {
   }
   // A call costs as much as copying some of a chunk, so it must not be made for each.
   constexpr std::uint64_t kChunksBetweenLooks = 8;
-  const std::uint64_t certain = run.hole ? 0 : run.length_bytes;
-  no_hole_before_ = next_offset_ + std::max(certain, kChunksBetweenLooks * options_.chunk_bytes);
+  next_look_ = next_offset_ + kChunksBetweenLooks * options_.chunk_bytes;
+  if (!run.hole) {
+    full_ = {.device = lead_.device,
+             .start = lead_.file_offset,
+             .end = lead_.file_offset + std::min(run.length_bytes, kFar)};
+  }
 }
 
 std::optional<Claim> ChunkQueue::NextLocked() {

@@ -78,7 +78,15 @@ class ChunkQueue {
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;
   Piece lead_;                        // covers next_offset_ unless it could not be told
-  std::uint64_t no_hole_before_ = 0;  // or none worth looking for
+  std::uint64_t next_look_ = 0;       // for a hole: not before the disk's offset
+  struct FullRange {                  // of a file: without a hole
+    [[nodiscard]] bool Holds(DeviceId of, std::uint64_t offset) const {
+      return of == device && offset >= start && offset < end;
+    }
+    DeviceId device = kNoDevice;
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+  } full_;
   std::atomic_flag claim_lock_;
 
   std::atomic<std::uint64_t> turn_{0};
