@@ -77,9 +77,9 @@ class ChunkQueue {
   std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;
-  Piece lead_;                        // covers next_offset_ unless it could not be told
-  std::uint64_t next_look_ = 0;       // for a hole: not before the disk's offset
-  struct FullRange {                  // of a file: without a hole
+  Piece lead_;                   // covers next_offset_ unless it could not be told
+  std::uint64_t next_look_ = 0;  // for a hole: not before the disk's offset
+  struct FullRange {             // of a file: without a hole
     [[nodiscard]] bool Holds(DeviceId of, std::uint64_t offset) const {
       return of == device && offset >= start && offset < end;
     }
