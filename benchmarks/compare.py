@@ -102,17 +102,24 @@ def parse_size(text):
     return int(text[:-1]) * unit if unit else int(text)
 
 
-def make_inputs(directory, qemu_img, size, names):
-    # In a process of its own: Linux counts the peak memory of whoever starts a program as the
-    # program's own, so this one has to stay small (its some 20 MiB are the least a row can show).
+def in_child(work, what):
+    """Does work() in a process of its own. Linux counts the peak memory of whoever starts a program
+    as the program's own, so this one has to stay small (its some 20 MiB are the least a row can
+    show)."""
+    sys.stdout.flush()
     child = os.fork()
     if child == 0:
         try:
-            inputs.make_all(directory, qemu_img, size, names)
-            os._exit(0)
+            work()
+            code = 0
+        except SystemExit as stop:
+            print(stop, file=sys.stderr)
+            code = 1
         except Exception as error:  # pylint: disable=broad-except
-            print(f"making the inputs failed: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
+            print(f"{what} failed: {error}", file=sys.stderr)
+            code = 1
+        sys.stderr.flush()
+        os._exit(code)
     if os.waitpid(child, 0)[1] != 0:
         sys.exit(1)
 
@@ -181,7 +188,7 @@ def measure(row, directory, instar, isolation, qemu_img, pairs):
     once(qemu_command)
     qemu_bytes = (directory / row.output).stat().st_blocks * 512 if row.output else 0
     once(instar_command)
-    verify(row, directory, instar_command, qemu_img)
+    in_child(lambda: verify(row, directory, instar_command, qemu_img), "verifying")
     instar_bytes = (directory / row.output).stat().st_blocks * 512 if row.output else 0
 
     mine, theirs = [], []
@@ -293,8 +300,9 @@ def main():
     results = []
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
         directory = pathlib.Path(name)
-        make_inputs(directory, arguments.qemu_img, arguments.size,
-                    {word for row in chosen for word in row.instar})
+        in_child(lambda: inputs.make_all(directory, arguments.qemu_img, arguments.size,
+                                         {word for row in chosen for word in row.instar}),
+                 "making the inputs")
         facts = machine(instar, arguments.qemu_img)
         print(f"{facts['cores']} cores, {facts['memory_gib']} GiB; {facts['qemu_img']}; "
               f"{arguments.size / (1 << 30):g} GiB in {place}\n")
