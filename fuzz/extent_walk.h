@@ -45,6 +45,7 @@ inline std::optional<bool> WalkExtents(const ImageReader& reader, std::uint64_t 
     if (!extent) {
       const ErrorCode code = extent.error().code;
       if (code == ErrorCode::kIo) return std::nullopt;
+      if (code == ErrorCode::kLimit) return damaged;  // the same tables again and again
       Require(code == ErrorCode::kCorrupt ||
                   (code == ErrorCode::kUnsupported && reader.format() != FormatId::kQcow2),
               "only damage and what is not accessible stop a walk");

@@ -24,7 +24,10 @@ constexpr std::uint64_t kStandardMask = kOffsetMask | kCompressed | kReadsZero;
 }  // namespace
 
 Cursor::Cursor(const MapSource& source)
-    : source_(source), l1_(*source.tables, kPieceBytes), l2_(*source.tables) {}
+    : source_(source),
+      l1_(*source.tables, kPieceBytes),
+      l2_(*source.tables),
+      meter_(source.tables->size_bytes()) {}
 
 // The piece of the L1 table that holds `l1_index`: entries from the multiple of the piece's size
 // below it to the end of the piece or of what the virtual size needs.
@@ -67,6 +70,7 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
     return Corrupt("the L2 table at {0x} (L1 entry {1}) lies beyond the end of the file ({2x})",
                    table_offset, l1_index, source_.tables->size_bytes());
   }
+  INSTAR_TRY(meter_.Visit(l1_index, table_bytes));
 
   const std::uint64_t index = (offset % covers) >> header.cluster_bits;
   const std::uint64_t first = AlignDown(index, entries_per_piece());

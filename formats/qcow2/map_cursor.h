@@ -16,6 +16,7 @@
 #include "formats/base/image_reader.h"
 #include "formats/base/read_ahead.h"
 #include "formats/base/read_window.h"
+#include "formats/base/table_meter.h"
 #include "formats/qcow2/header.h"
 
 namespace instar::qcow2 {
@@ -69,6 +70,7 @@ class Cursor final : public MapCursor {
   MapSource source_;
   ReadWindow l1_;
   ReadAhead l2_;
+  TableMeter meter_;
   std::vector<ByteRange> wanted_;
   std::uint64_t ahead_bytes_ = 0;   // of L2 tables, to be read at the next miss
   std::uint64_t ahead_offset_ = 0;  // where on the disk that would go on

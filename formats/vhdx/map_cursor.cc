@@ -24,7 +24,8 @@ bool Continues(const Extent& extent, const Extent& next) {
 Cursor::Cursor(const Image& image)
     : image_(image),
       table_(*image.file, kTableWindowBytes),
-      bitmap_(*image.file, kBitmapWindowBytes) {}
+      bitmap_(*image.file, kBitmapWindowBytes),
+      meter_(image.file->size_bytes()) {}
 
 Result<BatEntry> Cursor::EntryAt(std::uint64_t index) {
   const std::uint64_t left = (image_.bat.entries() - index) * kBatEntryBytes;
@@ -46,6 +47,7 @@ Result<Extent> Cursor::InPartialBlock(std::uint64_t offset, std::uint64_t length
   INSTAR_TRY(image_.CheckBlock(bitmap.offset, kSectorBitmapBytes));
   const std::uint64_t sector_bytes = bat.logical_sector_bytes;
   const std::uint64_t chunk_bytes = bat.chunk_ratio() * bat.block_bytes;
+  INSTAR_TRY(meter_.Visit(offset / chunk_bytes, kSectorBitmapBytes));
   const std::uint64_t first = offset % chunk_bytes / sector_bytes;
   const std::uint64_t end = DivideRoundUp(offset % chunk_bytes + length, sector_bytes);
   // Bit 0 of byte 0 is the first sector's.

@@ -6,6 +6,7 @@
 
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
+#include "formats/base/table_meter.h"
 #include "formats/vhdx/image.h"
 
 namespace instar::vhdx {
@@ -26,6 +27,7 @@ class Cursor final : public MapCursor {
   const Image& image_;
   ReadWindow table_;
   ReadWindow bitmap_;
+  TableMeter meter_;  // of the bitmaps
 };
 
 }  // namespace instar::vhdx

@@ -19,7 +19,8 @@ SparseCursor::SparseCursor(const BlockDevice& device, const SparseHeader& header
       header_(header),
       length_bytes_(length_bytes),
       directory_(device, std::min(kPieceBytes, header.directory_entries() * kEntryBytes)),
-      tables_(device, kPieceBytes) {}
+      tables_(device, kPieceBytes),
+      meter_(device.size_bytes()) {}
 
 Result<SparseCursor::Entries> SparseCursor::Find(std::uint64_t offset) {
   const std::uint64_t covers = header_.table_covers_bytes();
@@ -48,6 +49,7 @@ Result<SparseCursor::Entries> SparseCursor::Find(std::uint64_t offset) {
         "({2x})",
         table_sector, index, device_->size_bytes());
   }
+  INSTAR_TRY(meter_.Visit(index, table_bytes));
   std::uint64_t fill_bytes = table_bytes;
   for (at += kEntryBytes; at < directory.size() && fill_bytes + table_bytes <= kPieceBytes;
        at += kEntryBytes) {

@@ -11,6 +11,7 @@
 
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
+#include "formats/base/table_meter.h"
 #include "formats/vmdk/sparse_header.h"
 
 namespace instar::vmdk {
@@ -41,6 +42,7 @@ class SparseCursor {
   std::uint64_t length_bytes_;
   ReadWindow directory_;
   ReadWindow tables_;
+  TableMeter meter_;
 };
 
 }  // namespace instar::vmdk

@@ -34,7 +34,8 @@ BlockCursor::BlockCursor(const BlockDevice& device, const Layout& layout)
     : device_(device),
       layout_(layout),
       table_(device, kTableWindowBytes),
-      bitmap_(device, kBitmapWindowBytes) {}
+      bitmap_(device, kBitmapWindowBytes),
+      meter_(device.size_bytes()) {}
 
 Result<Extent> BlockCursor::InBitmap(std::uint64_t block_offset, std::uint64_t sector,
                                      std::uint64_t end) {
@@ -70,6 +71,7 @@ Result<Extent> BlockCursor::InBlock(std::uint64_t offset, std::uint64_t max_leng
   if (layout_.footer.type == DiskType::kDifferencing) {
     const std::uint64_t first = in_block / kSectorBytes;
     const std::uint64_t skip = in_block % kSectorBytes;
+    INSTAR_TRY(meter_.Visit(offset / layout_.dynamic.block_bytes, layout_.dynamic.bitmap_bytes()));
     INSTAR_ASSIGN_OR_RETURN(
         Extent extent,
         InBitmap(block_offset, first, DivideRoundUp(in_block + length, kSectorBytes)));

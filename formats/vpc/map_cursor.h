@@ -7,6 +7,7 @@
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
 #include "formats/base/run_cache.h"
+#include "formats/base/table_meter.h"
 #include "formats/vpc/layout.h"
 
 namespace instar::vpc {
@@ -37,6 +38,7 @@ class BlockCursor final : public MapCursor {
   const Layout& layout_;
   ReadWindow table_;
   ReadWindow bitmap_;
+  TableMeter meter_;  // of the bitmaps
 };
 
 }  // namespace instar::vpc

@@ -471,6 +471,28 @@ def large_l1_of_holes(t):
     t.equal((t.dir / "out").stat().st_size, 1 << 20, "size")
 
 
+def shared_table(t, verb, codes):
+    """A petabyte of zeros and holes in turn, out of one table: half a billion pieces."""
+    cluster = 2 << 20
+    tables = 2048
+    with open(t.dir / "x.qcow2", "wb") as file:
+        built = Qcow2(cluster_bits=21, size=1 << 20).build()
+        put(built, "size", tables << 39)
+        put(built, "l1_size", tables)
+        put(built, "l1_table_offset", len(built))
+        file.write(built)
+        place = len(built) + cluster
+        file.write(struct.pack(">Q", place) * tables)
+        file.seek(place)
+        file.write(struct.pack(">QQ", 1, 0) * (cluster // 16))
+    outcome = t.instar(*verb, deadline=MAX_SECONDS)
+    t.check(not outcome.timed_out, f"ran for more than {MAX_SECONDS} s", outcome)
+    t.check(outcome.code in codes, "exit code", outcome)
+    t.equal(len(t.complaint(outcome)), 1, "lines on stderr", outcome)
+    t.check("again and again" in outcome.err_text, "should say why", outcome)
+    t.check(not (t.dir / "out").exists(), "a partial target is left", outcome)
+
+
 def groups():
     found = []
     for family, cases in FAMILIES.items():
@@ -487,6 +509,11 @@ def groups():
     bounds = Group("bounds")
     bounds.add("a shared packed cluster meets the limit of file sizes", shared_bomb, [])
     bounds.add("a shared packed cluster meets --max-output-size", shared_bomb, ["--max-output-size=16M"])
+    for verb, codes in ((["map"], (1,)), (["measure", "-O", "qcow2"], (1,)),
+                        (["compare", "x.qcow2"], (3,)), (["convert", "-O", "qcow2"], (1,))):
+        files = ["x.qcow2"] + (["out"] if verb[0] == "convert" else [])
+        bounds.add(f"one table for all of the disk, {verb[0]}", shared_table, [*verb, *files],
+                   codes)
     bounds.case("64 TiB of nothing")(sparse_giant)
     bounds.case("the largest L1 table, as a hole")(large_l1_of_holes)
     return [*found, text, bounds]

@@ -303,8 +303,12 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   }
   const std::string fresh = IsOutputStream(settled.target) ? "" : FreshTarget(settled.target);
   auto report = RunWhereAsked(settled, ConvertHere, EncodeResult, DecodeConvertResult);
-  // A child that was killed could not tidy up after itself.
-  if (!fresh.empty() && absl::IsAborted(report.status())) unlink(fresh.c_str());
+  // A child that was killed could not tidy up after itself. This process, in the jail, has, and is
+  // allowed nothing more.
+  if (settled.sandbox.jail == Jail::kChildProcess && !fresh.empty() &&
+      absl::IsAborted(report.status())) {
+    unlink(fresh.c_str());
+  }
   return report;
 }
 

@@ -211,8 +211,12 @@ absl::StatusOr<SingleReport> CreateWhereAsked(const CreateOptions& options, cons
   const auto report = RunWhereAsked(
       options, [&plan](const CreateOptions& where) { return CreateHere(where, plan); },
       EncodeResult, DecodeSingleResult);
-  // A child that was killed could not tidy up after itself.
-  if (!fresh.empty() && absl::IsAborted(report.status())) unlink(fresh.c_str());
+  // A child that was killed could not tidy up after itself. This process, in the jail, has, and is
+  // allowed nothing more.
+  if (options.sandbox.jail == Jail::kChildProcess && !fresh.empty() &&
+      absl::IsAborted(report.status())) {
+    unlink(fresh.c_str());
+  }
   return report;
 }
 
