@@ -20,7 +20,7 @@ enum Id : int { kHelp = 1, kVersion, kTrace };
 constexpr OptionRow kRows[] = {
     {kHelp, "help,h", nullptr, "show this text; after a verb, what that verb takes"},
     {kVersion, "version,V", nullptr, "show the version"},
-    {kTrace, "trace,T", "PATTERN", "accepted for compatibility, without effect"},
+    {kTrace, ",T", "PATTERN", "as --trace; patterns of qemu-img are accepted, without effect"},
 };
 
 std::string VersionText(QemuVersion imitated) {
@@ -73,7 +73,9 @@ OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
                                         SandboxSettings& settings, std::size_t& verb_at) {
   const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
   const Arguments given = ReadArguments(tables, arguments, Operands::kEndOptions);
-  for (const GivenOption& option : given.options) {
+  for (GivenOption option : given.options) {
+    if (option.id == kTrace) option.id = kTraceOption;
+    if (option.id == kTraceOption && option.value != "timing") continue;
     if (const auto error = ApplySandboxOption(option, settings)) {
       if (!error->empty()) return Refusal(*error);
     } else if (option.id == kHelp) {
@@ -93,6 +95,7 @@ OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
 }  // namespace
 
 int RunCommandLine(int argc, char** argv) {
+  TimingTrace trace;
   SetProgram(argv);
   // A reader that goes away is a write error like any other.
   std::signal(SIGPIPE, SIG_IGN);
@@ -100,6 +103,7 @@ int RunCommandLine(int argc, char** argv) {
 
   SandboxSettings settings;
   settings.sandbox.jail = vmm::Jail::kThisProcess;
+  settings.trace = &trace;
   const std::string misconfigured = LoadDefaults(settings);
   std::size_t verb_at = 0;
   const OrStop<const Verb*> verb = ReadGlobalArguments(arguments, settings, verb_at);
@@ -109,7 +113,9 @@ int RunCommandLine(int argc, char** argv) {
     PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
     return (*verb)->failure;
   }
-  return (*verb)->run(std::span(arguments).subspan(verb_at + 1), settings);
+  const int code = (*verb)->run(std::span(arguments).subspan(verb_at + 1), settings);
+  trace.Print();
+  return code;
 }
 
 }  // namespace instar::cli

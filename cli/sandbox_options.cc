@@ -13,6 +13,7 @@
 #include "cli/program.h"
 #include "executor/executor.h"
 #include "operation/operation.h"
+#include "timing/mark.h"
 
 namespace instar::cli {
 namespace {
@@ -51,6 +52,7 @@ constexpr OptionRow kRows[] = {
     {kStallTimeout, "stall-timeout", "SECONDS",
      "end it when it makes no progress for so long (default 30)"},
     {kWorkers, "workers", "N", "processors to parse and compress on, 1 to 16 (default: all)"},
+    {kTraceOption, "trace", "timing", "say on standard error where the time of the run went"},
 };
 
 constexpr std::uint64_t kMebibyte = 1 << 20;
@@ -215,6 +217,12 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
     case kWorkers:
       return Store(ParseNumber(option.value, "number of workers", 1, kLargestWorkers),
                    sandbox.workers);
+    case kTraceOption:
+      if (option.value != "timing") {
+        return "--trace: unknown '" + option.value + "'; use timing";
+      }
+      if (settings.trace != nullptr) sandbox.timing = settings.trace->Want();
+      return std::string();
     default:
       return std::nullopt;
   }
@@ -241,6 +249,7 @@ std::string LoadDefaults(SandboxSettings& settings) {
 }
 
 int SettleIsolation(SandboxSettings& settings) {
+  vmm::Mark(settings.sandbox.timing, vmm::TimingPhase::kCommandLine);
   const vmm::Isolation wanted = settings.sandbox.isolation;
   if (wanted == vmm::Isolation::kInline && vmm::inline_executor_factory() == nullptr) {
     return ContinueWithoutIsolation();

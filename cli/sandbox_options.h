@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "cli/qemu_version.h"
+#include "cli/timing_trace.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::cli {
@@ -19,7 +20,11 @@ struct SandboxSettings {
   vmm::SandboxOptions sandbox;
   bool fallback_announced = false;
   QemuVersion qemu_version = kNewestQemuVersion;
+  TimingTrace* trace = nullptr;  // of the program, for --trace=timing
 };
+
+// --trace before the verb takes the patterns of qemu-img as well.
+inline constexpr int kTraceOption = 1100;
 
 // The rows of these options; their ids are above all others'.
 [[nodiscard]] std::span<const OptionRow> SandboxOptionRows();

@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "instar/abi/mailbox.h"
 #include "instar/verbs.h"
+#include "timing/request_tally.h"
 
 namespace instar::vmm {
 namespace {
@@ -53,6 +54,7 @@ constexpr InlineVerb kVerbs[] = {
 };
 
 thread_local unsigned current_worker = 0;
+thread_local RequestTally* current_tally = nullptr;  // of the worker, if requests are timed
 
 class InlineExecutor final : public Executor {
  public:
@@ -62,6 +64,7 @@ class InlineExecutor final : public Executor {
   [[nodiscard]] Isolation isolation() const override { return Isolation::kInline; }
   absl::Status Prepare(const ExecutorOptions& options) override {
     workers_ = options.workers;
+    timing_ = options.timing;
     request_.assign(options.request.begin(), options.request.end());
     return absl::OkStatus();
   }
@@ -74,7 +77,7 @@ class InlineExecutor final : public Executor {
   Outcome Run(CallHandler& handler) override {
     handler_ = &handler;
     const instar_call_table table = MakeTable();
-    verb_(table, request_);
+    Timed([&] { verb_(table, request_); });
     if (const char* why = handler.violation(); why != nullptr) {
       outcome_.kind = Outcome::Kind::kViolation;
       outcome_.detail = why;
@@ -88,7 +91,24 @@ class InlineExecutor final : public Executor {
     CallFrame frame;
     frame.op = op;
     frame.args = {std::uint64_t(arguments)...};
-    return handler_->Handle(current_worker, frame, GuestMemory::Unchecked());
+    const GuestMemory memory = GuestMemory::Unchecked();
+    if (current_tally == nullptr) return handler_->Handle(current_worker, frame, memory);
+    current_tally->Begin();
+    const CallResult result = handler_->Handle(current_worker, frame, memory);
+    current_tally->End(frame, memory);
+    return result;
+  }
+
+  // Does `work`, whose requests are timed if that is wanted.
+  template <typename Work>
+  void Timed(const Work& work) {
+    if (timing_ == nullptr) return work();
+    RequestTally tally;
+    current_tally = &tally;
+    work();
+    current_tally = nullptr;
+    const std::lock_guard lock(mutex_);
+    tally.AddTo(*timing_);
   }
   static InlineExecutor& Self(void* context) { return *static_cast<InlineExecutor*>(context); }
   static std::uint64_t Address(const void* pointer) {
@@ -196,7 +216,11 @@ class InlineExecutor final : public Executor {
     changed_.notify_all();
     function(argument, 0);
     std::unique_lock lock(mutex_);
+    if (current_tally != nullptr) current_tally->Begin();
     changed_.wait(lock, [this] { return running_ == 0; });
+    if (current_tally != nullptr) {
+      current_tally->End({.op = INSTAR_OP_PARALLEL_JOIN}, GuestMemory::Unchecked());
+    }
     return 0;
   }
 
@@ -210,7 +234,7 @@ class InlineExecutor final : public Executor {
       seen = generation_;
       if (index >= wanted_) continue;
       lock.unlock();
-      function_(argument_, index);
+      Timed([&] { function_(argument_, index); });
       lock.lock();
       --running_;
       changed_.notify_all();
@@ -228,6 +252,7 @@ class InlineExecutor final : public Executor {
 
   VerbFunction verb_;
   unsigned workers_ = 1;
+  Timing* timing_ = nullptr;
   std::vector<std::byte> request_;
   CallHandler* handler_ = nullptr;
   Outcome outcome_;

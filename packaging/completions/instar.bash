@@ -14,7 +14,8 @@ _instar() {
   local formats="raw qcow2"
   local caches="none writeback writethrough directsync unsafe"
   local sandbox="--isolation= --allow-path --no-references --qemu-version --max-memory
-    --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --help"
+    --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers
+    --trace=timing --help"
   local verb=""
   local word
   for word in "${words[@]:1:cword-1}"; do

@@ -161,6 +161,66 @@ def version_by_environment(t):
     t.refused(t.instar("info", "--qemu-version=new", "x.qcow2"))
 
 
+def timed(t, *arguments):
+    """The table of --trace=timing: milliseconds by name. What is printed otherwise stays."""
+    plain = t.succeeded(t.instar(*arguments))
+    t.check("timing" not in plain.err_text, "a table nobody asked for", plain)
+    outcome = t.instar(*arguments, "--trace=timing")
+    t.equal(outcome.code, 0, "exit code", outcome)
+    t.equal(outcome.out, plain.out, "standard output with --trace=timing", outcome)
+    table = {}
+    for line in outcome.err_text.splitlines():
+        row = re.fullmatch(r"  (  )?(\S.*?)  +(\d+\.\d\d)(?:  (.*))?", line)
+        if row:
+            table[("  " if row[1] else "") + row[2]] = (float(row[3]), row[4] or "")
+    t.check(table, "no table", outcome)
+    return table
+
+
+def timing(t, isolation):
+    t.tools.isolation(isolation)
+    table = timed(t, "info", f"--isolation={isolation}", "x.qcow2")
+    for name in ("before main", "command line", "files and locks", "sandbox", "guest memory",
+                 "guest image", "vCPUs", "jail: landlock", "jail: seccomp", "guest", "  running",
+                 "  read", "teardown", "result", "total from main"):
+        t.check(name in table, f"no line '{name}' in {table}")
+    phases = [time for name, (time, _) in table.items()
+              if not name.startswith(" ") and name not in ("before main", "total from main")]
+    t.check(abs(sum(phases) - table["total from main"][0]) < 0.01 * (len(phases) + 1),
+            f"phases do not add up: {table}")
+    within = sum(time for name, (time, _) in table.items() if name.startswith(" "))
+    t.check(within <= table["guest"][0] + 0.02 + 0.01 * len(table), f"requests exceed: {table}")
+    count, read = re.fullmatch(r"(\d+) x, (\d+) bytes", table["  read"][1]).groups()
+    t.check(0 < int(count) < 100 and int(read) >= 512, f"reads: {table}")
+
+
+def timing_of_a_failure(t):
+    outcome = t.instar("info", "-f", "qcow2", "--trace=timing", "top.qcow2", "--no-references",
+                       "--backing-chain")
+    t.equal(outcome.code, 1, "exit code", outcome)
+    t.check("\n  guest  " in outcome.err_text, "no table", outcome)
+
+
+def timing_of_every_verb(t):
+    for arguments in (["map"], ["check"], ["measure", "-O", "raw"]):
+        table = timed(t, *arguments, "x.qcow2")
+        t.check(table["guest"][0] > 0, f"{arguments}: {table}")
+    for arguments in (["compare", "x.qcow2", "x.qcow2"], ["convert", "-O", "raw", "x.qcow2", "out"],
+                      ["create", "-q", "-f", "qcow2", "new", "1M"],
+                      ["dd", "if=x.qcow2", "of=out", "bs=64k", "count=1"]):
+        table = timed(t, *arguments)
+        t.check(table["guest"][0] > 0, f"{arguments}: {table}")
+
+
+def other_traces(t):
+    """Before the verb qemu-img takes patterns of its trace points; they change nothing."""
+    for option in (["-T", "bdrv_*"], ["--trace=enable=x"]):
+        t.succeeded(t.instar(*option, "info", "x.qcow2"))
+    outcome = t.instar("-T", "timing", "info", "x.qcow2")
+    t.check("total from main" in outcome.err_text, "no table", outcome)
+    t.refused(t.instar("info", "--trace=bdrv_*", "x.qcow2"), says=["--trace", "timing"])
+
+
 def unknown_isolation(t):
     t.refused(t.instar("info", "--isolation=hope", "x.qcow2"))
 
@@ -189,4 +249,9 @@ def groups():
     group.case("full standard output")(standard_output_that_is_full)
     group.case("--qemu-version")(version_by_environment)
     group.case("an unknown isolation")(unknown_isolation)
+    for isolation in ("kvm", "process", "none"):
+        group.add(f"--trace=timing, isolation {isolation}", timing, isolation)
+    group.case("--trace=timing of a failure")(timing_of_a_failure)
+    group.case("--trace=timing of every verb")(timing_of_every_verb)
+    group.case("other patterns for --trace")(other_traces)
     return [group]

@@ -27,6 +27,7 @@ struct ExecutorOptions {
   std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
   std::chrono::milliseconds time_limit{0};          // real time in all; 0: none
   std::span<const std::byte> request;               // encoded; copied by Prepare
+  Timing* timing = nullptr;                         // where Prepare and Run record, or null
 };
 
 // How a guest ended.

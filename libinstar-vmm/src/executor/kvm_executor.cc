@@ -22,6 +22,7 @@
 #include "executor/page_tables.h"
 #include "executor/vcpu_executor.h"
 #include "instar/abi/call_table.h"
+#include "timing/mark.h"
 
 namespace instar::vmm {
 namespace {
@@ -133,17 +134,20 @@ absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   const int run_bytes = ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, 0);
   if (run_bytes < static_cast<int>(sizeof(kvm_run))) return Errno("KVM_GET_VCPU_MMAP_SIZE");
   run_bytes_ = static_cast<std::size_t>(run_bytes);
+  Mark(options.timing, TimingPhase::kSandbox);
 
   if (absl::Status status = PrepareMemory(options, INSTAR_DOORBELL_PORT_IO); !status.ok())
     return status;
   if (!BuildPageTables(layout(), memory())) {
     return absl::InvalidArgumentError("guest memory is limited to 4 GiB");
   }
+  Mark(options.timing, TimingPhase::kImage);
   kvm_userspace_memory_region region{};
   region.memory_size = memory().size();
   region.userspace_addr = reinterpret_cast<std::uint64_t>(memory().data());
   if (ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region) < 0)
     return Errno("could not give the guest memory");
+  Mark(options.timing, TimingPhase::kMemory);
 
   const GuestCpuid cpuid = DescribeGuestCpu();
   vcpus_.resize(options.workers);
@@ -155,6 +159,7 @@ absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;  // KVM_RUN returns all the same; file I/O goes on
   sigaction(kKickSignal, &action, nullptr);
+  Mark(options.timing, TimingPhase::kVcpus);
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 
 #include "executor/guest_child.h"
 #include "executor/vcpu_executor.h"
+#include "timing/mark.h"
 
 namespace instar::vmm {
 namespace {
@@ -82,6 +83,7 @@ absl::Status ProcessExecutor::Prepare(const ExecutorOptions& options) {
     errno = fork_errno;
     return Errno("could not start the sandbox process");
   }
+  Mark(options.timing, TimingPhase::kSandbox);
   return absl::OkStatus();
 }
 

@@ -7,6 +7,8 @@
 
 #include "formats/base/error.h"
 #include "instar/abi/call_table.h"
+#include "timing/mark.h"
+#include "timing/request_tally.h"
 
 namespace instar::vmm {
 namespace {
@@ -37,9 +39,11 @@ absl::Status VcpuExecutor::PrepareMemory(const ExecutorOptions& options, instar_
   auto memory = MapMemory(layout_.total_bytes());
   if (!memory.ok()) return memory.status();
   memory_ = *memory;
+  Mark(options.timing, TimingPhase::kMemory);
   FillGuest(layout_, options.request, doorbell, memory_);
   view_ = ViewGuest(layout_, memory_);
   for (unsigned i = 0; i < options.workers; ++i) workers_.push_back(std::make_unique<Worker>());
+  Mark(options.timing, TimingPhase::kImage);
   return absl::OkStatus();
 }
 
@@ -102,6 +106,14 @@ void VcpuExecutor::ServeWorker(unsigned index) {
 }
 
 void VcpuExecutor::Serve(unsigned index) {
+  if (options_.timing == nullptr) return ServeRings(index, nullptr);
+  RequestTally tally;
+  ServeRings(index, &tally);
+  const std::lock_guard lock(mutex_);
+  tally.AddTo(*options_.timing);
+}
+
+void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
   instar_mailbox* box = mailbox(index);
   Worker& worker = *workers_[index];
   while (!ended()) {
@@ -122,6 +134,7 @@ void VcpuExecutor::Serve(unsigned index) {
       frame.args[i] = __atomic_load_n(&box->args[i], __ATOMIC_RELAXED);
     }
     CallResult result;
+    if (tally != nullptr) tally->Begin();
     if (frame.op != INSTAR_OP_YIELD) NoteRing();
     switch (frame.op) {
       case INSTAR_OP_YIELD:
@@ -152,6 +165,7 @@ void VcpuExecutor::Serve(unsigned index) {
         result = handler_->Handle(index, frame, view_);
         break;
     }
+    if (tally != nullptr) tally->End(frame, view_);
     box->result = result.result;
     box->value = result.value;
     worker.rings_seen = rings_.load(std::memory_order_relaxed);

@@ -17,6 +17,8 @@
 
 namespace instar::vmm {
 
+class RequestTally;
+
 class VcpuExecutor : public Executor {
  public:
   explicit VcpuExecutor(const GuestImage& image) : image_(image) {}
@@ -66,6 +68,7 @@ class VcpuExecutor : public Executor {
   void ServeWorker(unsigned index);
   // Serves rings of vCPU `index` until it ends the run or, for workers, says it is done.
   void Serve(unsigned index);
+  void ServeRings(unsigned index, RequestTally* tally);
   void End(Outcome outcome);
   void EndByFailure(const CallFrame& frame);
   CallResult StartParallel(const CallFrame& frame);

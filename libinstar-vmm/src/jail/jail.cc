@@ -8,10 +8,11 @@
 #include "jail/landlock.h"
 #include "jail/privileges.h"
 #include "jail/seccomp_filter.h"
+#include "timing/mark.h"
 
 namespace instar::vmm {
 
-absl::Status EnterJail(const JailNeeds& needs) {
+absl::Status EnterJail(const JailNeeds& needs, Timing* timing) {
   std::vector<int> keep = {0, 1, 2};
   for (const auto* fds : {&needs.keep_fds, &needs.read_directories, &needs.unlink_directories}) {
     keep.insert(keep.end(), fds->begin(), fds->end());
@@ -29,16 +30,21 @@ absl::Status EnterJail(const JailNeeds& needs) {
       .descriptors = highest + kSpare + 2 * std::uint64_t{needs.max_open_files}};
   if (absl::Status status = LimitProcess(limits); !status.ok()) return status;
   if (absl::Status status = RenouncePrivileges(); !status.ok()) return status;
+  Mark(timing, TimingPhase::kPrivileges);
 
   absl::Status landlock =
       EnterLandlock({.read_directories = needs.read_directories,
                      .unlink_directories = needs.unlink_directories,
                      .signal_other_processes = needs.isolation == Isolation::kProcess});
   if (!landlock.ok() && !absl::IsUnavailable(landlock)) return landlock;
+  Mark(timing, TimingPhase::kLandlock);
   // Without Landlock nothing would confine them.
   const bool confined = landlock.ok();
-  return DropCapabilities({.read_any_file = confined && !needs.read_directories.empty(),
-                           .change_any_file = confined && !needs.unlink_directories.empty()});
+  const absl::Status dropped =
+      DropCapabilities({.read_any_file = confined && !needs.read_directories.empty(),
+                        .change_any_file = confined && !needs.unlink_directories.empty()});
+  Mark(timing, TimingPhase::kCapabilities);
+  return dropped;
 }
 
 absl::Status SealJail(const JailNeeds& needs) {

@@ -30,7 +30,7 @@ struct JailNeeds {
 // Step 1, single-threaded: closes stray descriptors, clears the environment, sets rlimits,
 // no_new_privs, dumpable 0, drops capabilities, enters Landlock as far as the kernel has it.
 // Threads made afterwards inherit all of it.
-absl::Status EnterJail(const JailNeeds& needs);
+absl::Status EnterJail(const JailNeeds& needs, Timing* timing = nullptr);
 
 // Step 2, when all threads exist: the seccomp filter, on all threads, violations kill the process.
 absl::Status SealJail(const JailNeeds& needs);

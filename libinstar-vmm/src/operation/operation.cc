@@ -15,6 +15,7 @@
 #include "instar/abi/call_table.h"
 #include "jail/jail.h"
 #include "operation/error_text.h"
+#include "timing/mark.h"
 
 namespace instar::vmm {
 namespace {
@@ -97,13 +98,16 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
                                        const OperationOptions& options) {
   auto isolation = ResolveIsolation(sandbox.isolation);
   if (!isolation.ok()) return isolation.status();
+  Timing* const timing = sandbox.timing;
+  Mark(timing, TimingPhase::kFiles);
   const unsigned workers = WorkerCount(sandbox, options.workers);
   const ExecutorOptions executor_options = {
       .heap_bytes = std::min(sandbox.guest_memory_bytes, options.max_heap_bytes),
       .workers = workers,
       .stall_timeout = sandbox.stall_timeout,
       .time_limit = sandbox.time_limit,
-      .request = options.request};
+      .request = options.request,
+      .timing = sandbox.timing};
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();
   absl::Status prepared = (*executor)->Prepare(executor_options);
@@ -121,16 +125,24 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   const bool jailed = sandbox.jail != Jail::kNone;
   if (jailed) {
     (*executor)->AddJailNeeds(needs);
-    if (absl::Status status = EnterJail(needs); !status.ok()) return status;
+    if (absl::Status status = EnterJail(needs, timing); !status.ok()) return status;
   }
   if (absl::Status status = (*executor)->StartThreads(); !status.ok()) return status;
+  Mark(timing, TimingPhase::kThreads);
   if (jailed) {
     if (absl::Status status = SealJail(needs); !status.ok()) return status;
+    Mark(timing, TimingPhase::kSeccomp);
   }
   const Outcome outcome = (*executor)->Run(broker);
+  Mark(timing, TimingPhase::kGuest);
   // A jailed process ends soon after this; taking the virtual machine down by hand would only cost
-  // time.
-  if (jailed) (*executor).release();
+  // time. But it shows how much the end of the process takes.
+  if (timing != nullptr) {
+    executor->reset();
+    Mark(timing, TimingPhase::kTeardown);
+  } else if (jailed) {
+    (*executor).release();
+  }
   if (absl::Status status = Judge(broker, options, outcome); !status.ok()) return status;
   return isolation;
 }

@@ -19,18 +19,21 @@
 #include "formats/base/endian.h"
 #include "instar/report.h"
 #include "instar/wire.h"
+#include "timing/mark.h"
+#include "timing/timing_codec.h"
 
 namespace instar::vmm {
 namespace {
 
-// What the child says: any number of kProgress and kRecords, then either kResult, or kFailureCode
-// and kFailureText.
+// What the child says: any number of kProgress and kRecords, then kTiming if that is wanted, then
+// either kResult, or kFailureCode and kFailureText.
 enum class ChildTag : std::uint32_t {
   kProgress = 1,     // two 8-byte integers: done, total
   kResult = 2,       // bytes
   kFailureCode = 3,  // 8 bytes: absl::StatusCode
   kFailureText = 4,  // text
   kRecords = 5,      // bytes: a batch as of ChildChannel
+  kTiming = 6,       // as of EncodeTiming
 };
 
 // More than any result: every report a guest may make, and what the host adds to each.
@@ -73,7 +76,7 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
   }
 }
 
-[[noreturn]] void BeChild(int pipe_to_parent, pid_t parent,
+[[noreturn]] void BeChild(int pipe_to_parent, pid_t parent, Timing* timing,
                           const std::function<ChildResult(const ChildChannel&)>& body) {
   // Nobody would want the result of an operation whose caller is gone.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -96,6 +99,10 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
                                    return Send(STDOUT_FILENO, ChildTag::kRecords, batch);
                                  }};
   const ChildResult result = Guarded(body, channel);
+  if (timing != nullptr) {
+    timing->Mark(TimingPhase::kResult);
+    Send(STDOUT_FILENO, ChildTag::kTiming, EncodeTiming(*timing));
+  }
   if (result.ok()) {
     Send(STDOUT_FILENO, ChildTag::kResult, *result);
   } else {
@@ -134,6 +141,11 @@ std::optional<ChildResult> Listen(int file, const ChildChannel& told) {
         if (!told.records || !told.records(field->payload))
           return absl::CancelledError("cancelled");
         continue;
+      case ChildTag::kTiming:
+        if (told.timing == nullptr || !DecodeTiming(field->payload, *told.timing)) {
+          return std::nullopt;
+        }
+        continue;
       case ChildTag::kResult:
         return std::vector<std::byte>(field->payload.begin(), field->payload.end());
       case ChildTag::kFailureCode: {
@@ -166,9 +178,9 @@ std::string HowItEnded(pid_t child) {
 }  // namespace
 
 ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
-                       const ProgressCallback& progress) {
+                       const ProgressCallback& progress, Timing* timing) {
   return RunInChild([&body](const ChildChannel& channel) { return body(channel.progress); },
-                    ChildChannel{.progress = progress, .records = {}});
+                    ChildChannel{.progress = progress, .records = {}, .timing = timing});
 }
 
 ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
@@ -188,12 +200,13 @@ ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& bo
   }
   if (child == 0) {
     close(ends[0]);
-    BeChild(ends[1], parent, body);
+    BeChild(ends[1], parent, told.timing, body);
   }
   close(ends[1]);
   std::optional<ChildResult> result = Listen(ends[0], told);
   close(ends[0]);
   const std::string end = HowItEnded(child);
+  Mark(told.timing, TimingPhase::kResult);
   if (!result) return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
   return *std::move(result);
 }

@@ -15,6 +15,8 @@
 #include <span>
 #include <vector>
 
+#include "instar/vmm/timing.h"
+
 namespace instar::vmm {
 
 using ProgressCallback = std::function<void(std::uint64_t done, std::uint64_t total)>;
@@ -26,13 +28,15 @@ struct ChildChannel {
   // Hands on one batch of records, of a form that body and caller agree on. False: nobody wants
   // more.
   std::function<bool(std::span<const std::byte>)> records;
+  // Where the operation records its time, in the parent as in the child; null: nowhere.
+  Timing* timing = nullptr;
 };
 
 // Runs `body` in a child process and returns what it returned. `body` is given a callback by which
 // the child reports progress; the parent hands that on to `progress` (may be empty) on the calling
 // thread. A child that ends without a result is kAborted. Standard output of the child is the pipe.
 ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
-                       const ProgressCallback& progress);
+                       const ProgressCallback& progress, Timing* timing = nullptr);
 
 // As above, with records too. Where `told.records` returns false (or is empty and records come),
 // the child is ended and the result is kCancelled.

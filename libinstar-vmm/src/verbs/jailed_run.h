@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "timing/mark.h"
 #include "verbs/child.h"
 
 namespace instar::vmm {
@@ -21,7 +22,11 @@ template <typename Options, typename Run,
 absl::StatusOr<Report> RunWhereAsked(const Options& options, const Run& run,
                                      std::vector<std::byte> (*encode)(const Report&),
                                      absl::StatusOr<Report> (*decode)(std::span<const std::byte>)) {
-  if (options.sandbox.jail != Jail::kChildProcess) return run(options);
+  if (options.sandbox.jail != Jail::kChildProcess) {
+    absl::StatusOr<Report> report = run(options);
+    Mark(options.sandbox.timing, TimingPhase::kResult);
+    return report;
+  }
   Options jailed = options;
   jailed.sandbox.jail = Jail::kThisProcess;
   ProgressCallback told;
@@ -34,7 +39,7 @@ absl::StatusOr<Report> RunWhereAsked(const Options& options, const Run& run,
         if (!report.ok()) return report.status();
         return encode(*report);
       },
-      told);
+      told, options.sandbox.timing);
   if (!result.ok()) return result.status();
   return decode(*result);
 }

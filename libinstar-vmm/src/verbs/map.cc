@@ -12,6 +12,7 @@
 #include "operation/operation.h"
 #include "report/map_stream.h"
 #include "report/printable_text.h"
+#include "timing/mark.h"
 #include "verbs/child.h"
 #include "verbs/map_codec.h"
 #include "verbs/open_image.h"
@@ -82,7 +83,11 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
 }  // namespace
 
 absl::StatusOr<MapReport> Map(const MapOptions& options) {
-  if (options.sandbox.jail != Jail::kChildProcess) return MapHere(options);
+  if (options.sandbox.jail != Jail::kChildProcess) {
+    absl::StatusOr<MapReport> report = MapHere(options);
+    Mark(options.sandbox.timing, TimingPhase::kResult);
+    return report;
+  }
   MapOptions jailed = options;
   jailed.sandbox.jail = Jail::kThisProcess;
   const ChildResult result = RunInChild(
@@ -94,9 +99,12 @@ absl::StatusOr<MapReport> Map(const MapOptions& options) {
         if (!report.ok()) return report.status();
         return EncodeMapReport(*report);
       },
-      ChildChannel{.progress = {}, .records = [&options](std::span<const std::byte> batch) {
-                     return DecodeMapEntries(batch, options.entry);
-                   }});
+      ChildChannel{.progress = {},
+                   .records =
+                       [&options](std::span<const std::byte> batch) {
+                         return DecodeMapEntries(batch, options.entry);
+                       },
+                   .timing = options.sandbox.timing});
   if (!result.ok()) return result.status();
   return DecodeMapReport(*result);
 }

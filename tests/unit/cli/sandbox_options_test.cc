@@ -51,6 +51,15 @@ TEST(SandboxOptions, EachSetsItsField) {
   EXPECT_EQ(settings.qemu_version, (QemuVersion{7, 2}));
 }
 
+TEST(SandboxOptions, TraceOfTimingRecordsInTheProgramsTrace) {
+  TimingTrace trace;
+  SandboxSettings settings;
+  settings.trace = &trace;
+  EXPECT_EQ(settings.sandbox.timing, nullptr);
+  EXPECT_EQ(Apply({"--trace=timing"}, settings), "");
+  EXPECT_EQ(settings.sandbox.timing, trace.Want());
+}
+
 TEST(SandboxOptions, NoReferencesForbidsAll) {
   SandboxSettings settings;
   EXPECT_EQ(Apply({"--no-references"}, settings), "");
@@ -61,7 +70,8 @@ TEST(SandboxOptions, ValuesOutOfRangeAreRefused) {
   for (const char* argument :
        {"--isolation=vm", "--allow-path=", "--max-memory=1M", "--max-memory=5G", "--max-memory=x",
         "--max-virtual-size=big", "--max-chain-depth=0", "--max-chain-depth=1025", "--timeout=0",
-        "--timeout=1.5", "--stall-timeout=-1", "--workers=0", "--workers=17", "--qemu-version=7"}) {
+        "--timeout=1.5", "--stall-timeout=-1", "--workers=0", "--workers=17", "--qemu-version=7",
+        "--trace=all"}) {
     SandboxSettings settings;
     EXPECT_NE(Apply({argument}, settings), "") << argument;
   }

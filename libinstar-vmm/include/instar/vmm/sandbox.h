@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "instar/vmm/timing.h"
+
 namespace instar::vmm {
 
 enum class Isolation {
@@ -43,6 +45,7 @@ struct SandboxOptions {
   unsigned workers = 0;                                // vCPUs; 0: one a core, at most 16
   std::chrono::milliseconds stall_timeout{30'000};  // a guest without progress for so long is ended
   std::chrono::milliseconds time_limit{0};          // the whole operation; 0: none
+  Timing* timing = nullptr;                         // set: told where the time went (timing.h)
 };
 
 }  // namespace instar::vmm

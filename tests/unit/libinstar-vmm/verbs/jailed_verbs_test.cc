@@ -7,6 +7,7 @@
 #include <string>
 
 #include "executor/executor.h"
+#include "instar/abi/mailbox.h"
 #include "instar/vmm/check.h"
 #include "instar/vmm/compare.h"
 #include "instar/vmm/convert.h"
@@ -86,6 +87,37 @@ TEST_P(JailedVerbs, MapTellsStretchesThatCoverTheDisk) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(end, report->virtual_size);
   EXPECT_EQ(report->isolation, GetParam());
+}
+
+TEST_P(JailedVerbs, TimingComesFromTheChild) {
+  Timing timing;
+  const auto begin = Timing::Clock::now();
+  InfoOptions options;
+  options.image.path = source_;
+  options.sandbox = Sandbox();
+  options.sandbox.timing = &timing;
+  ASSERT_TRUE(Info(options).ok());
+  const auto lasted = Timing::Clock::now() - begin;
+  std::chrono::nanoseconds sum{0};
+  for (const auto phase : timing.phases) sum += phase;
+  EXPECT_GT(timing.Of(TimingPhase::kGuest).count(), 0);
+  EXPECT_GT(timing.Of(TimingPhase::kSeccomp).count(), 0);
+  EXPECT_LE(timing.Of(TimingPhase::kGuest), sum);
+  EXPECT_LE(sum, lasted);
+  EXPECT_GE(timing.requests[INSTAR_OP_READ].count, 1u);
+  EXPECT_GE(timing.requests[INSTAR_OP_READ].bytes, 512u);
+  EXPECT_GE(timing.vcpu_time, timing.requests[INSTAR_OP_READ].time);
+}
+
+TEST_P(JailedVerbs, TimingIsKeptWhenTheVerbFails) {
+  Timing timing;
+  InfoOptions options;
+  options.image.path = source_;
+  options.image.format = "qcow2";
+  options.sandbox = Sandbox();
+  options.sandbox.timing = &timing;
+  EXPECT_FALSE(Info(options).ok());
+  EXPECT_GT(timing.Of(TimingPhase::kGuest).count(), 0);
 }
 
 TEST_P(JailedVerbs, MapEndsWhenNobodyWantsMore) {
