@@ -5,6 +5,9 @@
 namespace instar::vmm {
 namespace {
 
+// Where this machine is itself virtual each look at a leaf takes a trip to its hypervisor, some
+// microseconds: none is looked at twice.
+
 // Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C. OSXSAVE
 // follows CR4.
 constexpr std::uint32_t kLeaf1Ecx = 1u << 0 | 1u << 1 | 1u << 9 | 1u << 12 | 1u << 13 | 1u << 19 |
@@ -23,11 +26,12 @@ constexpr std::uint32_t kExtendedEcx = 1u << 0 | 1u << 5;
 constexpr std::uint32_t kExtendedEdx = 1u << 20 | 1u << 29;
 constexpr std::uint32_t kXcr0 = 7;  // x87, SSE, AVX
 
-kvm_cpuid_entry2* Add(GuestCpuid& cpuid, std::uint32_t leaf, bool indexed) {
-  kvm_cpuid_entry2* entry = &cpuid.entries[cpuid.count];
+// The leaf as an entry of `cpuid`; null above `highest`, the last leaf of its range.
+kvm_cpuid_entry2* Add(GuestCpuid& cpuid, std::uint32_t leaf, bool indexed, std::uint32_t highest) {
+  if (leaf > highest) return nullptr;
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (__get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx) == 0) return nullptr;
-  ++cpuid.count;
+  __cpuid_count(leaf, 0, eax, ebx, ecx, edx);
+  kvm_cpuid_entry2* entry = &cpuid.entries[cpuid.count++];
   entry->function = leaf;
   entry->flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
   entry->eax = eax;
@@ -41,29 +45,33 @@ kvm_cpuid_entry2* Add(GuestCpuid& cpuid, std::uint32_t leaf, bool indexed) {
 
 GuestCpuid DescribeGuestCpu() {
   GuestCpuid cpuid;
-  if (auto* vendor = Add(cpuid, 0, false)) vendor->eax = vendor->eax < 13 ? vendor->eax : 13;
-  if (auto* features = Add(cpuid, 1, false)) {
+  auto* vendor = Add(cpuid, 0, false, 0);
+  const std::uint32_t highest = vendor->eax;
+  vendor->eax = highest < 13 ? highest : 13;
+  if (auto* features = Add(cpuid, 1, false, highest)) {
     features->ecx &= kLeaf1Ecx;
     features->edx &= kLeaf1Edx;
   }
-  if (auto* features = Add(cpuid, 7, true)) {
+  if (auto* features = Add(cpuid, 7, true, highest)) {
     features->eax = 0;
     features->ebx &= kLeaf7Ebx;
     features->ecx = 0;
     features->edx &= kLeaf7Edx;
   }
   if (cpuid.xsave()) {
-    if (auto* state = Add(cpuid, 13, true)) {
+    if (auto* state = Add(cpuid, 13, true, highest)) {
       state->eax &= kXcr0;
       state->edx = 0;
     }
   }
-  if (auto* extended = Add(cpuid, 0x80000000, false)) extended->eax = 0x80000008;
-  if (auto* features = Add(cpuid, 0x80000001, false)) {
+  auto* extended = Add(cpuid, 0x80000000, false, 0x80000000);
+  const std::uint32_t highest_extended = extended->eax;
+  extended->eax = 0x80000008;
+  if (auto* features = Add(cpuid, 0x80000001, false, highest_extended)) {
     features->ecx &= kExtendedEcx;
     features->edx &= kExtendedEdx;
   }
-  Add(cpuid, 0x80000008, false);  // address widths
+  Add(cpuid, 0x80000008, false, highest_extended);  // address widths
   return cpuid;
 }
 

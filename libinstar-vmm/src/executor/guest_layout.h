@@ -8,7 +8,7 @@
 //                   heap, to the end
 //
 // Up to the first 2 MiB boundary after the stacks rights are set by 4 KiB pages, beyond it all is
-// heap. Small verbs thus touch a single 2 MiB page of host memory.
+// heap. Small verbs need nothing beyond, and so no large page of host memory either.
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_GUEST_LAYOUT_H_
 #define LIBINSTAR_VMM_SRC_EXECUTOR_GUEST_LAYOUT_H_
 

@@ -28,6 +28,7 @@ namespace instar::vmm {
 namespace {
 
 constexpr int kKickSignal = SIGUSR2;
+constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14; C libraries may not know it
 
 constexpr std::uint64_t kCr0 = 0x80010033;  // PG WP NE ET MP PE
 constexpr std::uint64_t kCr4 = 0x620;       // PAE OSFXSR OSXMMEXCPT
@@ -36,6 +37,17 @@ constexpr std::uint64_t kEfer = 0xD00;  // LME LMA NXE, not SCE: syscall is a fa
 
 absl::Status Errno(const char* what) {
   return absl::UnavailableError(absl::StrFormat("%s: %s", what, std::strerror(errno)));
+}
+
+// Whether the kernel's KVM has what the executor relies on.
+absl::Status CheckInterface(int kvm) {
+  if (ioctl(kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+    return absl::UnavailableError("/dev/kvm speaks another version of the KVM interface");
+  }
+  if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
+    return absl::UnavailableError("this kernel's KVM is too old (no immediate exit)");
+  }
+  return absl::OkStatus();
 }
 
 // A signal (an embedding program may have many) interrupts the making of a machine.
@@ -108,8 +120,8 @@ class KvmExecutor final : public VcpuExecutor {
 };
 
 absl::StatusOr<std::span<std::byte>> KvmExecutor::MapMemory(std::uint64_t bytes) {
-  // Aligned to large pages: a first touch then costs a fraction of a microsecond per 4 KiB instead
-  // of several.
+  // Aligned to large pages: a first touch of the heap then costs a fraction of a microsecond per
+  // 4 KiB instead of several.
   mapping_bytes_ = bytes + kLargePage;
   mapping_ = mmap(nullptr, mapping_bytes_, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -120,13 +132,20 @@ absl::StatusOr<std::span<std::byte>> KvmExecutor::MapMemory(std::uint64_t bytes)
   const auto start =
       (reinterpret_cast<std::uintptr_t>(mapping_) + kLargePage - 1) / kLargePage * kLargePage;
   auto* memory = reinterpret_cast<std::byte*>(start);
-  madvise(memory, bytes, MADV_HUGEPAGE);  // an optimization: failure costs time only
+  // All optimizations: failure costs time only. A verb that needs little stays within the first
+  // pages, where a large one would cost more to clear than it saves; what is about to be filled is
+  // fetched in one go.
+  const std::uint64_t fine = layout().fine_end - INSTAR_GUEST_BASE;
+  madvise(memory, fine, MADV_NOHUGEPAGE);
+  madvise(memory, layout().stacks - INSTAR_GUEST_BASE, kPopulateWrite);
+  madvise(memory + fine, bytes - fine, MADV_HUGEPAGE);
   return std::span<std::byte>(memory, bytes);
 }
 
 absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   kvm_ = open("/dev/kvm", O_RDWR | O_CLOEXEC);
   if (kvm_ < 0) return Errno("could not open /dev/kvm");
+  if (absl::Status status = CheckInterface(kvm_); !status.ok()) return status;
   vm_ = CreateVm(kvm_);
   if (vm_ < 0) return Errno("could not create a virtual machine");
   // Needed by older Intel processors before a vCPU runs, refused or ignored elsewhere.
@@ -254,7 +273,10 @@ void KvmExecutor::Kick(unsigned index) {
   if (index >= vcpus_.size() || vcpus_[index].run == nullptr) return;
   vcpus_[index].run->immediate_exit = 1;
   const pid_t thread = vcpus_[index].thread.load(std::memory_order_acquire);
-  if (thread != 0) syscall(SYS_tgkill, getpid(), thread, kKickSignal);
+  // Who kicks itself is not in KVM_RUN, and finds immediate_exit when it goes there.
+  if (thread != 0 && thread != static_cast<pid_t>(syscall(SYS_gettid))) {
+    syscall(SYS_tgkill, getpid(), thread, kKickSignal);
+  }
 }
 
 }  // namespace
@@ -266,12 +288,8 @@ std::unique_ptr<Executor> MakeKvmExecutor(const GuestImage& image) {
 absl::Status CheckKvm() {
   const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
   if (kvm < 0) return Errno("could not open /dev/kvm");
-  absl::Status status;
-  if (ioctl(kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
-    status = absl::UnavailableError("/dev/kvm speaks another version of the KVM interface");
-  } else if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
-    status = absl::UnavailableError("this kernel's KVM is too old (no immediate exit)");
-  } else {
+  absl::Status status = CheckInterface(kvm);
+  if (status.ok()) {
     const int vm = CreateVm(kvm);
     if (vm < 0) status = Errno("could not create a virtual machine");
     if (vm >= 0) close(vm);

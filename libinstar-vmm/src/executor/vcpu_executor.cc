@@ -14,6 +14,7 @@ namespace instar::vmm {
 namespace {
 
 constexpr auto kWatchdogTick = std::chrono::milliseconds(50);
+constexpr auto kLongestEnd = std::chrono::milliseconds(5);
 constexpr auto kLongestYield = std::chrono::milliseconds(1);
 
 Outcome Ended(Outcome::Kind kind, std::string detail = {}) {
@@ -73,7 +74,6 @@ Outcome VcpuExecutor::Run(CallHandler& handler) {
     std::lock_guard lock(mutex_);
     handler_ = &handler;
   }
-  changed_.notify_all();
   Serve(0);
   std::unique_lock lock(mutex_);
   // A worker may still be finishing a request; the handler must outlive that.
@@ -81,11 +81,12 @@ Outcome VcpuExecutor::Run(CallHandler& handler) {
     return std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->running; });
   });
   handler_ = nullptr;
-  lock.unlock();
   // The watchdog kicks until it sees that; its signals must not interrupt what the caller does
-  // next.
+  // next. If it has not begun it will not: then nobody need wait for the thread to end.
+  const bool kicking = kicking_;
+  lock.unlock();
   changed_.notify_all();
-  if (watchdog_.joinable()) watchdog_.join();
+  if (kicking && watchdog_.joinable()) watchdog_.join();
   return outcome_;
 }
 
@@ -289,14 +290,14 @@ void VcpuExecutor::Watch() {
     }
     lock.lock();
   }
-  // A kick can come between a vCPU thread's check and its next entry; repeat it until all have seen
-  // the end.
-  while (!stopping_ && ended()) {
+  // The kick of who ended the run can come between a vCPU thread's check and its next entry; repeat
+  // it until all have seen the end.
+  while (
+      !changed_.wait_for(lock, kLongestEnd, [this] { return stopping_ || handler_ == nullptr; })) {
+    kicking_ = true;
     lock.unlock();
     for (unsigned i = 0; i < workers_.size(); ++i) Kick(i);
     lock.lock();
-    if (changed_.wait_for(lock, kWatchdogTick, [this] { return stopping_ || handler_ == nullptr; }))
-      break;
   }
 }
 

@@ -94,6 +94,7 @@ class VcpuExecutor : public Executor {
   std::thread watchdog_;
   CallHandler* handler_ = nullptr;  // set while Run runs; under mutex_
   bool stopping_ = false;           // under mutex_
+  bool kicking_ = false;            // the watchdog has begun to; under mutex_
   std::atomic<bool> ended_{false};
   Outcome outcome_;  // under mutex_ until ended_
 };

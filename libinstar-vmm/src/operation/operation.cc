@@ -72,16 +72,10 @@ absl::Status Judge(const Broker& broker, const OperationOptions& options, const 
 absl::StatusOr<Isolation> ResolveIsolation(Isolation wanted) {
   switch (wanted) {
     case Isolation::kAuto: {
-      // What CheckKvm proves costs as much as making the machine: only look whether there is one to
-      // open.
+      // Whether it works shows when the machine is made: a trial would cost as much again.
       return access("/dev/kvm", R_OK | W_OK) == 0 ? Isolation::kKvm : Isolation::kProcess;
     }
     case Isolation::kKvm:
-      if (absl::Status status = CheckKvm(); !status.ok()) {
-        return absl::UnavailableError(
-            absl::StrCat("KVM isolation is not available: ", status.message()));
-      }
-      return wanted;
     case Isolation::kProcess:
       return wanted;
     case Isolation::kInline:
@@ -118,7 +112,11 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
     if (!executor.ok()) return executor.status();
     prepared = (*executor)->Prepare(executor_options);
   }
-  if (!prepared.ok()) return prepared;
+  if (!prepared.ok()) {
+    if (!absl::IsUnavailable(prepared) || *isolation != Isolation::kKvm) return prepared;
+    return absl::UnavailableError(
+        absl::StrCat("KVM isolation is not available: ", prepared.message()));
+  }
 
   JailNeeds needs = broker.jail_needs();
   needs.isolation = *isolation;

@@ -31,7 +31,8 @@ struct OperationOptions {
 absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& sandbox,
                                        const OperationOptions& options);
 
-// kAuto resolved for this machine; kUnavailable if what was asked for is not to be had.
+// kAuto resolved for this machine; kUnavailable if this program does not have what was asked for.
+// That KVM does not work after all is found out by RunOperation.
 absl::StatusOr<Isolation> ResolveIsolation(Isolation wanted);
 
 }  // namespace instar::vmm
