@@ -4,7 +4,7 @@
 // Clusters are counted in windows of kCheckWindowClusters: one pass over all tables counts the
 // references to the clusters of one window, then compares them with the refcounts on disk. So
 // memory is bounded whatever the size of the file (2 bytes a cluster of the window, and 2 bits),
-// and a file with fewer clusters than that, 1 TiB at 64 KiB, costs one pass. What can be told of an
+// and a file with fewer clusters than that, a disk of 1 TiB at 64 KiB, costs one pass. What can be told of an
 // entry by itself is told in the first pass.
 //
 // What counts as one corruption or leak is what qemu-img counts.
@@ -18,7 +18,7 @@
 
 namespace instar::qcow2 {
 
-inline constexpr std::uint64_t kCheckWindowClusters = 16 << 20;
+inline constexpr std::uint64_t kCheckWindowClusters = 17 << 20;
 
 // `window_clusters` is for tests; at least 64.
 Result<CheckCounts> Check(const CheckOptions& options,

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "formats/base/endian.h"
-#include "formats/qcow2/refcount.h"
 
 namespace instar::qcow2 {
 namespace {
@@ -13,12 +12,14 @@ constexpr std::uint64_t kTablePieceBytes = 64 << 10;
 
 }  // namespace
 
-DiskRefcounts::DiskRefcounts(const BlockDevice& device, const Header& header)
+DiskRefcounts::DiskRefcounts(const BlockDevice& device, const Header& header,
+                             std::uint64_t ahead_bytes)
     : header_(header),
       table_entries_((std::uint64_t{header.refcount_table_clusters} << header.cluster_bits) /
                      kTableEntryBytes),
       table_(device, kTablePieceBytes),
-      block_(device, kPieceBytes) {}
+      blocks_(device),
+      ahead_bytes_(ahead_bytes) {}
 
 Result<std::uint64_t> DiskRefcounts::TableEntry(std::uint64_t index) {
   constexpr std::uint64_t kEntries = kTablePieceBytes / kTableEntryBytes;
@@ -30,40 +31,60 @@ Result<std::uint64_t> DiskRefcounts::TableEntry(std::uint64_t index) {
   return LoadBe64(piece, (index - first) * kTableEntryBytes);
 }
 
+Result<std::span<const std::byte>> DiskRefcounts::ReadPiece(const ByteRange& piece,
+                                                            std::uint64_t index) {
+  if (const auto held = blocks_.Find(piece)) return *held;
+  wanted_.assign(1, piece);
+  const std::uint64_t cluster_bytes = header_.cluster_bytes();
+  std::uint64_t bytes = cluster_bytes;  // blocks of more than a piece are not read together
+  while (bytes < ahead_bytes_ && cluster_bytes == piece.length_bytes && ++index < table_entries_) {
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, TableEntry(index));
+    const std::uint64_t offset = entry & ~kRefcountBlockReserved;
+    if (offset == 0 || offset % cluster_bytes != 0) break;
+    wanted_.push_back({.offset = offset, .length_bytes = cluster_bytes});
+    bytes += cluster_bytes;
+  }
+  return blocks_.Fetch(wanted_);
+}
+
 Status DiskRefcounts::Fill(std::uint64_t cluster) {
   const unsigned order = header_.refcount_order;
   const std::uint64_t per_block = RefcountsPerBlock(header_.cluster_bits, order);
   const std::uint64_t index = cluster / per_block;
-  first_ = index * per_block;
-  end_ = first_ + per_block;
-  counts_ = {};
-  misplaced_ = false;
+  run_ = {.first = index * per_block, .end = (index + 1) * per_block};
   if (index >= table_entries_) {
-    end_ = ~std::uint64_t{0};
+    run_.end = ~std::uint64_t{0};
     return {};
   }
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, TableEntry(index));
   const std::uint64_t offset = entry & ~kRefcountBlockReserved;
   if (offset == 0) return {};
   if (offset % header_.cluster_bytes() != 0) {
-    misplaced_ = true;
+    run_.misplaced = true;
     return {};
   }
   const std::uint64_t piece_bytes = std::min(header_.cluster_bytes(), kPieceBytes);
   const std::uint64_t per_piece = piece_bytes * 8 >> order;
-  const std::uint64_t piece = (cluster - first_) / per_piece;
-  first_ += piece * per_piece;
-  end_ = first_;  // in case the read fails
-  INSTAR_ASSIGN_OR_RETURN(counts_, block_.View(offset + piece * piece_bytes, piece_bytes));
-  end_ = first_ + per_piece;
+  const std::uint64_t piece = (cluster - run_.first) / per_piece;
+  const std::uint64_t first = run_.first + piece * per_piece;
+  run_ = {};  // in case the read fails
+  INSTAR_ASSIGN_OR_RETURN(
+      const auto counts,
+      ReadPiece({.offset = offset + piece * piece_bytes, .length_bytes = piece_bytes}, index));
+  run_ = {.first = first, .end = first + per_piece, .counts = counts};
   return {};
 }
 
+Result<DiskRefcounts::Run> DiskRefcounts::RunAt(std::uint64_t cluster) {
+  if (cluster < run_.first || cluster >= run_.end) INSTAR_TRY(Fill(cluster));
+  return run_;
+}
+
 Result<std::optional<std::uint64_t>> DiskRefcounts::Seek(std::uint64_t cluster) {
-  if (cluster < first_ || cluster >= end_) INSTAR_TRY(Fill(cluster));
-  if (misplaced_) return std::optional<std::uint64_t>();
-  if (counts_.empty()) return std::optional<std::uint64_t>(0);
-  return std::optional(LoadRefcount(counts_, cluster - first_, header_.refcount_order));
+  INSTAR_ASSIGN_OR_RETURN(const Run run, RunAt(cluster));
+  if (run.misplaced) return std::optional<std::uint64_t>();
+  if (run.counts.empty()) return std::optional<std::uint64_t>(0);
+  return std::optional(LoadRefcount(run.counts, cluster - run.first, header_.refcount_order));
 }
 
 }  // namespace instar::qcow2

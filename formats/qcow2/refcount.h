@@ -39,6 +39,18 @@ namespace instar::qcow2 {
   }
 }
 
+// Calls `visit(number, refcount)` for the entries [first, end) of a block. Entries of 16 bits,
+// which nearly all images have, go by fastest.
+template <typename Visit>
+void ForEachRefcount(std::span<const std::byte> block, unsigned order, std::uint64_t first,
+                     std::uint64_t end, const Visit& visit) {
+  if (order == 4) {
+    for (std::uint64_t i = first; i < end; ++i) visit(i, std::uint64_t{LoadBe16(block, i * 2)});
+  } else {
+    for (std::uint64_t i = first; i < end; ++i) visit(i, LoadRefcount(block, i, order));
+  }
+}
+
 // `count` is at most MaxRefcount(order).
 inline void StoreRefcount(std::span<std::byte> block, std::size_t index, unsigned order,
                           std::uint64_t count) {

@@ -25,11 +25,18 @@ class ReferenceCounts {
     many_.clear();
     ones_.assign((end - first) / 64 + 1, 0);
     unknown_.assign(ones_.size(), 0);
-    for (std::uint64_t cluster = first; cluster < end; ++cluster) {
-      INSTAR_ASSIGN_OR_RETURN(const auto count, disk.At(cluster));
-      const std::uint64_t at = cluster - first;
-      if (!count) unknown_[at / 64] |= std::uint64_t{1} << (at % 64);
-      if (count && *count == 1) ones_[at / 64] |= std::uint64_t{1} << (at % 64);
+    for (std::uint64_t cluster = first; cluster < end;) {
+      INSTAR_ASSIGN_OR_RETURN(const auto run, disk.RunAt(cluster));
+      const std::uint64_t stop = std::min(run.end, end);
+      if (run.misplaced) {
+        for (std::uint64_t at = cluster - first; at < stop - first; ++at) Set(unknown_, at, true);
+      } else if (!run.counts.empty()) {
+        ForEachRefcount(run.counts, disk.order(), cluster - run.first, stop - run.first,
+                        [&](std::uint64_t number, std::uint64_t count) {
+                          Set(ones_, run.first + number - first, count == 1);
+                        });
+      }
+      cluster = stop;
     }
     return {};
   }
@@ -47,9 +54,17 @@ class ReferenceCounts {
   }
   [[nodiscard]] OnDisk on_disk(std::uint64_t cluster) const {
     const std::uint64_t at = cluster - first_;
-    const std::uint64_t bit = std::uint64_t{1} << (at % 64);
-    if ((unknown_[at / 64] & bit) != 0) return OnDisk::kUnknown;
-    return (ones_[at / 64] & bit) != 0 ? OnDisk::kOne : OnDisk::kOther;
+    if (IsSet(unknown_, at)) return OnDisk::kUnknown;
+    return IsSet(ones_, at) ? OnDisk::kOne : OnDisk::kOther;
+  }
+
+  // Counts the first reference to a cluster of the window whose refcount on disk is one. False, and
+  // nothing is counted, if it is not that.
+  bool AddOnly(std::uint64_t cluster) {
+    const std::uint64_t at = cluster - first_;
+    if (counts_[at] != 0 || !IsSet(ones_, at)) return false;
+    counts_[at] = 1;
+    return true;
   }
 
   // Counts one more reference to a cluster of the window; false if it has `most` already.
@@ -73,6 +88,14 @@ class ReferenceCounts {
   };
   static constexpr std::uint16_t kMany = UINT16_MAX;  // in counts_: look in many_
 
+  using Bits = std::vector<std::uint64_t>;
+  [[nodiscard]] static bool IsSet(const Bits& bits, std::uint64_t at) {
+    return (bits[at / 64] >> (at % 64) & 1) != 0;
+  }
+  static void Set(Bits& bits, std::uint64_t at, bool on) {
+    bits[at / 64] |= std::uint64_t{on} << (at % 64);
+  }
+
   // Where `cluster` stands in many_, or would.
   [[nodiscard]] std::vector<Many>::iterator Place(std::uint64_t cluster) {
     return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster);
@@ -85,8 +108,8 @@ class ReferenceCounts {
   std::uint64_t end_ = 0;
   std::vector<std::uint16_t> counts_;
   std::vector<Many> many_;  // in order
-  std::vector<std::uint64_t> ones_;
-  std::vector<std::uint64_t> unknown_;
+  Bits ones_;
+  Bits unknown_;
 };
 
 }  // namespace instar::qcow2

@@ -9,7 +9,7 @@ namespace {
 
 class Qcow2ReferenceCounts : public ::testing::Test {
  protected:
-  Qcow2ReferenceCounts() : image_(16, 1 << 20), disk_(image_.file, image_.header) {
+  Qcow2ReferenceCounts() : image_(16, 1 << 20), disk_(image_.file, image_.header, 1 << 20) {
     EXPECT_TRUE(counts_.Open(10, 20, disk_).has_value());
   }
 
@@ -42,6 +42,27 @@ TEST_F(Qcow2ReferenceCounts, NoMoreIsCountedThanARefcountHolds) {
   EXPECT_EQ(counts_.count(19), 65'535U);
   EXPECT_TRUE(counts_.Add(18, 1));
   EXPECT_FALSE(counts_.Add(18, 1));
+}
+
+TEST_F(Qcow2ReferenceCounts, OnlyTheFirstReferenceIsAnOnlyOne) {
+  std::uint64_t one = 10;
+  while (one < 20 && counts_.on_disk(one) != ReferenceCounts::OnDisk::kOne) ++one;
+  EXPECT_EQ(one, 20U) << "the image counts none of these";
+  EXPECT_FALSE(counts_.AddOnly(12)) << "its refcount is 0";
+  EXPECT_EQ(counts_.count(12), 0U);
+
+  image_.file.PutBe64(image_.header.refcount_table_offset, image_.At(30));
+  image_.file.PutBe64(image_.At(30) + 12 * 2, 0x0001'0002'0000'0001);
+  DiskRefcounts disk(image_.file, image_.header, 1 << 20);
+  ASSERT_TRUE(counts_.Open(10, 20, disk).has_value());
+  EXPECT_TRUE(counts_.AddOnly(12));
+  EXPECT_EQ(counts_.count(12), 1U);
+  EXPECT_FALSE(counts_.AddOnly(12)) << "it has one already";
+  EXPECT_FALSE(counts_.AddOnly(13)) << "its refcount is 2";
+  EXPECT_FALSE(counts_.AddOnly(14));
+  EXPECT_TRUE(counts_.AddOnly(15));
+  EXPECT_TRUE(counts_.Add(15, UINT64_MAX));
+  EXPECT_EQ(counts_.count(15), 2U);
 }
 
 TEST_F(Qcow2ReferenceCounts, AnotherWindowStartsAnew) {
