@@ -14,7 +14,7 @@ namespace instar::fuzz {
 
 inline Result<CheckCounts> CheckInput(std::span<const std::byte> input,
                                       std::uint64_t window_clusters) {
-  constexpr std::uint64_t kBudgetBytes = 64 << 20;
+  constexpr std::uint64_t kBudgetBytes = 8 << 20;
   const BudgetedDevice file(input, DeviceId{1}, kBudgetBytes);
   const auto reader = OpenImage(file, FormatId::kQcow2);
   if (!reader) return std::unexpected(reader.error());
