@@ -30,6 +30,7 @@ enum Id : int {
   kNoCreate,
   kTargetIsZero,
   kCompress,
+  kCompressLevel,
   kBitmaps,
   kSkipBrokenBitmaps,
   kSalvage,
@@ -53,6 +54,8 @@ constexpr OptionRow kRows[] = {
     {kTargetOptions, "target-format-options,o", "NAME=VALUE,...",
      "options of the target's format; may be repeated; '-o help' lists them"},
     {kCompress, "compress,c", nullptr, "compress the data (qcow2)"},
+    {kCompressLevel, "compress-level", "N",
+     "how hard: 1 (fastest) to 9 (smallest); the same as -o compression_level=N"},
     {kSnapshot, "snapshot,l", "SNAPSHOT",
      "convert this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
      "or both with a comma"},
@@ -162,6 +165,12 @@ class Reader {
       case kCompress:
         options.compress = true;
         return {};
+      case kCompressLevel: {
+        const auto level = ParseNumber(option.value, "compression level", 1, 9);
+        if (!level) return Refusal(level.error());
+        compress_level_ = *level;
+        return {};
+      }
       case kBitmaps:
         options.bitmaps = true;
         return {};
@@ -216,6 +225,7 @@ class Reader {
     if (AsksForHelp(command_.options.target_options)) {
       return CreateOptionHelp(command_.options.target_format);
     }
+    if (auto level = TakeCompressLevel(); !level) return std::unexpected(level.error());
     if (files.size() < 2) return Refusal("Must specify image file name");
     vmm::ConvertOptions& options = command_.options;
     if (auto target = TakeTarget(files.back()); !target) return std::unexpected(target.error());
@@ -241,6 +251,17 @@ class Reader {
   }
 
  private:
+  // Makes --compress-level an option of the target's format.
+  OrStop<void> TakeCompressLevel() {
+    if (!compress_level_) return {};
+    std::string& list = command_.options.target_options;
+    if (const auto other = OptionValue(list, "compression_level")) {
+      if (ParseOptionNumber(*other) == compress_level_) return {};
+      return Refusal("--compress-level and -o compression_level say different things");
+    }
+    return AddOptionList("compression_level=" + std::to_string(*compress_level_), list);
+  }
+
   OrStop<void> TakeTarget(std::string& file) {
     vmm::ConvertOptions& options = command_.options;
     // What is made anew is named, not described.
@@ -280,6 +301,9 @@ class Reader {
     if (options.keep_target && !options.target_options.empty()) {
       return Refusal("-o has no effect when skipping image creation");
     }
+    if (options.keep_target && compress_level_) {
+      return Refusal("--compress-level has no effect when skipping image creation");
+    }
     if (options.target_is_zero && !options.keep_target) {
       return Refusal("--target-is-zero requires use of -n flag");
     }
@@ -291,6 +315,7 @@ class Reader {
   std::string source_cache_ = "writeback";
   std::string target_cache_ = "unsafe";
   ImageForm source_;
+  std::optional<std::uint64_t> compress_level_;
   bool snapshot_given_ = false;
   bool target_image_opts_ = false;
   bool target_format_given_ = false;

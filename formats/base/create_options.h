@@ -65,6 +65,9 @@ inline constexpr std::array kRawOptions = {
     OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
 };
 
+// Levels of zstd from here on are another matter than those below (formats/qcow2/compress_zstd.cc).
+inline constexpr std::uint64_t kFirstDenseZstdLevel = 5;
+
 inline constexpr std::array kQcow2Options = {
     OptionSpec{"backing_file", OptionKind::kText, "Name of the backing file"},
     OptionSpec{"backing_fmt", OptionKind::kText, "Format of the backing file"},
@@ -75,7 +78,7 @@ inline constexpr std::array kQcow2Options = {
                {"0.10", "1.1", "v2", "v3"},
                "version"},
     OptionSpec{"compression_level", OptionKind::kNumber,
-               "Effort of zlib compression, 1 (fastest) to 9 (smallest)"},
+               "Effort of compression, 1 (fastest) to 9 (smallest)"},
     OptionSpec{"compression_type",
                OptionKind::kText,
                "Method for compressed clusters (zlib, zstd)",

@@ -18,18 +18,21 @@ class Compressor {
   virtual std::size_t Compress(std::span<const std::byte> cluster, std::span<std::byte> out) = 0;
 };
 
-// Levels of deflate: 1 is fastest, 9 packs best. At the default, text, sources, logs, programs and
-// file systems come out no larger than with qemu-img, which looks for repetitions no further than
-// 4 KiB away; 6 saves 1 to 10 % more and takes up to three times as long.
-inline constexpr unsigned kMinDeflateLevel = 1;
-inline constexpr unsigned kMaxDeflateLevel = 9;
-inline constexpr unsigned kDefaultDeflateLevel = kMinDeflateLevel;
+// Levels of compression: 1 is fastest, 9 packs best.
+inline constexpr unsigned kMinCompressionLevel = 1;
+inline constexpr unsigned kMaxCompressionLevel = 9;
+// At this one, text, sources, logs, programs and file systems come out no larger than with
+// qemu-img, which looks for repetitions no further than 4 KiB away; 6 saves 1 to 10 % more and
+// takes up to three times as long.
+inline constexpr unsigned kDefaultDeflateLevel = 1;
+// qemu-img's.
+inline constexpr unsigned kDefaultZstdLevel = 3;
 
 // The level that a user asked for. kInvalidArgument where there is none such.
-inline Result<unsigned> DeflateLevel(std::uint64_t wanted) {
-  if (wanted < kMinDeflateLevel || wanted > kMaxDeflateLevel) {
+inline Result<unsigned> CompressionLevel(std::uint64_t wanted) {
+  if (wanted < kMinCompressionLevel || wanted > kMaxCompressionLevel) {
     return InvalidArgument("the compression level must be between {0} and {1}, not {2}",
-                           kMinDeflateLevel, kMaxDeflateLevel, wanted);
+                           kMinCompressionLevel, kMaxCompressionLevel, wanted);
   }
   return static_cast<unsigned>(wanted);
 }
@@ -38,8 +41,11 @@ inline Result<unsigned> DeflateLevel(std::uint64_t wanted) {
 Result<std::unique_ptr<Compressor>> MakeDeflateCompressor(unsigned level = kDefaultDeflateLevel);
 
 // zstd for clusters of 1 << `cluster_bits` bytes. Stands alone in its source file so that an image
-// which never compresses with it need not link the zstd compressor.
-Result<std::unique_ptr<Compressor>> MakeZstdCompressor(unsigned cluster_bits);
+// which never compresses with it need not link the zstd compressor. Levels from
+// kFirstDenseZstdLevel (formats/base/create_options.h) on need a part of the library that not every
+// guest image has.
+Result<std::unique_ptr<Compressor>> MakeZstdCompressor(unsigned cluster_bits,
+                                                       unsigned level = kDefaultZstdLevel);
 
 }  // namespace instar::qcow2
 

@@ -33,12 +33,13 @@ Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
   INSTAR_TRY(EncodeFirstCluster(parsed, TablePlaces{}));
   const bool zstd = parsed.compression_type == kCompressionZstd;
   const unsigned cluster_bits = parsed.cluster_bits;
-  const unsigned level = parsed.deflate_level.value_or(kDefaultDeflateLevel);
+  const unsigned level =
+      parsed.compression_level.value_or(zstd ? kDefaultZstdLevel : kDefaultDeflateLevel);
   std::unique_ptr<Writer> writer(
       new Writer(std::move(parsed), *options.target, options.data_file, options.compress));
   for (unsigned worker = 0; options.compress && worker < options.workers; ++worker) {
-    INSTAR_ASSIGN_OR_RETURN(auto compressor,
-                            zstd ? MakeZstdCompressor(cluster_bits) : MakeDeflateCompressor(level));
+    INSTAR_ASSIGN_OR_RETURN(auto compressor, zstd ? MakeZstdCompressor(cluster_bits, level)
+                                                  : MakeDeflateCompressor(level));
     writer->compressors_.push_back(std::move(compressor));
   }
   return writer;

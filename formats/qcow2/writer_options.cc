@@ -46,7 +46,7 @@ Status Apply(const OptionSetting& setting, WriterOptions& out) {
   } else if (name == "compression_type") {
     out.compression_type = setting.text == "zstd" ? kCompressionZstd : kCompressionZlib;
   } else if (name == "compression_level") {
-    INSTAR_ASSIGN_OR_RETURN(out.deflate_level, DeflateLevel(setting.number));
+    INSTAR_ASSIGN_OR_RETURN(out.compression_level, CompressionLevel(setting.number));
   } else if (name == "lazy_refcounts") {
     out.lazy_refcounts = setting.number != 0;
   } else if (name == "extended_l2") {
@@ -130,9 +130,6 @@ Status CheckFiles(const WriterOptions& out, const CreateOptions& options) {
 // What holds whatever files there are.
 Status CheckLayout(const WriterOptions& out) {
   if (out.version < 3) INSTAR_TRY(CheckVersion2(out));
-  if (out.deflate_level && out.compression_type != kCompressionZlib) {
-    return InvalidArgument("only zlib compression has a level");
-  }
   if (out.extended_l2 && out.cluster_bits < kMinClusterBitsExtendedL2) {
     return InvalidArgument(
         "extended L2 entries require clusters of at least {0} bytes, and these have {1}",

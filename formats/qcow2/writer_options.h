@@ -28,7 +28,7 @@ struct WriterOptions {
   bool lazy_refcounts = false;
   bool extended_l2 = false;
   std::uint8_t compression_type = kCompressionZlib;
-  std::optional<unsigned> deflate_level;
+  std::optional<unsigned> compression_level;
   bool has_data_file = false;
   bool data_file_raw = false;
   WriterPreallocation preallocation = WriterPreallocation::kOff;

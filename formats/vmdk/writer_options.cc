@@ -50,7 +50,7 @@ Status Apply(const OptionSetting& setting, WriterOptions& out, bool& compat6) {
   } else if (name == "zeroed_grain") {
     out.zeroed_grain = setting.number != 0;
   } else if (name == "compression_level") {
-    INSTAR_ASSIGN_OR_RETURN(out.deflate_level, qcow2::DeflateLevel(setting.number));
+    INSTAR_ASSIGN_OR_RETURN(out.deflate_level, qcow2::CompressionLevel(setting.number));
   } else if (name == "compat6") {
     compat6 = setting.number != 0;
   } else if (name == "backing_file") {

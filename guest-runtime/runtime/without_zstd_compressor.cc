@@ -4,7 +4,7 @@
 
 namespace instar::qcow2 {
 
-Result<std::unique_ptr<Compressor>> MakeZstdCompressor(unsigned) {
+Result<std::unique_ptr<Compressor>> MakeZstdCompressor(unsigned, unsigned) {
   return Unsupported("this guest image has no zstd compressor");
 }
 

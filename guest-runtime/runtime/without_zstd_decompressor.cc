@@ -1,4 +1,5 @@
-// Stands in for the zstd decompressor in images that make zstd clusters and read every format.
+// Stands in for the zstd decompressor in images that make zstd clusters and read every format, or
+// make them densely.
 #include "formats/qcow2/inflate_zstd.h"
 
 namespace instar::qcow2 {
@@ -13,8 +14,9 @@ void FreeZstdContext(void*) {}
 
 Status InflateZstd(void*, std::span<const std::byte>, std::span<std::byte>) {
   return Unsupported(
-      "zstd clusters in a chain with images of other formats cannot become zstd clusters in one "
-      "step; convert without -c first");
+      "zstd clusters cannot become zstd clusters in one step beside images of other formats, nor "
+      "at "
+      "compression levels from 5 on; convert without -c first");
 }
 
 }  // namespace instar::qcow2

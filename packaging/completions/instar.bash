@@ -75,7 +75,7 @@ _instar() {
         options="-f -O -o -c -p -q -n -m -W -C -S -b -B -F -l -t -T -r -U --source-format
           --target-format --target-format-options --source-cache --target-cache --snapshot
           --backing --backing-format --sparse-size --no-create --rate-limit --parallel
-          --oob-writes --copy-range-offloading --compress --progress --quiet --force-share
+          --oob-writes --copy-range-offloading --compress --compress-level --progress --quiet --force-share
           --target-is-zero --salvage --bitmaps --skip-broken-bitmaps --image-opts
           --target-image-opts $sandbox"
         ;;

@@ -1,6 +1,7 @@
 """What becomes of targets: their modes, their names, and their content when a run fails."""
 
 import os
+import re
 import stat
 
 from harness import Group, first_difference, tree
@@ -66,6 +67,35 @@ def unreadable_content_removes_the_new_target(t):
         before = tree(t.dir)
         t.refused(t.instar("convert", *arguments, "bad.qcow2", "new"))
         t.equal(tree(t.dir), before, "files changed")
+
+
+def compression_levels(t, form, options):
+    """Every level gives the source's content, and the same bytes whatever the workers."""
+    lines = b"".join(b"%d: nothing to report, %d\n" % (n, n * n % 9973) for n in range(60_000))
+    (t.dir / "log.raw").write_bytes(lines + bytes(-len(lines) % 512))
+    sizes = {}
+    for level in (1, 2, 4, 5, 7, 9):
+        first = None
+        for workers in (1, 3, 8):
+            t.succeeded(t.instar("convert", f"--workers={workers}", f"--compress-level={level}",
+                                 *options, "-f", "raw", "-O", form, "log.raw", "out"))
+            # A VMDK image carries a number chosen by chance.
+            written = re.sub(rb"\nCID=[0-9a-f]{8}\n", b"\nCID=\n", (t.dir / "out").read_bytes())
+            t.check(written == (first or written), f"level {level}: {workers} workers write other bytes")
+            first = written
+        t.made_by_qemu_img("compare", "-f", "raw", "-F", form, "log.raw", "out")
+        sizes[level] = len(first)
+    t.check(sizes[9] < sizes[1] * 0.97, f"levels make no difference: {sizes}")
+
+
+def dense_zstd_of_zstd(t):
+    """No guest image has room for both; the way around is told."""
+    zstd = ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]
+    t.succeeded(t.instar("convert", *zstd, "x.qcow2", "packed.qcow2"))
+    t.succeeded(t.instar("convert", *zstd, "--compress-level=4", "packed.qcow2", "again.qcow2"))
+    t.refused(t.instar("convert", *zstd, "--compress-level=5", "packed.qcow2", "dense.qcow2"),
+              says=["without -c"])
+    t.check(not (t.dir / "dense.qcow2").exists(), "a target is left")
 
 
 def failed_run_keeps_what_existed(t):
@@ -162,6 +192,10 @@ def groups():
     group.case("unreadable content removes the new target")(
         unreadable_content_removes_the_new_target)
     group.case("a failed run keeps what existed")(failed_run_keeps_what_existed)
+    for form, options in (("qcow2", ["-c"]), ("qcow2", ["-c", "-o", "compression_type=zstd"]),
+                          ("vmdk", ["-o", "subformat=streamOptimized"])):
+        group.add(f"--compress-level, {form} {' '.join(options)}", compression_levels, form, options)
+    group.case("--compress-level of zstd, from zstd")(dense_zstd_of_zstd)
     group.case("--salvage")(salvage)
     group.case("--salvage keeps to its source")(salvage_keeps_to_its_source)
     group.case("bitmaps that cannot be copied leave the target alone")(

@@ -140,10 +140,12 @@ void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
     const ImageSpec target{.path = options.target, .format = "qcow2"};
     plan.zstd = std::ranges::any_of(DescribeImages(target, false, options.sandbox), UsesZstd);
   }
+  // The image for all formats is the one that has room for what dense levels need.
   plan.foreign =
-      plan.zstd && std::ranges::any_of(options.sources, [&](const ImageSpec& source) {
-        return std::ranges::any_of(DescribeImages(source, true, options.sandbox), IsForeign);
-      });
+      plan.zstd &&
+      (plan.dense || std::ranges::any_of(options.sources, [&](const ImageSpec& source) {
+         return std::ranges::any_of(DescribeImages(source, true, options.sandbox), IsForeign);
+       }));
 }
 
 // Learns the size of the disk where the target is divided into files by it.

@@ -13,7 +13,7 @@ namespace instar::vmm {
 struct WrittenImage {
   FormatId format = FormatId::kRaw;
   bool zstd = false;     // units are compressed with zstd
-  bool foreign = false;  // a source is neither raw nor qcow2
+  bool foreign = false;  // a source is neither raw nor qcow2, or the level of zstd is a dense one
   bool keep = false;     // an existing image is written into (-n)
 };
 

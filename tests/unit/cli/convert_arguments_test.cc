@@ -43,6 +43,25 @@ TEST(ConvertArguments, DefaultsAreThoseOfQemuImg) {
                options.out_of_order || options.force_share);
 }
 
+TEST(ConvertArguments, TheLevelOfCompressionIsAnOptionOfTheTarget) {
+  EXPECT_EQ(Options("-O qcow2 -c --compress-level 7 a b").target_options, "compression_level=7");
+  EXPECT_EQ(Options("-O qcow2 -o cluster_size=4k --compress-level=1 a b").target_options,
+            "cluster_size=4k,compression_level=1");
+  EXPECT_EQ(Options("-O qcow2 --compress-level=9 -o compression_level=9 a b").target_options,
+            "compression_level=9");
+}
+
+TEST(ConvertArguments, TwoLevelsOfCompressionMustAgree) {
+  for (const char* line :
+       {"-O qcow2 --compress-level=9 -o compression_level=8 a b", "-O qcow2 --compress-level=0 a b",
+        "-O qcow2 --compress-level=10 a b", "-O qcow2 --compress-level=x a b",
+        "-n -O qcow2 --compress-level=5 a b"}) {
+    const auto command = Read(line);
+    ASSERT_FALSE(command) << line;
+    EXPECT_THAT(command.error().text, HasSubstr("compress")) << line;
+  }
+}
+
 TEST(ConvertArguments, BothSpellingsOfEachOptionAreTaken) {
   for (const char* line :
        {"-f qcow2 -O qcow2 -c -o cluster_size=4k -l s1 -B base -F raw -S 8k -t none -T directsync "

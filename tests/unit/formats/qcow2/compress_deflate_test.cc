@@ -54,8 +54,8 @@ std::size_t Compress(const Bytes& cluster, std::size_t room, unsigned level) {
 
 TEST(Qcow2Deflate, HigherLevelsPackTighter) {
   const Bytes text = Text(kCluster);
-  const std::size_t fastest = Compress(text, kCluster - 1, kMinDeflateLevel);
-  const std::size_t tightest = Compress(text, kCluster - 1, kMaxDeflateLevel);
+  const std::size_t fastest = Compress(text, kCluster - 1, kMinCompressionLevel);
+  const std::size_t tightest = Compress(text, kCluster - 1, kMaxCompressionLevel);
   EXPECT_GT(fastest, 0U);
   EXPECT_LT(tightest, fastest);
 }
@@ -95,11 +95,11 @@ TEST(Qcow2Deflate, SmallClustersAreAlwaysTried) {
 }
 
 TEST(Qcow2Deflate, LevelsHaveBounds) {
-  EXPECT_FALSE(DeflateLevel(0).has_value());
-  EXPECT_EQ(DeflateLevel(1).value(), 1U);
-  EXPECT_EQ(DeflateLevel(9).value(), 9U);
-  EXPECT_FALSE(DeflateLevel(10).has_value());
-  EXPECT_FALSE(DeflateLevel(std::uint64_t{1} << 32).has_value());
+  EXPECT_FALSE(CompressionLevel(0).has_value());
+  EXPECT_EQ(CompressionLevel(1).value(), 1U);
+  EXPECT_EQ(CompressionLevel(9).value(), 9U);
+  EXPECT_FALSE(CompressionLevel(10).has_value());
+  EXPECT_FALSE(CompressionLevel(std::uint64_t{1} << 32).has_value());
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-/* Keeps every match finder but "dfast", the one that formats/qcow2/compress_zstd.cc fixes, out of an image: a
- * library member is linked only for symbols that nothing else defines. Never reached with that strategy, without
- * dictionaries, long-distance matching and targeted block sizes; reaching one is a fault like any other. */
+/* Keeps every match finder but "dfast" and "btopt", those of formats/qcow2/compress_zstd.cc, out of an image: a
+ * library member is linked only for symbols that nothing else defines. Never reached with these strategies,
+ * without dictionaries, long-distance matching and targeted block sizes; reaching one is a fault like any other. */
     .text
     .globl ZSTD_compressBlock_btlazy2
 ZSTD_compressBlock_btlazy2:
@@ -8,20 +8,6 @@ ZSTD_compressBlock_btlazy2:
 ZSTD_compressBlock_btlazy2_dictMatchState:
     .globl ZSTD_compressBlock_btlazy2_extDict
 ZSTD_compressBlock_btlazy2_extDict:
-    .globl ZSTD_compressBlock_btopt
-ZSTD_compressBlock_btopt:
-    .globl ZSTD_compressBlock_btopt_dictMatchState
-ZSTD_compressBlock_btopt_dictMatchState:
-    .globl ZSTD_compressBlock_btopt_extDict
-ZSTD_compressBlock_btopt_extDict:
-    .globl ZSTD_compressBlock_btultra
-ZSTD_compressBlock_btultra:
-    .globl ZSTD_compressBlock_btultra2
-ZSTD_compressBlock_btultra2:
-    .globl ZSTD_compressBlock_btultra_dictMatchState
-ZSTD_compressBlock_btultra_dictMatchState:
-    .globl ZSTD_compressBlock_btultra_extDict
-ZSTD_compressBlock_btultra_extDict:
     .globl ZSTD_compressBlock_fast
 ZSTD_compressBlock_fast:
     .globl ZSTD_compressBlock_fast_dictMatchState
@@ -96,8 +82,6 @@ ZSTD_ldm_generateSequences:
 ZSTD_ldm_skipRawSeqStoreBytes:
     .globl ZSTD_row_update
 ZSTD_row_update:
-    .globl ZSTD_updateTree
-ZSTD_updateTree:
     ud2
 
 /* These are called for every frame, long-distance matching or not: no sequences, no table, nothing to skip. */
