@@ -1,4 +1,4 @@
-// What the steps of reading and writing qcow2 cost by themselves, on an image in memory.
+// What the steps of reading, writing and checking qcow2 cost by themselves, on an image in memory.
 //
 // Map walks and table layout are reported as bytes of virtual disk a second, clusters as bytes of
 // uncompressed data a second. Built with INSTAR_BUILD_BENCHMARKS=ON; `./dev bench --pure` runs it.
@@ -10,8 +10,10 @@
 #include <memory>
 #include <vector>
 
+#include "formats/check.h"
 #include "formats/create.h"
 #include "formats/registry.h"
+#include "physical.h"
 #include "support/memory_device.h"
 
 namespace instar {
@@ -105,6 +107,37 @@ void BM_Qcow2WalkMap(benchmark::State& state) {
 }
 BENCHMARK(BM_Qcow2WalkMap)->ArgName("clusters_a_run")->Arg(1)->Arg(16)->Arg(256);
 
+constexpr std::uint64_t kMapBytes = kDiskBytes / 4096 * 8;  // L2 entries
+BENCHMARK_CAPTURE(Memcpy, map, kMapBytes, kDiskBytes);
+
+// Counts the references of every cluster and compares them with the refcounts.
+void BM_Qcow2ScanRefcounts(benchmark::State& state) {
+  test::MemoryDevice device;
+  auto writer = MakeWriter(device, "cluster_size=4k", false);
+  if (writer == nullptr || !LayOut(*writer, static_cast<std::uint64_t>(state.range(0)) * 4096)) {
+    state.SkipWithError("writing failed");
+    return;
+  }
+  class NoFindings final : public FindingSink {
+    void Add(const Finding&) override {}
+  } findings;
+  for (auto _ : state) {
+    const auto reader = OpenImage(device, FormatId::kQcow2);
+    const auto counts =
+        reader ? CheckImage({.device = &device, .reader = reader->get(), .findings = &findings})
+               : std::unexpected(reader.error());
+    if (!counts || counts->corruptions != 0 || counts->leaks != 0) {
+      state.SkipWithError("the image is not clean");
+      return;
+    }
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kDiskBytes));
+}
+BENCHMARK(BM_Qcow2ScanRefcounts)->ArgName("clusters_a_run")->Arg(1)->Arg(16)->Arg(256);
+
+constexpr std::uint64_t kRefcountBytes = kDiskBytes / 2 / 4096 * 2;  // half of the disk has data
+BENCHMARK_CAPTURE(Memcpy, map_and_refcounts, kMapBytes + kRefcountBytes, kDiskBytes);
+
 constexpr std::string_view CompressionOptions(std::int64_t which) {
   return which == 0 ? "compression_type=zlib" : "compression_type=zstd";
 }
@@ -124,6 +157,7 @@ void BM_Qcow2CompressCluster(benchmark::State& state) {
   state.counters["compressed_bytes"] = static_cast<double>(compressed);
 }
 BENCHMARK(BM_Qcow2CompressCluster)->ArgName("zstd")->Arg(0)->Arg(1);
+BENCHMARK_CAPTURE(Memcpy, cluster_to_compress, kClusterBytes, kClusterBytes);
 
 void BM_Qcow2InflateCluster(benchmark::State& state) {
   test::MemoryDevice device;
@@ -158,6 +192,7 @@ void BM_Qcow2InflateCluster(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kClusterBytes));
 }
 BENCHMARK(BM_Qcow2InflateCluster)->ArgName("zstd")->Arg(0)->Arg(1);
+BENCHMARK_CAPTURE(Memcpy, inflated_cluster, kClusterBytes, kClusterBytes);
 
 }  // namespace
 }  // namespace instar
