@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMaxLogBytes = 4 * kGibibyte;
+// qemu-img, which makes the table of an empty disk the longer the larger its blocks are, neither
+// writes nor reads one of 2 GiB.
+constexpr std::uint64_t kMaxEmptyBatBytes = kGibibyte;
 
 std::uint64_t DefaultBlockBytes(std::uint64_t virtual_bytes) {
   if (virtual_bytes > 32 * 1024 * kGibibyte) return 64 * kMebibyte;
@@ -77,6 +80,13 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
   out.virtual_bytes =
       DivideRoundUp(options.virtual_size_bytes, out.sector_bytes) * out.sector_bytes;
   INSTAR_ASSIGN_OR_RETURN(out.block_bytes, BlockBytes(block_bytes, out.virtual_bytes));
+  if (out.virtual_bytes == 0 && out.bat_bytes() > kMaxEmptyBatBytes) {
+    return InvalidArgument(
+        "Block size must be smaller for a disk of size 0: with {0} its block allocation table "
+        "would "
+        "take {1} bytes, and the most is {2}",
+        out.block_bytes, out.bat_bytes(), kMaxEmptyBatBytes);
+  }
   UniqueIdSource ids("vhdx");
   ids.Mix(options.target_name);
   ids.Mix(out.virtual_bytes);

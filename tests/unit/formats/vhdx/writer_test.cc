@@ -117,6 +117,7 @@ TEST(VhdxWriter, WhatItCannotWriteIsRefusedBeforeTheTargetIsTouched) {
     EXPECT_FALSE(New(target, kMiB, options)) << options;
   }
   EXPECT_FALSE(New(target, (std::uint64_t{64} << 40) + 512));
+  EXPECT_FALSE(New(target, 0, "block_size=256M"));
   EXPECT_FALSE(CreateImage({.format = FormatId::kVhdx,
                             .virtual_size_bytes = kMiB,
                             .backing_name = "base",
