@@ -13,8 +13,9 @@
 
 namespace instar {
 
-// The most files an image is divided into.
-inline constexpr std::uint64_t kMaxTargetExtents = 4096;
+// The most files an image is divided into. With its descriptor, its source and what the machine
+// needs they stay below 1024 open files, which is all that many systems give a process.
+inline constexpr std::uint64_t kMaxTargetExtents = 960;
 
 // Where a VMDK image keeps its disk (its createType).
 enum class VmdkSubformat : std::uint32_t {

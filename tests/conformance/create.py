@@ -118,6 +118,7 @@ def cases():
         yield f"vpc -o {options}", ["-f", "vpc", "-o", options, "new", "3M"]
     for size in ("0", "1", "512", "1000", "1M", "33M", "1000000", "3G", "2T", "64T"):
         yield f"vhdx of {size}", ["-f", "vhdx", "new", size]
+    yield "vhdx of no size in large blocks", ["-f", "vhdx", "-o", "block_size=64M", "new", "0"]
     for options in VHDX_OPTIONS:
         yield f"vhdx -o {options}", ["-f", "vhdx", "-o", options, "new", "3M"]
     for base, form in BASES:
@@ -226,6 +227,7 @@ REFUSED = {
     "into a missing directory": ["-f", "qcow2", "missing/new", "1M"],
     "raw into a missing directory": ["missing/new", "1M"],
     "an empty name": ["-f", "qcow2", "", "1M"],
+    "vhdx of no size in the largest blocks": ["-f", "vhdx", "-o", "block_size=256M", "new", "0"],
     "base without its format": ["-f", "qcow2", "-b", "base.qcow2", "new"],
     "base by option without its format": ["-f", "qcow2", "-o", "backing_file=base.qcow2", "new"],
     "format without a base": ["-f", "qcow2", "-F", "qcow2", "new", "1M"],
@@ -250,7 +252,7 @@ REFUSED = {
 OWN = {
     "base that is the image by another name": ["-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2",
                                                "./base.qcow2"],
-    "vmdk divided into more files than one run opens": [
+    "vmdk divided into more files than an image may have": [
         "-f", "vmdk", "-o", "subformat=twoGbMaxExtentFlat", "new.vmdk", "2T"],
     "base of a broken chain": ["-f", "qcow2", "-b", "orphan.qcow2", "-F", "qcow2", "new"],
 }

@@ -114,6 +114,22 @@ def of_another_name(t, kind, source):
         clear(t)
 
 
+def refused_alike(t, kind, size):
+    """What create and convert refuse to make has no figures, for the reason that they give."""
+    form, options = KINDS[kind]
+    measured = t.instar("measure", "-O", form, *options, "--size", size)
+    reason = t.complaint(measured)[0].partition(": ")[2]
+    t.check("the most is 960" in reason, "the limit is not named", measured)
+    Maker(t).sparse("large.raw", 2 * TIB)
+    for arguments in (["create", "-f", form, *options, "disk.vmdk", size],
+                      ["convert", "-f", "raw", "-O", form, *options, "large.raw", "disk.vmdk"]):
+        other = t.instar(*arguments)
+        t.equal(other.code, measured.code, "exit code", other, measured)
+        t.check(t.complaint(other)[0].endswith(": " + reason), "another reason", other, measured)
+        t.equal([path.name for path in t.dir.iterdir()], ["large.raw"], "files", other)
+    remove(t, "large.raw")
+
+
 def refused_by_qemu_img(t, form):
     arguments = ["measure", "-O", form, "--size", "1M"]
     want, got = t.qemu_img(*arguments), t.instar(*arguments)
@@ -175,6 +191,8 @@ def groups():
                 plain.add(f"{kind} of {name}", of_size, kind, size)
         for size in (512, 1_000_001, 3 * MIB):
             plain.add(f"{kind} of {size}, all allocated", fully_allocated, kind, size)
+    for kind in ("vmdk-twoGbMaxExtentSparse", "vmdk-twoGbMaxExtentFlat"):
+        plain.add(f"{kind} of 2T", refused_alike, kind, "2T")
     for form in ("vmdk", "vpc", "vhdx"):
         plain.add(f"by qemu-img: {form}", refused_by_qemu_img, form)
     composed = Group("measure/composed", make_composed)

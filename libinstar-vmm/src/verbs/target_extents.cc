@@ -16,8 +16,9 @@ absl::StatusOr<std::vector<DeviceId>> OpenTargetExtents(Broker& broker, const st
   const std::uint64_t count =
       TargetExtentCount(extents.format, extents.options, extents.size_bytes);
   if (count > kMaxTargetExtents) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the disk would take ", count, " files; the most is ", kMaxTargetExtents));
+    return absl::ResourceExhaustedError(absl::StrCat("a virtual disk of ", extents.size_bytes,
+                                                     " bytes takes ", count, " files; the most is ",
+                                                     kMaxTargetExtents));
   }
   const std::string directory(DirectoryPart(target));
   const std::string name = TargetName(target);
