@@ -46,7 +46,7 @@ constexpr std::string_view kUsage =
     " compare [OPTION...] FILE1 FILE2\n"
     "Compares the virtual disks of two images. What the shorter one lacks counts as zeros.\n"
     "Exit code: 0 the same, 1 different, 2 an image could not be opened, 3 where its data is\n"
-    "could not be found out, 4 data could not be read.\n";
+    "could not be found out, 4 data could not be read, or the run was ended (--timeout).\n";
 
 }  // namespace
 

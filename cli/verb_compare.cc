@@ -55,6 +55,12 @@ int CodeOf(vmm::CompareReport::Verdict verdict) {
   return kNotOpened;
 }
 
+// What a failure of the whole run means. A run that was ended opened its images, or was doing so at
+// a length no sound image takes, and did not come to the end of their data.
+int CodeOf(const absl::Status& failure) {
+  return absl::IsAborted(failure) || absl::IsCancelled(failure) ? kNotRead : kNotOpened;
+}
+
 // Whether the comparison came to where only the longer disk goes on.
 bool PassedTheShorterEnd(const vmm::CompareReport& report) {
   using Verdict = vmm::CompareReport::Verdict;
@@ -85,7 +91,7 @@ int RunCompare(std::span<const std::string> arguments, SandboxSettings settings)
   if (!report.ok()) {
     progress.Finish(/*success=*/false);
     PrintError(report.status());
-    return kNotOpened;
+    return CodeOf(report.status());
   }
   const bool whole = report->verdict == vmm::CompareReport::Verdict::kIdentical;
   progress.Finish(whole);

@@ -170,6 +170,51 @@ def progress(t, first, second):
     t.check(b"    (0.00/100%)\r" in got.out, "no progress is shown", got)
 
 
+# How to make an image, and where its file is cut.
+CUTS = {
+    "qcow2": ((), {"header": 60, "tables": 200_000, "data": MIB}),
+    "qcow2 packed": (("-c",), {"tables": 200_000, "data": 340_000}),
+    "vmdk": ((), {"header": 300, "tables": 3000, "data": MIB, "last sector": -511}),
+    "vmdk streamOptimized": (("-o", "subformat=streamOptimized"),
+                             {"header": 300, "tables": 3000, "data": MIB + 700, "footer": -100}),
+    "vpc": (("-o", "force_size=on"), {"header": 300, "tables": 1536, "data": MIB, "footer": -100}),
+    "vpc fixed": (("-o", "force_size=on,subformat=fixed"), {"data": MIB, "footer": -512}),
+    "vhdx": (("-o", "block_size=1M"), {"header": 70_000, "tables": 2 * MIB, "data": -MIB}),
+}
+
+
+def cut_short(t, kind, at, turned):
+    form = kind.split()[0]
+    t.made_by_qemu_img("convert", "-f", "raw", "-O", form, *CUTS[kind][0], "disk.raw", "cut")
+    os.truncate(t.dir / "cut", at if at > 0 else os.path.getsize(t.dir / "cut") + at)
+    images = ("disk.raw", "cut") if turned else ("cut", "disk.raw")
+    formats_of_both = ("-f", "raw", "-F", form) if turned else ("-f", form, "-F", "raw")
+    want = t.qemu_img("compare", *formats_of_both, *images)
+    got = t.instar("compare", *formats_of_both, *images)
+    t.clean(got)
+    t.equal(got.code, want.code, "exit code", got, want)
+
+
+def make_endless(t):
+    """Half a TiB that one compressed cluster of 2 MiB holds: it takes minutes to inflate."""
+    m = Maker(t)
+    m.create("endless.qcow2", size=512 * GIB, cluster_size=2 * MIB)
+    m.io("write -c -P 1 0 2M", file="endless.qcow2")
+    with open(t.dir / "endless.qcow2", "r+b") as image:
+        image.seek(40)
+        image.seek(struct.unpack(">Q", image.read(8))[0])
+        image.seek(struct.unpack(">Q", image.read(8))[0] & 0x00FFFFFFFFFFFE00)
+        entry = image.read(8)
+        image.seek(-8, os.SEEK_CUR)
+        image.write(entry * (2 * MIB // 8))
+
+
+def ended(t, isolation):
+    """Who ends a comparison does not learn that the images could not be opened, or that they differ."""
+    t.refused(t.instar("compare", "--timeout=1", f"--isolation={t.tools.isolation(isolation)}",
+                       "endless.qcow2", "endless.qcow2"), code=4, says=["watchdog"])
+
+
 BAD_COMMAND_LINES = {
     "one file": ["a.raw"],
     "three files": ["a.raw", "a.raw", "a.raw"],
@@ -205,4 +250,13 @@ def groups():
     group.add("-p of different ones", progress, "a.raw", "changed.raw")
     for name, arguments in BAD_COMMAND_LINES.items():
         group.add(name, bad_command_line, arguments)
-    return [group]
+    cut = Group("compare/cut", lambda t: Maker(t).file(
+        "disk.raw", prose(1, MIB) + noise(2, MIB)))
+    for kind, (_, places) in CUTS.items():
+        for place, at in places.items():
+            cut.add(f"{kind} in its {place}", cut_short, kind, at, False)
+        cut.add(f"{kind} in its data, second", cut_short, kind, places["data"], True)
+    stopped = Group("compare/ended", make_endless)
+    for isolation in ("kvm", "process"):
+        stopped.add(f"by --timeout, {isolation}", ended, isolation)
+    return [group, cut, stopped]
