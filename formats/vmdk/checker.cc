@@ -177,12 +177,33 @@ class ExtentChecker {
   std::vector<std::uint32_t> kept_;
 };
 
+// The file of a flat extent is to hold all of it: what is missing reads as zeros, so nobody else
+// notices.
+void CheckFlat(const DiskExtent& extent, std::uint64_t number, FindingSink& findings,
+               CheckCounts& counts) {
+  const std::uint64_t end = CheckedAdd(extent.line.file_sector * kSectorBytes, extent.length_bytes)
+                                .value_or(~std::uint64_t{0});
+  const std::uint64_t size = extent.device->size_bytes();
+  if (size >= end) return;
+  ++counts.corruptions;
+  findings.Add(
+      {.kind = FindingKind::kCorruption,
+       .message = "the file of flat extent {0} ends at {1x}, before the extent does ({2x})",
+       .numbers = {number, size, end}});
+}
+
 }  // namespace
 
 Result<CheckCounts> Check(const CheckOptions& options) {
   CheckCounts counts;
+  std::uint64_t number = 0;
   for (const DiskExtent& extent : static_cast<const Reader&>(*options.reader).extents()) {
-    if (extent.line.type != ExtentType::kSparse || extent.device == nullptr) continue;
+    ++number;
+    if (extent.device == nullptr) continue;
+    if (extent.line.type != ExtentType::kSparse) {
+      CheckFlat(extent, number, *options.findings, counts);
+      continue;
+    }
     ExtentChecker checker(extent, *options.findings, counts);
     if (const Status status = checker.Run(); !status) {
       return std::unexpected(status.error().On(extent.device->id()));

@@ -128,6 +128,15 @@ VMDK_MORE = {
     "damaged in text mode": (FAILED, lambda x: x.bytes.__setitem__(slice(73, 77), b"\n\n\n\n")),
 }
 
+FLAT_ALIKE = {
+    "grown": lambda x: x.bytes.extend(bytes(700)),
+}
+FLAT_MORE = {
+    "the last sector missing": (CORRUPT, lambda x: x.cut(512)),
+    "the last byte missing": (CORRUPT, lambda x: x.cut(1)),
+    "nothing there": (CORRUPT, lambda x: x.cut(len(x.bytes))),
+}
+
 # -- vhdx -----------------------------------------------------------------------------------------
 
 VHDX_ALIKE = {
@@ -239,7 +248,7 @@ def damaged(t, kind, form, file, mutate, code=None):
     image = kind(bytearray(content))
     mutate(image)
     # A damaged extent is judged through the descriptor that names it.
-    whole = file.replace("-s001", "")
+    whole = file.replace("-s001", "").replace("-flat", "")
     try:
         (t.dir / file).write_bytes(image.bytes)
         if code is None:
@@ -296,6 +305,8 @@ def groups():
              VMDK_ALIKE, VMDK_MORE),
             ("vmdk-split", converted("vmdk", "subformat=twoGbMaxExtentSparse"), Vmdk, "vmdk",
              "x-s001.vmdk", no_lone_extent, VMDK_MORE),
+            ("vmdk-flat", converted("vmdk", "subformat=monolithicFlat"),
+             lambda content: Image(content, "<"), "vmdk", "x-flat.vmdk", FLAT_ALIKE, FLAT_MORE),
             ("vhdx", make_vhdx, Vhdx, "vhdx", "x.vhdx", VHDX_ALIKE, VHDX_MORE),
             ("vpc", make_vpc, Vhd, "vpc", "x.vpc", VPC_ALIKE, VPC_MORE),
             ("vpc-fixed", converted("vpc", "subformat=fixed"), Vhd, "vpc", "x.vpc",

@@ -87,5 +87,19 @@ TEST(VmdkCheck, TellsOfGrainsAmongTheTables) {
   EXPECT_EQ(Check(image, 1).told.size(), 1u);
 }
 
+TEST(VmdkCheck, TellsOfAFlatExtentWhoseFileIsTooShort) {
+  auto image = WriteVmdk("subformat=monolithicFlat", 2 * kGrain, {{0, "a"}});
+  image[1].bytes.resize(2 * kGrain - 512);
+  const Findings findings = Check(image, 1);
+  ASSERT_EQ(findings.told.size(), 1u);
+  EXPECT_NE(findings.told[0].find("flat extent"), std::string::npos);
+}
+
+TEST(VmdkCheck, AFlatExtentsFileMayBeLonger) {
+  auto image = WriteVmdk("subformat=monolithicFlat", 2 * kGrain, {{0, "a"}});
+  image[1].bytes.resize(3 * kGrain);
+  EXPECT_TRUE(Check(image, 0).told.empty());
+}
+
 }  // namespace
 }  // namespace instar
