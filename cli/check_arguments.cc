@@ -45,15 +45,6 @@ constexpr std::string_view kUsage =
     "is\n"
     "wasted but nothing wrong, 63 images of this format have nothing that could be checked.\n";
 
-Stop RefuseRepair(const std::string& what) {
-  if (what != "leaks" && what != "all") {
-    return {Stop::Kind::kUsage,
-            "Unknown option value for -r (expecting 'leaks' or 'all'): " + what};
-  }
-  return {Stop::Kind::kError,
-          "repairing images (-r) is not available in this version; nothing was checked or changed"};
-}
-
 }  // namespace
 
 OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
@@ -73,7 +64,12 @@ OrStop<CheckCommand> ReadCheckArguments(std::span<const std::string> arguments,
         output = std::move(option.value);
         return {};
       case kRepair:
-        return std::unexpected(RefuseRepair(option.value));
+        if (option.value != "leaks" && option.value != "all") {
+          return UsageError("Unknown option value for -r (expecting 'leaks' or 'all'): " +
+                            option.value);
+        }
+        command.repair = true;
+        return {};
       case kCache:
         cache = std::move(option.value);
         return {};

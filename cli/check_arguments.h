@@ -16,6 +16,7 @@ struct CheckCommand {
   vmm::CheckOptions options;  // all but the sandbox, which is in `settings`
   bool json = false;
   bool quiet = false;
+  bool repair = false;  // -r, of which it can only be said whether the format has it
   SandboxSettings settings;
 };
 

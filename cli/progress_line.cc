@@ -52,9 +52,17 @@ void ProgressLine::Update(std::uint64_t done, std::uint64_t total) {
   }
 }
 
+void ProgressLine::Complete() {
+  if (shown_) WriteAll(descriptor_, ProgressText(1, 1) + '\r');
+}
+
+void ProgressLine::End() {
+  if (shown_) WriteAll(descriptor_, "\n");
+}
+
 void ProgressLine::Finish(bool success) {
-  if (!shown_) return;
-  WriteAll(descriptor_, success ? ProgressText(1, 1) + "\r\n" : "\n");
+  if (success) Complete();
+  End();
 }
 
 }  // namespace instar::cli

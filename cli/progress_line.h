@@ -21,6 +21,9 @@ class ProgressLine {
 
   void Update(std::uint64_t done, std::uint64_t total);
 
+  void Complete();  // says 100 %; what is printed next stands in its place
+  void End();       // ends the line
+
   // Ends the line: with 100 % if all went well.
   void Finish(bool success);
 

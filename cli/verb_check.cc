@@ -6,6 +6,7 @@
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/check.h"
+#include "instar/vmm/info.h"
 
 namespace instar::cli {
 namespace {
@@ -18,6 +19,25 @@ enum ExitCode : int {
   kNotSupported = 63,
 };
 
+// What becomes of -r: repairing is not there yet, and some formats have none.
+int RefuseRepair(const CheckCommand& command) {
+  const absl::StatusOr<vmm::InfoReport> info =
+      vmm::Info({.image = command.options.image,
+                 .backing_chain = false,
+                 .partitions = false,
+                 .force_share = command.options.force_share,
+                 .sandbox = command.options.sandbox});
+  if (!info.ok()) return PrintError(info.status());
+  const vmm::ReportValue& report = info->images.front().report;
+  const std::string_view format = report.StringAt("format");
+  if (format != "qcow2" && format != "vhdx") {
+    PrintError("This image format does not support repairs");
+    return kNotSupported;
+  }
+  return PrintError(
+      "repairing images (-r) is not available in this version; nothing was checked or changed");
+}
+
 }  // namespace
 
 int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
@@ -25,6 +45,7 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   if (!command) return Conclude(command.error());
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
+  if (command->repair) return RefuseRepair(*command);
   const absl::StatusOr<vmm::CheckReport> report = vmm::Check(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);

@@ -93,14 +93,14 @@ int RunCompare(std::span<const std::string> arguments, SandboxSettings settings)
     PrintError(report.status());
     return CodeOf(report.status());
   }
-  const bool whole = report->verdict == vmm::CompareReport::Verdict::kIdentical;
-  progress.Finish(whole);
+  if (report->verdict == vmm::CompareReport::Verdict::kIdentical) progress.Complete();
   int printed = 0;
   if (!command->quiet) {
     const char* const warning =
         PassedTheShorterEnd(*report) ? "Warning: Image size mismatch!\n" : "";
     printed = PrintOutput(warning + Sentence(*report));
   }
+  progress.End();
   if (!report->failure.ok()) {
     PrintError(report->failure);
   } else {

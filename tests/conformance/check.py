@@ -259,6 +259,15 @@ def repair_is_refused(t, what):
     t.equal((t.dir / "x.qcow2").read_bytes(), before, "the image changed")
 
 
+def repair_by_format(t, form):
+    """Of formats that cannot be repaired this is said, as by qemu-img; of the others, that we do not."""
+    t.made_by_qemu_img("create", "-q", "-f", form, f"y.{form}", "1M")
+    arguments = ["check", "-r", "leaks", f"y.{form}"]
+    want, got = t.qemu_img(*arguments), t.instar(*arguments)
+    t.refused(got, code=want.code if want.code == 63 else 1,
+              says="does not support" if want.code == 63 else "not available")
+
+
 def external(t, change):
     image = bytearray((t.dir / "external.qcow2").read_bytes())
     change(Tables(image))
@@ -283,6 +292,8 @@ def groups():
         files.add(name, bad_command_line, arguments)
     for what in ("leaks", "all"):
         files.add(f"-r {what}", repair_is_refused, what)
+    for form in ("raw", "qcow2", "vmdk", "vpc", "vhdx"):
+        files.add(f"-r of {form}", repair_by_format, form)
     files.add("-q", check_human, "x.qcow2", "-q")
     files.add("-q json", check_json, "x.qcow2", "-q")
     files.add("-U", check_human, "x.qcow2", "-U")

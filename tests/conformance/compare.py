@@ -168,6 +168,7 @@ def progress(t, first, second):
     got = t.instar("compare", "-p", "-f", "raw", "-F", "raw", first, second)
     t.equal(got.code, want.code, "exit code", got, want)
     t.check(b"    (0.00/100%)\r" in got.out, "no progress is shown", got)
+    t.equal(got.out.rpartition(b"\r")[2], want.out.rpartition(b"\r")[2], "what follows it", got, want)
 
 
 # How to make an image, and where its file is cut.

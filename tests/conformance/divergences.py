@@ -74,6 +74,14 @@ CASES = {
     "a target whose driver is not stated": Case(
         ("convert", "-n", "--target-image-opts", "plain.qcow2", "file.filename=zeros.raw"),
         says="must be stated"),
+    "repairing": Case(("check", "-r", "all", "plain.qcow2"), says="not available"),
+    "the options of a format that is measured for": Case(
+        ("measure", "--size", "1M", "-o", "help"), code=0, says="preallocation"),
+    "the figure of a disk that cannot be made": Case(
+        ("measure", "--size", "9223372036854775807"), says="too large"),
+    "a map up to the largest number": Case(
+        ("map", "-f", "raw", "-s", "512", "-l", "9223372036854775807", "zeros.raw"), code=0,
+        says="0x200"),
     "a verb that is not there": Case(("bench", "plain.qcow2"), says="bench"),
     "the line of an image that is not made": Case(
         ("create", "-f", "qcow2", "-o", "cluster_size=3", "new", "1M")),

@@ -281,8 +281,23 @@ def called_dash(t):
     (t.dir / "-").unlink()
 
 
+def not_read(t, verb, *arguments):
+    """For verbs that look at an image here and there - is a file; where there is none, they say so."""
+    t.refused(t.instar(verb, *arguments), code=2 if verb == "compare" else 1,
+              says="standard input is read by convert and dd only")
+    (t.dir / "-").write_bytes((t.dir / "dense.raw").read_bytes())
+    try:
+        got = t.instar(verb, *arguments)
+        t.equal(got.code, 63 if verb == "check" else 0, "exit code", got)
+    finally:
+        (t.dir / "-").unlink()
+
+
 def groups():
     group = Group("pipes", make)
+    for verb in ("info", "map", "measure", "check"):
+        group.add(f"{verb} of -", not_read, verb, "-f", "raw", "-")
+    group.add("compare with -", not_read, "compare", "-f", "raw", "-F", "raw", "dense.raw", "-")
     for kind in STREAMED:
         for source in SOURCES:
             group.add(f"{kind} of {source} to -", same_bytes, kind, source)

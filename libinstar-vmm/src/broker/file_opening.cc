@@ -41,8 +41,10 @@ absl::StatusCode CodeOf(int error) {
 
 absl::Status CouldNotOpen(const std::string& path, int error) {
   const std::string name = PrintableText(path);
-  return {CodeOf(error), absl::StrFormat("Could not open '%s': Could not open '%s': %s", name, name,
-                                         std::strerror(error))};
+  const char* const hint =
+      path == "-" && error == ENOENT ? "; standard input is read by convert and dd only" : "";
+  return {CodeOf(error), absl::StrFormat("Could not open '%s': Could not open '%s': %s%s", name,
+                                         name, std::strerror(error), hint)};
 }
 
 absl::Status CouldNotCreate(const std::string& path, int error) {

@@ -17,7 +17,10 @@ absl::StatusOr<std::string> LocalPath(const std::string& name) {
     return absl::InvalidArgumentError(
         "Could not open '': The 'file' block driver requires a file name");
   }
-  if (name.starts_with(kFile) && name.size() > kFile.size()) return name.substr(kFile.size());
+  if (name.starts_with(kFile) && name.size() > kFile.size()) {
+    const std::string path = name.substr(kFile.size());
+    return HasProtocol(path) ? "./" + path : path;
+  }
   if (!HasProtocol(name)) return name;
   if (name.starts_with("json:")) {
     return absl::UnimplementedError(

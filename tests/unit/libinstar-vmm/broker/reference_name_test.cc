@@ -75,6 +75,8 @@ TEST(ReferenceName, WhatStaysInItsRootIsLeftToTheKernelAsWritten) {
 TEST(LocalPath, OnlyPlainPathsAndFileAreTaken) {
   EXPECT_EQ(LocalPath("a/b").value(), "a/b");
   EXPECT_EQ(LocalPath("file:a").value(), "a");
+  EXPECT_EQ(LocalPath("file:a:b").value(), "./a:b");
+  EXPECT_EQ(LocalPath("file:/a:b").value(), "/a:b");
   EXPECT_EQ(LocalPath("./a:b").value(), "./a:b");
   EXPECT_EQ(LocalPath("a:b").status().message(), "Could not open 'a:b': Unknown protocol 'a'");
   EXPECT_EQ(LocalPath("").status().message(),
