@@ -14,17 +14,22 @@ int RunCreate(std::span<const std::string> arguments, SandboxSettings settings) 
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
 
+  int printed = 0;
+  if (!command->quiet) {
+    command->options.announce = [&command, &printed](const vmm::CreateReport& report) {
+      printed = PrintOutput(FormattingLine({.path = command->options.path,
+                                            .format = FormatFromName(command->options.format),
+                                            .options = command->options.format_options,
+                                            .virtual_size_bytes = report.virtual_size_bytes,
+                                            .backing_file = report.backing_file,
+                                            .backing_format = report.backing_format}));
+    };
+  }
   RemoveTargetsOnInterruption();
   const absl::StatusOr<vmm::CreateReport> report = vmm::Create(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
-  if (command->quiet) return 0;
-  return PrintOutput(FormattingLine({.path = command->options.path,
-                                     .format = FormatFromName(command->options.format),
-                                     .options = command->options.format_options,
-                                     .virtual_size_bytes = report->virtual_size_bytes,
-                                     .backing_file = report->backing_file,
-                                     .backing_format = report->backing_format}));
+  return printed;
 }
 
 }  // namespace instar::cli

@@ -83,8 +83,6 @@ CASES = {
         ("map", "-f", "raw", "-s", "512", "-l", "9223372036854775807", "zeros.raw"), code=0,
         says="0x200"),
     "a verb that is not there": Case(("bench", "plain.qcow2"), says="bench"),
-    "the line of an image that is not made": Case(
-        ("create", "-f", "qcow2", "-o", "cluster_size=3", "new", "1M")),
     "dd of zeros": Case(("dd", "if=zeros.raw", "of=out"), code=0),
     # output
     "the newest qemu-img's output": Case(("info", "plain.qcow2"), code=0, says="Child node",

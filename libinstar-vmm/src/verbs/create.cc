@@ -124,11 +124,15 @@ struct Devices {
   std::vector<DeviceId> extents;
 };
 
+// A vmdk image notes its parent's content ID, checked or not.
+bool OpensBacking(const CreateOptions& options, const Plan& plan) {
+  const bool needed = options.check_backing || plan.format == FormatId::kVmdk;
+  return !plan.backing_name.empty() && needed;
+}
+
 absl::Status OpenBacking(Broker& broker, const CreateOptions& options, const Plan& plan,
                          Devices& devices) {
-  // A vmdk image notes its parent's content ID, checked or not.
-  const bool needed = options.check_backing || plan.format == FormatId::kVmdk;
-  if (plan.backing_name.empty() || !needed) return absl::OkStatus();
+  if (!OpensBacking(options, plan)) return absl::OkStatus();
   // Only looked at, so whoever writes to it need not stop: a backup's overlay is made like this.
   const auto device = broker.OpenSource(BackingPath(options, plan), {.force_share = true});
   if (!device.ok()) return device.status();
@@ -232,12 +236,19 @@ absl::Status Named(const CreateOptions& options, const absl::Status& status) {
 absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
   const auto plan = MakePlan(options);
   if (!plan.ok()) return Named(options, plan.status());
+  CreateReport made{.isolation = Isolation::kAuto,
+                    .virtual_size_bytes = plan->size_bytes.value_or(0),
+                    .backing_file = plan->backing_name,
+                    .backing_format = plan->backing_format};
+  // Whether a backing file is an image of its format, and how large its disk is, a guest tells.
+  const bool known = !OpensBacking(options, *plan);
+  if (known && options.announce) options.announce(made);
   const auto report = CreateWhereAsked(options, *plan);
   if (!report.ok()) return Named(options, report.status());
-  return CreateReport{.isolation = report->isolation,
-                      .virtual_size_bytes = report->report.UnsignedAt("virtual-size"),
-                      .backing_file = plan->backing_name,
-                      .backing_format = plan->backing_format};
+  made.isolation = report->isolation;
+  made.virtual_size_bytes = report->report.UnsignedAt("virtual-size");
+  if (!known && options.announce) options.announce(made);
+  return made;
 }
 
 }  // namespace instar::vmm

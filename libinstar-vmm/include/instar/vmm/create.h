@@ -5,12 +5,20 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
+
+struct CreateReport {
+  Isolation isolation = Isolation::kAuto;
+  std::uint64_t virtual_size_bytes = 0;  // what was asked for, before any rounding by the format
+  std::string backing_file;
+  std::string backing_format;
+};
 
 struct CreateOptions {
   std::string path;  // an existing file is overwritten
@@ -20,14 +28,10 @@ struct CreateOptions {
   std::string backing_file;                 // -b, or -o backing_file
   std::string backing_format;               // -F, or -o backing_fmt; needed with a backing file
   bool check_backing = true;                // false: -u, the backing file need not exist
+  // Called once with what is made, its isolation aside: before any file is made where that is known
+  // without looking into a backing file, else when it is made. May be empty.
+  std::function<void(const CreateReport&)> announce;
   SandboxOptions sandbox;
-};
-
-struct CreateReport {
-  Isolation isolation = Isolation::kAuto;
-  std::uint64_t virtual_size_bytes = 0;  // what was asked for, before any rounding by the format
-  std::string backing_file;
-  std::string backing_format;
 };
 
 // Error codes as Info; messages name `path`. On failure files that this call created are removed.
