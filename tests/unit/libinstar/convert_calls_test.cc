@@ -1,0 +1,111 @@
+// What a conversion asks of its host: as little as it can.
+#include <gtest/gtest.h>
+
+#include "libinstar/conversion.h"
+
+namespace instar::test {
+namespace {
+
+TEST(Convert, HolesOfAnySizeCostNoCalls) {
+  FakeHost host;
+  constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
+  MakeRaw(host, kSource, 64 * kTiB, {{0, Pattern(1, 4096)}, {32 * kTiB, Pattern(2, 4096)}});
+  host.AddTarget(kTarget);
+  ConvertRequest request = To(FormatId::kRaw);
+  request.workers = 2;
+  ExpectConverts(host, request);
+  EXPECT_EQ(host.calls(FakeHost::Call::kTransfer), 2u);
+  EXPECT_LT(host.calls(FakeHost::Call::kNextRun), 10u);
+  EXPECT_EQ(host.At(kTarget).file.size, 64 * kTiB);
+  EXPECT_EQ(host.At(kTarget).file.allocated_bytes(), 8192u);
+}
+
+TEST(Convert, AChunkCostsOneScanAndOneTransfer) {
+  FakeHost host;
+  MakeRaw(host, kSource, 64 * kMiB, {{0, Pattern(1, 64 * kMiB)}});
+  host.AddTarget(kTarget);
+  ExpectConverts(host, To(FormatId::kQcow2));
+  EXPECT_EQ(host.calls(FakeHost::Call::kScanZero), 32u);
+  EXPECT_EQ(host.calls(FakeHost::Call::kTransfer), 32u);
+  EXPECT_LE(host.calls(FakeHost::Call::kNextRun), 2u);
+}
+
+TEST(Convert, AFreshRawTargetIsNotScannedAtAll) {
+  FakeHost host;
+  MakeMixedQcow2(host, kSource);
+  host.AddTarget(kTarget);
+  ExpectConverts(host, To(FormatId::kRaw));
+  EXPECT_EQ(host.calls(FakeHost::Call::kScanZero), 0u);
+}
+
+TEST(Convert, UncompressedDataNeverEntersMemory) {
+  FakeHost host;
+  ImageBuilder(host, kSource, 32 * kMiB).Data(0, Pattern(1, 32 * kMiB)).Finish();
+  host.AddTarget(kTarget);
+  const std::uint64_t before = host.bytes_read();
+  ExpectConverts(host, To(FormatId::kQcow2));
+  EXPECT_LT(host.bytes_read() - before, kMiB);
+}
+
+TEST(Convert, CompressedUnitsAreReadInBatches) {
+  FakeHost host;
+  ImageBuilder image(host, kSource, 8 * kMiB);
+  for (unsigned i = 0; i < 128; ++i) image.Compressed(i * kCluster, Pattern(i, kCluster));
+  image.Finish();
+  host.AddTarget(kTarget);
+  const unsigned before = host.calls(FakeHost::Call::kRead);
+  ExpectConverts(host, To(FormatId::kRaw));
+  EXPECT_LE(host.calls(FakeHost::Call::kRead) - before, 16u);
+}
+
+TEST(Convert, CompressedUnitsThatAnOverlayCutsAreReadOnceAChunk) {
+  FakeHost host;
+  host.AddReference("base", kBase);
+  ImageBuilder base(host, kBase, 4 * kMiB, "cluster_size=2M");
+  base.Compressed(0, Pattern(1, 2 * kMiB)).Compressed(2 * kMiB, Pattern(2, 2 * kMiB));
+  Bytes expected = base.Finish();
+  ImageBuilder top(host, kSource, 4 * kMiB, "", "base", "qcow2");
+  for (unsigned i = 1; i < 60; i += 4) {
+    top.Data(i * kCluster, Pattern(i, kCluster));
+    std::ranges::copy(Pattern(i, kCluster), expected.begin() + i * kCluster);
+  }
+  top.Finish();
+  host.AddTarget(kTarget);
+  const std::uint64_t before = host.bytes_read();
+  ExpectConverts(host, To(FormatId::kRaw));
+  EXPECT_EQ(FileOf(host, kTarget), expected);
+  EXPECT_LT(host.bytes_read() - before, 4 * kMiB);
+}
+
+TEST(Convert, ProgressNeverDecreasesAndEndsAtTheTotal) {
+  FakeHost host;
+  MakeRaw(host, kSource, 300 * kMiB, {{0, Pattern(1, 30 * kMiB)}, {290 * kMiB, Pattern(2, kMiB)}});
+  host.AddTarget(kTarget);
+  ConvertRequest request = To(FormatId::kQcow2);
+  request.workers = 4;
+  ExpectConverts(host, request);
+  EXPECT_TRUE(std::ranges::is_sorted(host.progress()));
+  EXPECT_EQ(host.progress().back(), 300 * kMiB);
+  EXPECT_EQ(host.progress_total(), 300 * kMiB);
+  EXPECT_LE(host.progress().size(), 102u);
+}
+
+TEST(Convert, WorkersAreNoMoreThanTheHostHasNorThanChunks) {
+  FakeHost host;
+  host.set_max_workers(2);
+  MakeRaw(host, kSource, 64 * kMiB, {{0, Pattern(1, 64 * kMiB)}});
+  host.AddTarget(kTarget);
+  ConvertRequest request = To(FormatId::kRaw);
+  request.workers = 16;
+  ExpectConverts(host, request);
+  EXPECT_EQ(host.workers_used(), 2u);
+
+  FakeHost small;
+  MakeRaw(small, kSource, kMiB, {{0, Pattern(1, kMiB)}});
+  small.AddTarget(kTarget);
+  ExpectConverts(small, request);
+  EXPECT_EQ(small.calls(FakeHost::Call::kParallel), 0u);
+}
+
+}  // namespace
+}  // namespace instar::test
