@@ -83,6 +83,10 @@ def cases():
     yield "onto an existing qcow2 image", ["-f", "raw", "old.qcow2", "1M"]
     for options in QCOW2_OPTIONS:
         yield f"qcow2 -o {options}", ["-f", "qcow2", "-o", options, "new", "3M"]
+    for size in ("1000", "65537", "100000"):
+        for mode in ("falloc", "full"):
+            yield f"qcow2 of {size} -o preallocation={mode}", [
+                "-f", "qcow2", "-o", f"preallocation={mode}", "new", size]
     for options in RAW_OPTIONS:
         yield f"raw -o {options}", ["-o", options, "new", "100k"]
     for subformat in VMDK_SUBFORMATS:
