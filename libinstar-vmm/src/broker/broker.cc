@@ -49,6 +49,10 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   if (target->created_in.valid()) {
     const int directory = KeepTargetDirectory(std::move(target->created_in));
     created_.Add(directory, target->created_name);
+    const FileIdentity& identity = target->device->identity;
+    created_files_.push_back({.path = std::move(target->created_path),
+                              .device = identity.device,
+                              .inode = identity.inode});
   }
   ledger_.AddReadable(target->device->SizeBytes());
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);
@@ -196,6 +200,7 @@ std::string Broker::host_failure() const { return impl_->host_failure(); }
 absl::StatusOr<std::vector<ReportValue>> Broker::TakeReports() { return impl_->TakeReports(); }
 absl::Status Broker::Commit() { return impl_->Commit(); }
 void Broker::Discard() { impl_->Discard(); }
+const std::vector<CreatedFile>& Broker::created_files() const { return impl_->created_files(); }
 void Broker::DiscardFromSignalHandler() { CreatedTargets::RemoveAll(); }
 
 }  // namespace instar::vmm

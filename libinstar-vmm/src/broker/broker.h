@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/created_file.h"
 #include "executor/call_handler.h"
 #include "formats/base/ids.h"
 #include "instar/vmm/convert.h"
@@ -108,6 +109,8 @@ class Broker final : public CallHandler {
   // handlers.
   void Discard();
   static void DiscardFromSignalHandler();
+  // What Discard would remove, for a process that outlives this one.
+  [[nodiscard]] const std::vector<CreatedFile>& created_files() const;
 
  private:
   class Impl;

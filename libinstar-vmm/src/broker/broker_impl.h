@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/created_file.h"
 #include "broker/created_targets.h"
 #include "broker/device_table.h"
 #include "broker/progress_reporter.h"
@@ -47,6 +48,7 @@ class Broker::Impl {
   absl::StatusOr<std::vector<ReportValue>> TakeReports();
   absl::Status Commit();
   void Discard() { created_.Remove(); }
+  [[nodiscard]] const std::vector<CreatedFile>& created_files() const { return created_files_; }
 
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
@@ -96,6 +98,7 @@ class Broker::Impl {
   WorkLedger ledger_;
   ReferenceGate gate_;
   CreatedTargets created_;
+  std::vector<CreatedFile> created_files_;
   std::vector<OwnedFd> target_directories_;
   ProgressReporter progress_;
   std::array<std::unique_ptr<Worker>, INSTAR_MAX_WORKERS> workers_;

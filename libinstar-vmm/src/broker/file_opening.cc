@@ -114,6 +114,7 @@ absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedF
 struct Place {
   OwnedFd directory;
   std::string name;
+  std::string path;
 };
 std::optional<Place> PlaceOf(int fd) {
   std::array<char, PATH_MAX> real{};
@@ -124,7 +125,7 @@ std::optional<Place> PlaceOf(int fd) {
   const std::string directory(DirectoryPart(path));
   OwnedFd opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened.valid()) return std::nullopt;
-  return Place{.directory = std::move(opened), .name = path.substr(directory.size())};
+  return Place{.directory = std::move(opened), .name = path.substr(directory.size()), .path = path};
 }
 
 }  // namespace
@@ -183,6 +184,7 @@ absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode c
     if (auto place = PlaceOf(fd.get())) {
       target.created_in = std::move(place->directory);
       target.created_name = std::move(place->name);
+      target.created_path = std::move(place->path);
     }
   }
   const auto give_up = [&](absl::Status status) {

@@ -22,6 +22,7 @@ struct OpenedTarget {
   // Set if the file did not exist before: where it was created.
   OwnedFd created_in;
   std::string created_name;
+  std::string created_path;  // absolute
 };
 
 // Opens `path` for reading and writing, creating it unless `keep`, and takes locks. An existing

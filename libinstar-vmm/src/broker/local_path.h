@@ -14,7 +14,8 @@ namespace instar::vmm {
 [[nodiscard]] bool HasProtocol(std::string_view name);
 
 // The local path that a name given by the user means: itself, or what follows "file:", with "./" in
-// front where that in turn looks like a protocol. Other protocols and JSON descriptions are refused.
+// front where that in turn looks like a protocol. Other protocols and JSON descriptions are
+// refused.
 absl::StatusOr<std::string> LocalPath(const std::string& name);
 
 // "a/b/" of "a/b/c", empty of "c": what precedes the file's own name.

@@ -25,8 +25,8 @@
 namespace instar::vmm {
 namespace {
 
-// What the child says: any number of kProgress and kRecords, then kTiming if that is wanted, then
-// either kResult, or kFailureCode and kFailureText.
+// What the child says: kCreated if it makes files; any number of kProgress and kRecords, then
+// kTiming if that is wanted, then either kResult, or kFailureCode and kFailureText.
 enum class ChildTag : std::uint32_t {
   kProgress = 1,     // two 8-byte integers: done, total
   kResult = 2,       // bytes
@@ -34,6 +34,7 @@ enum class ChildTag : std::uint32_t {
   kFailureText = 4,  // text
   kRecords = 5,      // bytes: a batch as of ChildChannel
   kTiming = 6,       // as of EncodeTiming
+  kCreated = 7,      // as of EncodeCreatedFiles
 };
 
 // More than any result: every report a guest may make, and what the host adds to each.
@@ -97,6 +98,11 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
                                  [&sending](std::span<const std::byte> batch) {
                                    const std::lock_guard lock(sending);
                                    return Send(STDOUT_FILENO, ChildTag::kRecords, batch);
+                                 },
+                             .created =
+                                 [](const std::vector<CreatedFile>& files) {
+                                   Send(STDOUT_FILENO, ChildTag::kCreated,
+                                        EncodeCreatedFiles(files));
                                  }};
   const ChildResult result = Guarded(body, channel);
   if (timing != nullptr) {
@@ -128,7 +134,9 @@ std::optional<WireField> Receive(int file, std::vector<std::byte>& buffer) {
 }
 
 // What the child came to, or nothing if it did not say so properly.
-std::optional<ChildResult> Listen(int file, const ChildChannel& told) {
+// `created`: which files it has made.
+std::optional<ChildResult> Listen(int file, const ChildChannel& told,
+                                  std::optional<std::vector<CreatedFile>>& created) {
   std::vector<std::byte> buffer;
   std::optional<absl::StatusCode> failure;
   while (const auto field = Receive(file, buffer)) {
@@ -145,6 +153,11 @@ std::optional<ChildResult> Listen(int file, const ChildChannel& told) {
         if (told.timing == nullptr || !DecodeTiming(field->payload, *told.timing)) {
           return std::nullopt;
         }
+        continue;
+      case ChildTag::kCreated:
+        if (!told.created || created) return std::nullopt;
+        created = DecodeCreatedFiles(field->payload);
+        if (!created) return std::nullopt;
         continue;
       case ChildTag::kResult:
         return std::vector<std::byte>(field->payload.begin(), field->payload.end());
@@ -179,8 +192,9 @@ std::string HowItEnded(pid_t child) {
 
 ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
                        const ProgressCallback& progress, Timing* timing) {
-  return RunInChild([&body](const ChildChannel& channel) { return body(channel.progress); },
-                    ChildChannel{.progress = progress, .records = {}, .timing = timing});
+  return RunInChild(
+      [&body](const ChildChannel& channel) { return body(channel.progress); },
+      ChildChannel{.progress = progress, .records = {}, .created = {}, .timing = timing});
 }
 
 ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
@@ -203,11 +217,15 @@ ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& bo
     BeChild(ends[1], parent, told.timing, body);
   }
   close(ends[1]);
-  std::optional<ChildResult> result = Listen(ends[0], told);
+  std::optional<std::vector<CreatedFile>> created;
+  std::optional<ChildResult> result = Listen(ends[0], told, created);
   close(ends[0]);
   const std::string end = HowItEnded(child);
   Mark(told.timing, TimingPhase::kResult);
-  if (!result) return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
+  if (!result) {
+    if (created) told.created(*created);
+    return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
+  }
   return *std::move(result);
 }
 

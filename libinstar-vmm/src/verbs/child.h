@@ -15,11 +15,13 @@
 #include <span>
 #include <vector>
 
+#include "broker/created_file.h"
 #include "instar/vmm/timing.h"
 
 namespace instar::vmm {
 
 using ProgressCallback = std::function<void(std::uint64_t done, std::uint64_t total)>;
+using TellCreated = std::function<void(const std::vector<CreatedFile>&)>;
 using ChildResult = absl::StatusOr<std::vector<std::byte>>;
 
 // What a child can say before its result.
@@ -28,6 +30,10 @@ struct ChildChannel {
   // Hands on one batch of records, of a form that body and caller agree on. False: nobody wants
   // more.
   std::function<bool(std::span<const std::byte>)> records;
+  // Tells which files the child has made; once, before the jail. The parent is told of them if the
+  // child ends without a result. It believes one such list only, so that nothing that happens in
+  // the jail can have it remove other files.
+  TellCreated created;
   // Where the operation records its time, in the parent as in the child; null: nowhere.
   Timing* timing = nullptr;
 };

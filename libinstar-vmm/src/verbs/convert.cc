@@ -20,7 +20,6 @@
 #include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
-#include "verbs/fresh_target.h"
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
 #include "verbs/result_codec.h"
@@ -253,7 +252,8 @@ bool MayShareBlocks(const ConvertOptions& options) {
   return options.sparse_bytes != 0 && !reserved;
 }
 
-absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
+absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options,
+                                          const TellCreated& created) {
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
   Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
                  .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
@@ -281,6 +281,7 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options) {
   if (absl::Status status = OpenTargets(broker, options, *plan, devices); !status.ok()) {
     report = status;
   } else {
+    if (created) created(broker.created_files());
     report = Run(broker, options, *plan, devices);
   }
   if (report.ok()) {
@@ -303,15 +304,7 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
     output = OwnedFd(dup(STDOUT_FILENO));
     settled.target = absl::StrCat("/dev/fd/", output.get());
   }
-  const std::string fresh = IsOutputStream(settled.target) ? "" : FreshTarget(settled.target);
-  auto report = RunWhereAsked(settled, ConvertHere, EncodeResult, DecodeConvertResult);
-  // A child that was killed could not tidy up after itself. This process, in the jail, has, and is
-  // allowed nothing more.
-  if (settled.sandbox.jail == Jail::kChildProcess && !fresh.empty() &&
-      absl::IsAborted(report.status())) {
-    unlink(fresh.c_str());
-  }
-  return report;
+  return RunWhereAsked(settled, ConvertHere, EncodeResult, DecodeConvertResult);
 }
 
 }  // namespace instar::vmm

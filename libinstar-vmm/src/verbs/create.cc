@@ -2,7 +2,6 @@
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
-#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -18,7 +17,6 @@
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
-#include "verbs/fresh_target.h"
 #include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
 #include "verbs/target_extents.h"
@@ -191,7 +189,8 @@ absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, c
   return TakeSingleReport(broker, "create", *isolation);
 }
 
-absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan& plan) {
+absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan& plan,
+                                        const TellCreated& created) {
   Broker broker({.max_output_bytes = options.sandbox.max_output_bytes});
   Devices devices;
   if (absl::Status status = OpenBacking(broker, options, plan, devices); !status.ok()) {
@@ -201,26 +200,13 @@ absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan
   if (absl::Status status = OpenTargets(broker, options, plan, devices); !status.ok()) {
     report = status;
   } else {
+    if (created) created(broker.created_files());
     report = Run(broker, options, plan, devices);
   }
   if (report.ok()) {
     if (absl::Status status = broker.Commit(); !status.ok()) report = status;
   }
   if (!report.ok()) broker.Discard();
-  return report;
-}
-
-absl::StatusOr<SingleReport> CreateWhereAsked(const CreateOptions& options, const Plan& plan) {
-  const std::string fresh = FreshTarget(options.path);
-  const auto report = RunWhereAsked(
-      options, [&plan](const CreateOptions& where) { return CreateHere(where, plan); },
-      EncodeResult, DecodeSingleResult);
-  // A child that was killed could not tidy up after itself. This process, in the jail, has, and is
-  // allowed nothing more.
-  if (options.sandbox.jail == Jail::kChildProcess && !fresh.empty() &&
-      absl::IsAborted(report.status())) {
-    unlink(fresh.c_str());
-  }
   return report;
 }
 
@@ -243,7 +229,12 @@ absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
   // Whether a backing file is an image of its format, and how large its disk is, a guest tells.
   const bool known = !OpensBacking(options, *plan);
   if (known && options.announce) options.announce(made);
-  const auto report = CreateWhereAsked(options, *plan);
+  const auto report = RunWhereAsked(
+      options,
+      [&plan](const CreateOptions& where, const TellCreated& created) {
+        return CreateHere(where, *plan, created);
+      },
+      EncodeResult, DecodeSingleResult);
   if (!report.ok()) return Named(options, report.status());
   made.isolation = report->isolation;
   made.virtual_size_bytes = report->report.UnsignedAt("virtual-size");

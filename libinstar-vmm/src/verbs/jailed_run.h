@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "timing/mark.h"
@@ -14,32 +15,55 @@
 
 namespace instar::vmm {
 
+namespace internal {
+
+template <typename Options, typename Run>
+auto CallRun(const Run& run, const Options& options, const TellCreated& created) {
+  if constexpr (std::is_invocable_v<const Run&, const Options&, const TellCreated&>) {
+    return run(options, created);
+  } else {
+    return run(options);
+  }
+}
+
+}  // namespace internal
+
 // What `run(options)` came to. It runs where `options.sandbox.jail` says. From a child process the
 // report comes as the bytes `encode` makes of it, which `decode` must check; a verb that reports
-// progress (`options.progress`) does so through the parent.
+// progress (`options.progress`) does so through the parent. A verb that makes files is
+// `run(options, created)`, and calls `created` (if it is not empty) with them when they are open
+// and nothing has run in the sandbox yet: should the child be killed, the parent removes them.
 template <typename Options, typename Run,
-          typename Report = typename std::invoke_result_t<Run, const Options&>::value_type>
+          typename Report = typename decltype(internal::CallRun(std::declval<const Run&>(),
+                                                                std::declval<const Options&>(),
+                                                                TellCreated()))::value_type>
 absl::StatusOr<Report> RunWhereAsked(const Options& options, const Run& run,
                                      std::vector<std::byte> (*encode)(const Report&),
                                      absl::StatusOr<Report> (*decode)(std::span<const std::byte>)) {
   if (options.sandbox.jail != Jail::kChildProcess) {
-    absl::StatusOr<Report> report = run(options);
+    absl::StatusOr<Report> report = internal::CallRun(run, options, TellCreated());
     Mark(options.sandbox.timing, TimingPhase::kResult);
     return report;
   }
   Options jailed = options;
   jailed.sandbox.jail = Jail::kThisProcess;
-  ProgressCallback told;
+  ChildChannel told;
+  told.timing = options.sandbox.timing;
   constexpr bool kTellsProgress = requires { options.progress; };
-  if constexpr (kTellsProgress) told = options.progress;
+  if constexpr (kTellsProgress) told.progress = options.progress;
+  if constexpr (std::is_invocable_v<const Run&, const Options&, const TellCreated&>) {
+    told.created = [](const std::vector<CreatedFile>& files) {
+      for (const CreatedFile& file : files) RemoveCreatedFile(file);
+    };
+  }
   const ChildResult result = RunInChild(
-      [&](const ProgressCallback& progress) -> ChildResult {
-        if constexpr (kTellsProgress) jailed.progress = progress;
-        const absl::StatusOr<Report> report = run(jailed);
+      [&](const ChildChannel& channel) -> ChildResult {
+        if constexpr (kTellsProgress) jailed.progress = channel.progress;
+        const absl::StatusOr<Report> report = internal::CallRun(run, jailed, channel.created);
         if (!report.ok()) return report.status();
         return encode(*report);
       },
-      told, options.sandbox.timing);
+      told);
   if (!result.ok()) return result.status();
   return decode(*result);
 }

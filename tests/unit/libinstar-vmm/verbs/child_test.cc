@@ -6,7 +6,9 @@
 
 #include <csignal>
 #include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace instar::vmm {
 namespace {
@@ -95,6 +97,54 @@ TEST(Child, AnExceptionIsAFailure) {
   const auto result = RunInChild(
       [](const ProgressCallback&) -> ChildResult { throw std::runtime_error("oops"); }, {});
   EXPECT_EQ(result.status(), absl::InternalError("oops"));
+}
+
+TEST(Child, TheParentIsToldWhatAKilledChildMade) {
+  std::vector<std::string> told;
+  ChildChannel channel;
+  channel.created = [&told](const std::vector<CreatedFile>& files) {
+    for (const CreatedFile& file : files) told.push_back(file.path);
+  };
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> ChildResult {
+        parent.created({{.path = "/a", .device = 1, .inode = 2}, {.path = "/b"}});
+        std::raise(SIGKILL);
+        return Bytes(0);
+      },
+      channel);
+  EXPECT_TRUE(absl::IsAborted(result.status()));
+  EXPECT_THAT(told, ElementsAre("/a", "/b"));
+}
+
+TEST(Child, OnlyTheFirstListOfFilesIsBelieved) {
+  std::vector<std::string> told;
+  ChildChannel channel;
+  channel.created = [&told](const std::vector<CreatedFile>& files) {
+    for (const CreatedFile& file : files) told.push_back(file.path);
+  };
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> ChildResult {
+        parent.created({{.path = "/a"}});
+        parent.created({{.path = "/precious"}});
+        return Bytes(0);
+      },
+      channel);
+  EXPECT_TRUE(absl::IsAborted(result.status()));
+  EXPECT_THAT(told, ElementsAre("/a"));
+}
+
+TEST(Child, FilesOfAChildThatEndsWithAResultAreItsOwnMatter) {
+  bool told = false;
+  ChildChannel channel;
+  channel.created = [&told](const std::vector<CreatedFile>&) { told = true; };
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> ChildResult {
+        parent.created({{.path = "/a"}});
+        return Bytes(0);
+      },
+      channel);
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(told);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // The verbs as a program calls them that must not be jailed itself: each in a child process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/types.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -87,6 +89,28 @@ TEST_P(JailedVerbs, MapTellsStretchesThatCoverTheDisk) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(end, report->virtual_size);
   EXPECT_EQ(report->isolation, GetParam());
+}
+
+// Ends every process that this one started.
+void KillChildren() {
+  std::ifstream children("/proc/thread-self/children");
+  for (pid_t child = 0; children >> child;) kill(child, SIGKILL);
+}
+
+TEST_P(JailedVerbs, FilesOfAKilledChildAreRemoved) {
+  ConvertOptions options = ToQcow2(directory_ / "divided.vmdk");
+  options.target_format = "vmdk";
+  options.target_options = "subformat=twoGbMaxExtentFlat";
+  // So slow, and of so many chunks, that the first progress is not the last.
+  options.sources = {{.path = directory_.Write("source.raw", std::string(16 << 20, 'x'))}};
+  options.rate_limit_bytes_per_second = 40 << 20;
+  options.sandbox.workers = 1;
+  options.progress = [](std::uint64_t, std::uint64_t) { KillChildren(); };
+  const auto report = Convert(options);
+  EXPECT_TRUE(absl::IsAborted(report.status())) << report.status();
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+    EXPECT_EQ(entry.path().filename(), "source.raw");
+  }
 }
 
 TEST_P(JailedVerbs, TimingComesFromTheChild) {

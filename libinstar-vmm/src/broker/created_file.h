@@ -1,0 +1,30 @@
+// A file that a run created, as another process can know it.
+#ifndef LIBINSTAR_VMM_SRC_BROKER_CREATED_FILE_H_
+#define LIBINSTAR_VMM_SRC_BROKER_CREATED_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace instar::vmm {
+
+struct CreatedFile {
+  std::string path;  // absolute, without symbolic links at the time
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+
+// Unlinks `file`, unless another has been put in its place.
+void RemoveCreatedFile(const CreatedFile& file);
+
+// The form in which one process tells another of them.
+[[nodiscard]] std::vector<std::byte> EncodeCreatedFiles(const std::vector<CreatedFile>& files);
+[[nodiscard]] std::optional<std::vector<CreatedFile>> DecodeCreatedFiles(
+    std::span<const std::byte> bytes);
+
+}  // namespace instar::vmm
+
+#endif  // LIBINSTAR_VMM_SRC_BROKER_CREATED_FILE_H_
