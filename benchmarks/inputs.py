@@ -71,35 +71,6 @@ def make_fragmented(path, size):
         file.truncate(total * cluster)
 
 
-def make_all(directory, qemu_img, size, names):
-    """Makes those of the inputs whose names are in `names`."""
-    def quiet(*arguments):
-        subprocess.run([qemu_img, *arguments], cwd=directory, check=True,
-                       stdout=subprocess.DEVNULL)
-
-    def converted(name, *options):
-        if name in names:
-            quiet("convert", "-m", "16", *options, "-f", "raw", "mixed.raw", name)
-
-    make_mixed(directory / "mixed.raw", size)
-    if "same.raw" in names:
-        make_mixed(directory / "same.raw", size)
-    if "small.qcow2" in names:
-        make_mixed(directory / "small.raw", 32 * MIB)
-        quiet("convert", "-O", "qcow2", "-f", "raw", "small.raw", "small.qcow2")
-        os.unlink(directory / "small.raw")
-    converted("plain.qcow2", "-O", "qcow2")
-    converted("zlib.qcow2", "-c", "-O", "qcow2")
-    converted("zstd.qcow2", "-c", "-O", "qcow2", "-o", "compression_type=zstd")
-    converted("sparse.vmdk", "-O", "vmdk")
-    converted("dynamic.vhd", "-O", "vpc", "-o", "force_size=on")
-    converted("dynamic.vhdx", "-O", "vhdx")
-    if "top.qcow2" in names:
-        make_chain(directory, quiet, size)
-    if "fragmented.qcow2" in names:
-        make_fragmented(directory / "fragmented.qcow2", 1 << 40)
-
-
 def make_chain(directory, quiet, size):
     """top.qcow2 over middle.qcow2 over base.qcow2: the whole in the base, some of it again above."""
     quiet("convert", "-m", "16", "-O", "qcow2", "-f", "raw", "mixed.raw", "base.qcow2")
@@ -114,3 +85,64 @@ def make_chain(directory, quiet, size):
                                 "-c", f"write -q -s {piece.name} {at} {count}", name],
                                cwd=directory, check=True, stdout=subprocess.DEVNULL)
         piece.unlink()
+
+
+def data_ranges(size):
+    """Where make_mixed puts what is not zeros: (offset, length)."""
+    return [(start, min(10 * MIB, size - start)) for start in range(0, size, 16 * MIB)]
+
+
+class Inputs:
+    """Makes images when they are first wanted, and removes them when they are wanted no more."""
+
+    def __init__(self, directory, qemu_img, size):
+        self.directory = directory
+        self.qemu_img = qemu_img
+        self.size = size
+
+    def quiet(self, *arguments):
+        subprocess.run([self.qemu_img, *arguments], cwd=self.directory, check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def make(self, name):
+        if (self.directory / name).exists() or name not in MAKERS:
+            return
+        if name not in ALONE:
+            self.make("mixed.raw")
+        MAKERS[name](self, name)
+
+    def remove(self, name):
+        for file in PARTS.get(name, [name]) if name in MAKERS else []:
+            (self.directory / file).unlink(missing_ok=True)
+
+
+def _small(inputs, name):
+    make_mixed(inputs.directory / "small.raw", 32 * MIB)
+    inputs.quiet("convert", "-O", "qcow2", "-f", "raw", "small.raw", name)
+    os.unlink(inputs.directory / "small.raw")
+
+
+def _mixed(inputs, name):
+    make_mixed(inputs.directory / name, inputs.size)
+
+
+def _converted(*options):
+    return lambda inputs, name: inputs.quiet("convert", "-m", "16", *options, "-f", "raw",
+                                             "mixed.raw", name)
+
+
+MAKERS = {
+    "mixed.raw": _mixed,
+    "same.raw": _mixed,
+    "small.qcow2": _small,
+    "plain.qcow2": _converted("-O", "qcow2"),
+    "zlib.qcow2": _converted("-c", "-O", "qcow2"),
+    "zstd.qcow2": _converted("-c", "-O", "qcow2", "-o", "compression_type=zstd"),
+    "sparse.vmdk": _converted("-O", "vmdk"),
+    "dynamic.vhd": _converted("-O", "vpc", "-o", "force_size=on"),
+    "dynamic.vhdx": _converted("-O", "vhdx"),
+    "top.qcow2": lambda inputs, _: make_chain(inputs.directory, inputs.quiet, inputs.size),
+    "fragmented.qcow2": lambda inputs, name: make_fragmented(inputs.directory / name, 1 << 40),
+}
+ALONE = ("mixed.raw", "same.raw", "small.qcow2", "fragmented.qcow2")  # made of nothing else
+PARTS = {"top.qcow2": ["top.qcow2", "middle.qcow2", "base.qcow2"]}
