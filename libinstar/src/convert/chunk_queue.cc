@@ -67,6 +67,15 @@ void ChunkQueue::LookForHole() {
   }
 }
 
+// How much of the lead, which is data, to claim: whole chunks.
+std::uint64_t ChunkQueue::StretchBytes() const {
+  constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
+  const std::uint64_t fair =
+      (disk_.size_bytes() - next_offset_) / (kClaimsAWorker * options_.workers);
+  return AlignDown(std::min({lead_.length_bytes, options_.stretch_bytes, fair}),
+                   options_.chunk_bytes);
+}
+
 std::optional<Claim> ChunkQueue::NextLocked() {
   const std::uint64_t size = disk_.size_bytes();
   std::uint64_t length = 0;
@@ -76,6 +85,9 @@ std::optional<Claim> ChunkQueue::NextLocked() {
 
     length = std::min(options_.chunk_bytes, size - next_offset_);
     const bool holds_nothing = lead_.kind == Piece::Kind::kZero || lead_.inherited;
+    if (lead_.kind == Piece::Kind::kData && !lead_.inherited) {
+      length = std::max(length, StretchBytes());
+    }
     if (!holds_nothing || lead_.length_bytes < length) break;
     // Whole chunks of it are settled at once. What has to be done about zeros can change only at
     // the end of the target's backing file.

@@ -24,12 +24,16 @@ namespace instar::convert {
 // small beside moving it, small enough to stay in a processor's cache between scan and copy.
 inline constexpr std::uint64_t kChunkBytes = 2 << 20;
 
+// Of data that nothing looks into there are fewer calls, and blocks are shared in longer stretches.
+inline constexpr std::uint64_t kStretchBytes = 64 << 20;
+
 struct Claim {
   std::uint64_t ticket = 0;
   std::uint64_t offset = 0;
   std::uint64_t length_bytes = 0;
-  // What the disk holds at `offset`; length 0 where that could not be told. A lead of zeros that is
-  // longer than a chunk makes the claim as long, and then is all of it.
+  // What the disk holds at `offset`; length 0 where that could not be told. A lead of zeros, or of
+  // data that may be moved in long stretches, that is longer than a chunk can make the claim
+  // longer, and then is all of it.
   Piece lead;
 };
 
@@ -39,6 +43,10 @@ class ChunkQueue {
     std::uint64_t chunk_bytes = kChunkBytes;  // a power of two, multiple of the target's unit
     bool ordered = true;                      // Turn waits for the tickets before
     bool salvage = false;                     // a map that cannot be read is left to the worker
+    // Data that nothing has to look into is claimed in stretches of up to so much, less towards the
+    // end of the disk, so that all `workers` have something to do; 0: in chunks.
+    std::uint64_t stretch_bytes = 0;
+    unsigned workers = 1;
   };
 
   // `disk` and `target` must outlive the queue. The target begins before the first Next.
@@ -69,6 +77,7 @@ class ChunkQueue {
   bool Look();
   void LookForHole();
   [[nodiscard]] std::optional<Claim> NextLocked();
+  [[nodiscard]] std::uint64_t StretchBytes() const;
 
   Host& host_;
   const SourceDisk& disk_;

@@ -147,6 +147,9 @@ Status Run(Host& host, const ConvertRequest& request) {
   if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, *target, request));
 
   const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
+  // Where the host can leave zeros out as it copies, nothing looks into what is moved.
+  const bool unseen = target->is_flat() && target->placed_reads_zero() && !target->appends_only() &&
+                      !request.salvage;
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
@@ -154,7 +157,9 @@ Status Run(Host& host, const ConvertRequest& request) {
       const auto queue, ChunkQueue::Create(host, *disk, *target,
                                            {.chunk_bytes = chunk_bytes,
                                             .ordered = !target->is_flat() || target->appends_only(),
-                                            .salvage = request.salvage}));
+                                            .salvage = request.salvage,
+                                            .stretch_bytes = unseen ? kStretchBytes : 0,
+                                            .workers = count}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
   INSTAR_TRY(target->Begin());

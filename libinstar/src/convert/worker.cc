@@ -52,11 +52,22 @@ void Worker::Run() {
 }
 
 Status Worker::Convert(const Claim& claim) {
-  if (claim.length_bytes > job_.chunk_bytes) return ConvertZeros(claim);
+  if (claim.length_bytes > job_.chunk_bytes) {
+    return claim.lead.kind == Piece::Kind::kData ? ConvertData(claim) : ConvertZeros(claim);
+  }
   return job_.compress ? ConvertCompressed(claim) : ConvertPlain(claim);
 }
 
-// A claim longer than a chunk is all zeros that have to be said.
+// A long claim of data goes to its place as it is; the host leaves out what is zeros.
+Status Worker::ConvertData(const Claim& claim) {
+  INSTAR_TRY(map_.Fill(claim));
+  for (Piece& piece : map_.pieces()) piece.has_zero_runs = job_.run_bytes != 0;
+  if (!job_.queue.BeginTurn(claim.ticket)) return {};
+  std::size_t piece = 0;
+  return EndTurn(PlaceRun(claim.offset, claim.length_bytes, piece));
+}
+
+// One of zeros: they have to be said.
 Status Worker::ConvertZeros(const Claim& claim) {
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
   return EndTurn(PlaceZeros(claim.offset, claim.length_bytes));

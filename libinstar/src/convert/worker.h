@@ -51,6 +51,7 @@ class Worker {
 
   Status Convert(const Claim& claim);
   Status ConvertZeros(const Claim& claim);
+  Status ConvertData(const Claim& claim);
   // Ends the turn in which the chunk's places were decided, and moves what was `placed`.
   Status EndTurn(const Status& placed);
 

@@ -30,6 +30,26 @@ TEST(Convert, AChunkCostsOneScanAndOneTransfer) {
   EXPECT_LE(host.calls(FakeHost::Call::kNextRun), 2u);
 }
 
+TEST(Convert, DataThatNothingLooksIntoIsMovedInLongStretches) {
+  FakeHost maker;
+  const Bytes disk = ImageBuilder(maker, kSource, 64 * kMiB)
+                         .Data(kMiB, Noise(1, 24 * kMiB))
+                         .Data(26 * kMiB + kCluster, Noise(2, 37 * kMiB))
+                         .Finish();
+  for (const unsigned workers : {1u, 2u}) {
+    FakeHost host;
+    host.Add(kSource).file = maker.At(kSource).file;
+    host.AddTarget(kTarget);
+    ConvertRequest request = To(FormatId::kRaw);
+    request.workers = workers;
+    ExpectConverts(host, request);
+    EXPECT_EQ(FileOf(host, kTarget), disk);
+    EXPECT_EQ(host.calls(FakeHost::Call::kScanZero), 0u);
+    // Shorter ones at the end, and the more workers there are.
+    EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 12u + 6 * workers);
+  }
+}
+
 TEST(Convert, AFreshRawTargetIsNotScannedAtAll) {
   FakeHost host;
   MakeMixedQcow2(host, kSource);
