@@ -10,165 +10,26 @@ to copy data, a bare copy of it (bare_copy.py) runs in turn with them: what no p
 """
 
 import argparse
-import dataclasses
 import datetime
 import json
 import os
 import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 
-import bare_copy
 import inputs
+import sharing
+from measuring import in_child, measure
 from rows import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-@dataclasses.dataclass
-class Sample:
-    seconds: float
-    peak_kib: int
-
-
 def parse_size(text):
     unit = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper())
     return int(text[:-1]) * unit if unit else int(text)
-
-
-def in_child(work, what):
-    """Does work() in a process of its own. Linux counts the peak memory of whoever starts a program
-    as the program's own, so this one has to stay small (its some 20 MiB are the least a row can
-    show)."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            code = 0
-        except SystemExit as stop:
-            print(stop, file=sys.stderr)
-            code = 1
-        except Exception as error:  # pylint: disable=broad-except
-            print(f"{what} failed: {error}", file=sys.stderr)
-            code = 1
-        sys.stderr.flush()
-        os._exit(code)
-    if os.waitpid(child, 0)[1] != 0:
-        sys.exit(1)
-
-
-def run(command, directory):
-    """Runs to the end; wall-clock seconds and peak memory of the process."""
-    with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
-        child = subprocess.Popen(command, cwd=directory, stdin=null, stdout=null, stderr=errors)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - begin
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            errors.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}\nexited {child.returncode}: "
-                     f"{errors.read().decode(errors='replace').strip()}")
-    return Sample(seconds, usage.ru_maxrss)
-
-
-def verify(row, directory, instar_command, qemu_img):
-    if row.verify == "info":
-        def facts(command):
-            told = json.loads(subprocess.run(command + ["--output=json"], cwd=directory,
-                                             check=True, capture_output=True).stdout)
-            return {key: told.get(key) for key in ("format", "virtual-size", "cluster-size")}
-        mine, theirs = facts(instar_command), facts([qemu_img, *row.qemu])
-        if mine != theirs:
-            sys.exit(f"{row.name}: info says {mine}, qemu-img {theirs}")
-    elif row.verify == "output":
-        imitated = {**os.environ, "INSTAR_QEMU_VERSION": "7.2"}
-        texts = [subprocess.run(command, cwd=directory, env=imitated, check=True,
-                                capture_output=True).stdout
-                 for command in (instar_command, [qemu_img, *row.qemu])]
-        if row.qemu[0] == "map":  # where runs are cut is nobody's business
-            texts = [covered(json.loads(text)) for text in texts]
-        if texts[0] != texts[1]:
-            sys.exit(f"{row.name}: the output differs from qemu-img's")
-    elif row.verify == "raw":
-        subprocess.run(["cmp", "mixed.raw", row.output], cwd=directory, check=True)
-    elif row.verify != "none":
-        if row.verify != "vpc":
-            subprocess.run([qemu_img, "check", "-q", "-f", row.verify, row.output], cwd=directory,
-                           check=True)
-        subprocess.run([qemu_img, "compare", "-q", "-f", "raw", "-F", row.verify, "mixed.raw",
-                        row.output], cwd=directory, check=True)
-
-
-def covered(extents):
-    """Bytes by what a map says of them."""
-    total = {}
-    for extent in extents:
-        kind = (extent["depth"], extent["zero"], extent["data"])
-        total[kind] = total.get(kind, 0) + extent["length"]
-    return total
-
-
-class Side:
-    """The runs of one program."""
-
-    def __init__(self, command, row, directory):
-        self.command = command
-        self.output = directory / row.output if row.output else None
-        self.directory = directory
-        self.samples = []
-
-    def once(self):
-        if self.output:
-            self.output.unlink(missing_ok=True)
-        return run(self.command, self.directory)
-
-    def warm_up(self):
-        self.once()
-        self.written = self.output.stat().st_blocks * 512 if self.output else 0
-
-    def facts(self):
-        return {
-            "median_seconds": statistics.median(s.seconds for s in self.samples),
-            "seconds": [round(s.seconds, 6) for s in self.samples],
-            "peak_mib": round(max(s.peak_kib for s in self.samples) / 1024, 1),
-            "allocated_bytes": self.written,
-        }
-
-
-def measure(row, directory, instar, isolations, qemu_img, pairs, size):
-    """All programs in turn, again and again."""
-    theirs = Side([qemu_img, *row.qemu], row, directory)
-    mine = {isolation: Side([instar, row.instar[0], f"--isolation={isolation}", *row.instar[1:]],
-                            row, directory) for isolation in isolations}
-    theirs.warm_up()
-    for side in mine.values():
-        side.warm_up()
-        in_child(lambda command=side.command: verify(row, directory, command, qemu_img),
-                 "verifying")
-    bare = []
-    for _ in range(max(pairs, row.pairs)):
-        for side in (*mine.values(), theirs):
-            side.samples.append(side.once())
-        if row.moves_data:
-            (directory / row.output).unlink()
-            bare.append(bare_copy.seconds(directory / "mixed.raw", directory / row.output,
-                                          inputs.data_ranges(size)))
-    if row.output:
-        (directory / row.output).unlink(missing_ok=True)
-    result = {"row": row.name, "qemu_img": theirs.facts(),
-              "instar": {isolation: side.facts() for isolation, side in mine.items()}}
-    for told in result["instar"].values():
-        told["ratio"] = round(told["median_seconds"] / result["qemu_img"]["median_seconds"], 4)
-    if bare:
-        result["bare_copy"] = {"median_seconds": statistics.median(bare),
-                               "seconds": [round(s, 6) for s in bare]}
-    return result
 
 
 def readable(seconds):
@@ -230,7 +91,7 @@ def miss(result, told, most, physical):
     return text
 
 
-def check(results, bars, demanded):
+def check(results, unmeasured, bars, demanded):
     """Whether every row keeps to bars.toml."""
     missed = []
     for result in results:
@@ -248,7 +109,8 @@ def check(results, bars, demanded):
     for bar in bars:
         result = by_name.get(bar["row"])
         told = result and result["instar"].get("kvm")
-        wrong = miss(result, told, bar["max_ratio"], demanded["physical"]) if told else "not measured"
+        wrong = (miss(result, told, bar["max_ratio"], demanded["physical"]) if told
+                 else "not measured: " + unmeasured.get(bar["row"], "no KVM"))
         if wrong:
             missed.append(f"{bar['row']}: {wrong}")
     for line in missed:
@@ -256,6 +118,25 @@ def check(results, bars, demanded):
     if not missed:
         print(f"all {len(bars)} bars met")
     return not missed
+
+
+def measure_all(chosen, directory, instar, arguments):
+    """Measures and prints one row after another. Inputs are there as long as rows need them."""
+    made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
+    results = []
+    for number, row in enumerate(chosen):
+        in_child(lambda row=row: [made.make(word) for word in ("mixed.raw", *row.instar)],
+                 "making the inputs")
+        os.sync()
+        results.append(measure(row, directory, instar, arguments.isolation or default_isolations(),
+                               arguments.qemu_img, arguments.pairs, arguments.size))
+        for line in table_lines(results[-1]):
+            print(line, flush=True)
+        for word in set(row.instar) - {word for later in chosen[number + 1:]
+                                       for word in later.instar}:
+            if word != "mixed.raw":
+                made.remove(word)
+    return results
 
 
 def main():
@@ -284,27 +165,23 @@ def main():
         sys.exit(f"no row's name contains '{arguments.rows}'")
 
     place = working_directory(arguments.dir, arguments.size)
-    results = []
+    facts = machine(instar, arguments.qemu_img)
+    print(f"{facts['cores']} cores, {facts['memory_gib']} GiB; {facts['qemu_img']}; "
+          f"{arguments.size / (1 << 30):g} GiB in {place}\n")
+    print("| what | isolation | instar | qemu-img | ratio | bare copy | instar peak "
+          "| qemu-img peak |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
-        directory = pathlib.Path(name)
-        made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
-        facts = machine(instar, arguments.qemu_img)
-        print(f"{facts['cores']} cores, {facts['memory_gib']} GiB; {facts['qemu_img']}; "
-              f"{arguments.size / (1 << 30):g} GiB in {place}\n")
-        print("| what | isolation | instar | qemu-img | ratio | bare copy | instar peak "
-              "| qemu-img peak |")
-        print("|---|---|---:|---:|---:|---:|---:|---:|")
-        for number, row in enumerate(chosen):
-            in_child(lambda row=row: [made.make(word) for word in ("mixed.raw", *row.instar)],
-                     "making the inputs")
-            result = measure(row, directory, instar, arguments.isolation or default_isolations(),
-                             arguments.qemu_img, arguments.pairs, arguments.size)
-            results.append(result)
-            for line in table_lines(result):
-                print(line, flush=True)
-            for word in set(row.instar) - {word for later in chosen[number + 1:]
-                                           for word in later.instar}:
-                made.remove(word)
+        results = measure_all([row for row in chosen if not row.shares], pathlib.Path(name),
+                              instar, arguments)
+    unmeasured = {}
+    sharing_rows = [row for row in chosen if row.shares]
+    if sharing_rows:
+        with sharing.file_system(place, 3 * arguments.size) as (directory, why_not):
+            if directory:
+                results += measure_all(sharing_rows, directory, instar, arguments)
+            else:
+                unmeasured = {row.name: why_not for row in sharing_rows}
 
     now = datetime.datetime.now(datetime.timezone.utc)
     output = pathlib.Path(arguments.output or
@@ -319,7 +196,7 @@ def main():
         with open(HERE / "bars.toml", "rb") as file:
             demanded = tomllib.load(file)
         bars = [bar for bar in demanded["bar"] if arguments.rows in bar["row"]]
-        if not check(results, bars, demanded):
+        if not check(results, unmeasured, bars, demanded):
             sys.exit(1)
 
 

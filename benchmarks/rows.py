@@ -14,6 +14,7 @@ class Row:
     verify: str = "none"
     pairs: int = 0  # at least this many, if more than asked for
     moves_data: bool = False  # all the work there is is to copy the disk's data
+    shares: bool = False  # on a file system where files can share blocks
 
 
 def rows():
@@ -62,6 +63,12 @@ def rows():
                     ["-f", "raw", "-O", form, *options], out_of_order),
             convert(f"{form} to raw", name, "out.raw", ["-f", form, "-O", "raw"], out_of_order),
         ]
+    for form, name in (("raw", "mixed.raw"), ("qcow2", "plain.qcow2")):
+        for asked, more in (("", []), (", qemu-img -C", ["-C"])):
+            row = convert(f"{form} to raw, shared blocks{asked}", name, "out.raw",
+                          ["-f", form, "-O", "raw"], [*more, *out_of_order])
+            row.moves_data, row.shares = False, True
+            made.append(row)
     return made + [
         told("compare raw with raw", "compare", "-f", "raw", "-F", "raw", "mixed.raw", "same.raw"),
         told("compare raw with qcow2", "compare", "-f", "raw", "-F", "qcow2", "mixed.raw",

@@ -1,0 +1,150 @@
+"""Running both programs on one row, in turn, and verifying what instar made."""
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import bare_copy
+import inputs
+
+
+@dataclasses.dataclass
+class Sample:
+    seconds: float
+    peak_kib: int
+
+
+def in_child(work, what):
+    """Does work() in a process of its own. Linux counts the peak memory of whoever starts a program
+    as the program's own, so this one has to stay small (its some 20 MiB are the least a row can
+    show)."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            code = 0
+        except SystemExit as stop:
+            print(stop, file=sys.stderr)
+            code = 1
+        except Exception as error:  # pylint: disable=broad-except
+            print(f"{what} failed: {error}", file=sys.stderr)
+            code = 1
+        sys.stderr.flush()
+        os._exit(code)
+    if os.waitpid(child, 0)[1] != 0:
+        sys.exit(1)
+
+
+def run(command, directory):
+    """Runs to the end; wall-clock seconds and peak memory of the process."""
+    with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as errors:
+        begin = time.perf_counter()
+        child = subprocess.Popen(command, cwd=directory, stdin=null, stdout=null, stderr=errors)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - begin
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != 0:
+            errors.seek(0)
+            sys.exit(f"{' '.join(map(str, command))}\nexited {child.returncode}: "
+                     f"{errors.read().decode(errors='replace').strip()}")
+    return Sample(seconds, usage.ru_maxrss)
+
+
+def verify(row, directory, instar_command, qemu_img):
+    if row.verify == "info":
+        def facts(command):
+            told = json.loads(subprocess.run(command + ["--output=json"], cwd=directory,
+                                             check=True, capture_output=True).stdout)
+            return {key: told.get(key) for key in ("format", "virtual-size", "cluster-size")}
+        mine, theirs = facts(instar_command), facts([qemu_img, *row.qemu])
+        if mine != theirs:
+            sys.exit(f"{row.name}: info says {mine}, qemu-img {theirs}")
+    elif row.verify == "output":
+        imitated = {**os.environ, "INSTAR_QEMU_VERSION": "7.2"}
+        texts = [subprocess.run(command, cwd=directory, env=imitated, check=True,
+                                capture_output=True).stdout
+                 for command in (instar_command, [qemu_img, *row.qemu])]
+        if row.qemu[0] == "map":  # where runs are cut is nobody's business
+            texts = [covered(json.loads(text)) for text in texts]
+        if texts[0] != texts[1]:
+            sys.exit(f"{row.name}: the output differs from qemu-img's")
+    elif row.verify == "raw":
+        subprocess.run(["cmp", "mixed.raw", row.output], cwd=directory, check=True)
+    elif row.verify != "none":
+        if row.verify != "vpc":
+            subprocess.run([qemu_img, "check", "-q", "-f", row.verify, row.output], cwd=directory,
+                           check=True)
+        subprocess.run([qemu_img, "compare", "-q", "-f", "raw", "-F", row.verify, "mixed.raw",
+                        row.output], cwd=directory, check=True)
+
+
+def covered(extents):
+    """Bytes by what a map says of them."""
+    total = {}
+    for extent in extents:
+        kind = (extent["depth"], extent["zero"], extent["data"])
+        total[kind] = total.get(kind, 0) + extent["length"]
+    return total
+
+
+class Side:
+    """The runs of one program."""
+
+    def __init__(self, command, row, directory):
+        self.command = command
+        self.output = directory / row.output if row.output else None
+        self.directory = directory
+        self.samples = []
+
+    def once(self):
+        if self.output:
+            self.output.unlink(missing_ok=True)
+        return run(self.command, self.directory)
+
+    def warm_up(self):
+        self.once()
+        self.written = self.output.stat().st_blocks * 512 if self.output else 0
+
+    def facts(self):
+        return {
+            "median_seconds": statistics.median(s.seconds for s in self.samples),
+            "seconds": [round(s.seconds, 6) for s in self.samples],
+            "peak_mib": round(max(s.peak_kib for s in self.samples) / 1024, 1),
+            "allocated_bytes": self.written,
+        }
+
+
+def measure(row, directory, instar, isolations, qemu_img, pairs, size):
+    """All programs in turn, again and again."""
+    theirs = Side([qemu_img, *row.qemu], row, directory)
+    mine = {isolation: Side([instar, row.instar[0], f"--isolation={isolation}", *row.instar[1:]],
+                            row, directory) for isolation in isolations}
+    theirs.warm_up()
+    for side in mine.values():
+        side.warm_up()
+        in_child(lambda command=side.command: verify(row, directory, command, qemu_img),
+                 "verifying")
+    bare = []
+    for _ in range(max(pairs, row.pairs)):
+        for side in (*mine.values(), theirs):
+            side.samples.append(side.once())
+        if row.moves_data:
+            (directory / row.output).unlink()
+            bare.append(bare_copy.seconds(directory / "mixed.raw", directory / row.output,
+                                          inputs.data_ranges(size)))
+    if row.output:
+        (directory / row.output).unlink(missing_ok=True)
+    result = {"row": row.name, "qemu_img": theirs.facts(),
+              "instar": {isolation: side.facts() for isolation, side in mine.items()}}
+    for told in result["instar"].values():
+        told["ratio"] = round(told["median_seconds"] / result["qemu_img"]["median_seconds"], 4)
+    if bare:
+        result["bare_copy"] = {"median_seconds": statistics.median(bare),
+                               "seconds": [round(s, 6) for s in bare]}
+    return result
