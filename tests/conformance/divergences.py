@@ -93,6 +93,8 @@ CASES = {
     "a data file that no feature bit tells of": Case(("info", "--output=json", "unused-data.qcow2"),
                                                      code=0),
     "a raw data file that is not there": Case(("info", "raw-without-data.qcow2")),
+    "a block beyond the end of a VHDX": Case(("info", "-f", "vhdx", "--output=json", "cut.vhdx"), code=0,
+                                             says='"virtual-size": 524288'),
     "check without the backing file": Case(("check", "no-base.qcow2"), code=0, says="No errors"),
     "check without the data file": Case(("check", "no-data.qcow2"), code=0, says="No errors"),
     # images written
@@ -143,6 +145,8 @@ def furnish(t):
     (template / "prose.raw").write_bytes(prose(1, 512 * KIB))
     qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", "prose.raw", "packed.qcow2")
     patched("damaged.qcow2", spoil, "packed.qcow2")
+    qemu_img("convert", "-f", "raw", "-O", "vhdx", "-o", "block_size=1M", "prose.raw", "whole.vhdx")
+    patched("cut.vhdx", lambda image: image.__delitem__(slice(-600_000, None)), "whole.vhdx")
     create("with-data.qcow2", "-o", "data_file=with.data")
     create("no-data.qcow2", "-o", "data_file=gone.data")
     patched("unused-data.qcow2", lambda image: clear_bit(image, FEATURES, 4), "with-data.qcow2")
