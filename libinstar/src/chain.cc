@@ -23,15 +23,16 @@ Result<std::unique_ptr<HostDevice>> OpenReferenced(Host& host, DeviceId parent,
   return OpenDevice(host, *id);
 }
 
-Result<FormatId> Probed(const HostDevice& device) {
+Result<FormatId> Probed(HostDevice& device) {
+  // Whoever opens the image reads its start again.
+  INSTAR_TRY(device.KeepHead());
   const auto probed = ProbeFormat(device);
   if (!probed) return std::unexpected(probed.error().On(device.id()));
   return *probed;
 }
 
 // The format a backing file is to be opened as. What the overlay states is final.
-Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay,
-                               const HostDevice& backing) {
+Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay, HostDevice& backing) {
   if (!reference.format_name.empty()) {
     const FormatId stated = FormatFromName(reference.format_name);
     if (stated != FormatId::kUnknown) return stated;

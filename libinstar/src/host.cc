@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace instar {
 
@@ -20,8 +21,19 @@ Status Named(Status status, DeviceId id) {
 
 }  // namespace
 
+Status HostDevice::KeepHead() {
+  std::vector<std::byte> head(kHeadBytes);
+  INSTAR_TRY(Read(0, head));
+  head_ = std::move(head);
+  return {};
+}
+
 Status HostDevice::Read(std::uint64_t offset, std::span<std::byte> out) const {
   if (out.empty()) return {};
+  if (offset < head_.size() && out.size() <= head_.size() - offset) {
+    std::ranges::copy(std::span(head_).subspan(offset, out.size()), out.begin());
+    return {};
+  }
   const ReadRequest request{.device = id_, .offset = offset, .out = out};
   return Named(host_->Read({&request, 1}), id_);
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
@@ -130,6 +131,10 @@ class HostDevice final : public TargetDevice {
 
   [[nodiscard]] DeviceId id() const override { return id_; }
   [[nodiscard]] std::uint64_t size_bytes() const override { return info_.size_bytes; }
+  // Reads the first kHeadBytes, out of which all later reads within them are served: for devices
+  // that nobody writes through this object.
+  Status KeepHead();
+  static constexpr std::size_t kHeadBytes = 4096;
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override;
   Status ReadAll(std::span<const ReadPiece> pieces) const override;
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
@@ -149,6 +154,7 @@ class HostDevice final : public TargetDevice {
   Host* host_;
   DeviceId id_;
   DeviceInfo info_;
+  std::vector<std::byte> head_;  // empty: not kept
 };
 
 }  // namespace instar
