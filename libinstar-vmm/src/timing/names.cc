@@ -38,6 +38,7 @@ const char* TimingPhaseName(TimingPhase phase) {
 }
 
 const char* TimingOperationName(std::size_t operation) {
+  if (operation >= kTimingOperations) return nullptr;
   switch (static_cast<instar_op>(operation)) {
     case INSTAR_OP_DEVICE_INFO:
       return "device_info";
