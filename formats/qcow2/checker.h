@@ -4,8 +4,8 @@
 // Clusters are counted in windows of kCheckWindowClusters: one pass over all tables counts the
 // references to the clusters of one window, then compares them with the refcounts on disk. So
 // memory is bounded whatever the size of the file (2 bytes a cluster of the window, and 2 bits),
-// and a file with fewer clusters than that, a disk of 1 TiB at 64 KiB, costs one pass. What can be told of an
-// entry by itself is told in the first pass.
+// and a file with fewer clusters than that, a disk of 1 TiB at 64 KiB, costs one pass. What can be
+// told of an entry by itself is told in the first pass.
 //
 // What counts as one corruption or leak is what qemu-img counts.
 // tests/unit/formats/qcow2/checker_test.cc and tests/conformance/check.py cover this file.
