@@ -41,6 +41,8 @@ CASES = {
         ("info", "-f", "vpc", "--output=json", "creator.vhd"), code=0, says='"virtual-size": 4194304'),
     "a table beyond the end": Case(("convert", "-O", "raw", "cut.qcow2", "out"),
                                    says="beyond the end"),
+    "a table for all of the disk": Case(("measure", "-O", "raw", "shared.qcow2"),
+                                        says="again and again"),
     "a VMDK extent marked RDONLY": Case(("info", "--output=json", "rdonly.vmdk"), code=0,
                                         says='"virtual-size": 65536'),
     "a VMDK extent of zeros": Case(("info", "--output=json", "zeros.vmdk"), code=0,
@@ -142,6 +144,10 @@ def furnish(t):
     (template / "short.qcow2").write_bytes(b"QFI\xfb")
 
     patched("cut.qcow2", lambda image: image.__delitem__(slice(4 * 64 * KIB, None)))
+    create("one-table.qcow2", "-o", "cluster_size=2M", size="8T")
+    t.qemu_io("template/one-table.qcow2", "write -z 0 2M")
+    patched("shared.qcow2", share_table, "one-table.qcow2")
+    (template / "one-table.qcow2").unlink()
     (template / "prose.raw").write_bytes(prose(1, 512 * KIB))
     qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", "prose.raw", "packed.qcow2")
     patched("damaged.qcow2", spoil, "packed.qcow2")
@@ -164,6 +170,12 @@ def furnish(t):
     (t.dir / "unit.bin").write_bytes(prose(2, 64 * KIB))
     t.qemu_io("template/mixed.qcow2", f"write -c -s {t.dir}/unit.bin 64k 64k")
     return template
+
+
+def share_table(image):
+    entries, place = struct.unpack_from(">IQ", image, 36)
+    table, = struct.unpack_from(">Q", image, place)
+    image[place: place + 8 * entries] = struct.pack(">Q", table & ~(1 << 63)) * entries
 
 
 def set_bit(image, at, bit):
