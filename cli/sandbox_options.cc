@@ -168,7 +168,9 @@ std::string ApplyConfiguration(const std::string& path, SandboxSettings& setting
   return {};
 }
 
+// Under qemu-img's name nothing is said that qemu-img would not say.
 void AnnounceFallback() {
+  if (ProgramName() == "qemu-img") return;
   PrintError(
       "KVM is not available: parsing in a sandboxed process instead ('instar doctor' says why, "
       "--isolation=kvm refuses this)");

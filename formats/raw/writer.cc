@@ -1,5 +1,8 @@
 #include "formats/raw/writer.h"
 
+#include <algorithm>
+#include <array>
+#include <span>
 #include <string_view>
 
 #include "formats/base/checked.h"
@@ -9,7 +12,8 @@
 namespace instar::raw {
 namespace {
 
-constexpr std::uint64_t kMaxVirtualBytes = (std::uint64_t{1} << 63) - 512;
+constexpr std::uint64_t kSectorBytes = 512;
+constexpr std::uint64_t kMaxVirtualBytes = (std::uint64_t{1} << 63) - kSectorBytes;
 
 Result<Preallocation> ReadOptions(std::string_view list) {
   if (const auto checked = CheckCreateOptions(FormatId::kRaw, list); !checked) {
@@ -34,7 +38,7 @@ Result<std::uint64_t> DiskBytes(const CreateOptions& options) {
     return OverLimit("a virtual disk of {0} bytes is too large; the most is {1}",
                      options.virtual_size_bytes, kMaxVirtualBytes);
   }
-  return DivideRoundUp(options.virtual_size_bytes, 512) * 512;
+  return DivideRoundUp(options.virtual_size_bytes, kSectorBytes) * kSectorBytes;
 }
 
 Status CheckHolds(std::uint64_t target_bytes, std::uint64_t bytes) {
@@ -69,11 +73,30 @@ Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) 
 
 Status Writer::Begin() {
   if (keep_ || target_->appends_only()) return {};
-  if (!target_->fresh_reads_zero()) return CheckHolds(target_->size_bytes(), size_bytes_);
+  if (!target_->fresh_reads_zero()) return BeginOnDevice();
   // A size that the target cannot have is found out before what it holds is gone.
   INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
   INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
   return target_->Resize(size_bytes_, preallocation_);
+}
+
+Status Writer::BeginOnDevice() {
+  if (preallocation_ != Preallocation::kOff) {
+    return Unsupported("the storage of a device cannot be preallocated");
+  }
+  const std::uint64_t device_bytes = target_->size_bytes();
+  INSTAR_TRY(CheckHolds(device_bytes, size_bytes_));
+  // What stood there before must not decide what the disk is taken for: formats are known by the
+  // first sector, and a fixed VHD by the last.
+  INSTAR_TRY(target_->Zero(0, std::min(size_bytes_, kSectorBytes)));
+  constexpr std::string_view kVhdFooter = "conectix";
+  if (device_bytes < kSectorBytes) return {};
+  std::array<std::byte, kVhdFooter.size()> last{};
+  INSTAR_TRY(target_->Read(device_bytes - kSectorBytes, last));
+  if (std::ranges::equal(last, std::as_bytes(std::span(kVhdFooter)))) {
+    return target_->Zero(device_bytes - kSectorBytes, kSectorBytes);
+  }
+  return {};
 }
 
 Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {

@@ -29,6 +29,7 @@ class Writer final : public ImageWriter {
   Status Finish() override;
 
  private:
+  Status BeginOnDevice();
   Writer(TargetDevice& target, std::uint64_t size_bytes, Preallocation preallocation)
       : target_(&target), size_bytes_(size_bytes), preallocation_(preallocation) {}
 

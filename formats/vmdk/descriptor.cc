@@ -153,10 +153,18 @@ Result<std::vector<ExtentLine>> ParseExtents(std::string_view text) {
   text = text.substr(0, text.find('\0'));
   std::vector<ExtentLine> extents;
   std::uint64_t sectors = 0;
+  bool goes_on = false;  // behind the extents
   while (!text.empty()) {
     std::string_view line = NextLine(text);
+    const std::string_view whole = line;
     const auto access = AccessFrom(NextWord(line));
-    if (!access) continue;
+    if (!access) {
+      if (whole.starts_with("ddb.")) goes_on = true;
+      if (whole.empty() || whole.starts_with('#') || whole.contains('=')) continue;
+      return MakeTextError(ErrorCode::kCorrupt,
+                           "a line of the descriptor is neither an extent nor a setting: '{t}'",
+                           whole);
+    }
     if (extents.size() == kMaxExtents) {
       return OverLimit("the descriptor lists more than {0} extents", kMaxExtents);
     }
@@ -167,6 +175,8 @@ Result<std::vector<ExtentLine>> ParseExtents(std::string_view text) {
     }
     extents.push_back(extent);
   }
+  // A descriptor that was cut short must not pass for that of an empty disk.
+  if (extents.empty() && !goes_on) return Corrupt("the descriptor lists no extents");
   return extents;
 }
 

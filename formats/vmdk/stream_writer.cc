@@ -68,6 +68,11 @@ Status StreamWriter::Append(std::span<const std::byte> bytes) {
 }
 
 Status StreamWriter::Begin() {
+  if (!target_->fresh_reads_zero() && !target_->appends_only()) {
+    return Unsupported(
+        "a streamOptimized image ends where its file ends, so it cannot be written to a device or "
+        "into a file that is kept");
+  }
   if (target_->fresh_reads_zero()) INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
   // One write, so that the file grows from its start to its end.
   std::vector<std::byte> head(kFirstGrainSector * kSectorBytes);

@@ -32,6 +32,9 @@ Status CheckFiles(const WriterOptions& parsed, const CreateOptions& options,
 
 Result<std::unique_ptr<ImageWriter>> CreateWriter(const CreateOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(WriterOptions parsed, WriterOptions::From(options));
+  if (options.compress && parsed.flat()) {
+    return InvalidArgument("flat extents cannot be compressed");
+  }
   INSTAR_TRY(CheckFiles(parsed, options, DescriptorText(parsed)));
   if (parsed.streamed()) {
     INSTAR_ASSIGN_OR_RETURN(auto writer, StreamWriter::Create(std::move(parsed), options));

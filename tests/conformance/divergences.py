@@ -76,6 +76,14 @@ CASES = {
     "a target whose driver is not stated": Case(
         ("convert", "-n", "--target-image-opts", "plain.qcow2", "file.filename=zeros.raw"),
         says="must be stated"),
+    "a base named with its protocol": Case(
+        ("create", "-q", "-f", "qcow2", "-b", "file:plain.qcow2", "-F", "qcow2", "new", "1M"),
+        says="without 'file:'"),
+    "a sparse VMDK of more than 1 PiB": Case(("create", "-q", "-f", "vmdk", "new", "2P"),
+                                             says="1125899906842624"),
+    "the last block of a fixed VHDX": Case(
+        ("convert", "-f", "raw", "-O", "vhdx", "-o", "subformat=fixed,block_state_zero=off",
+         "prose.raw", "out"), code=0),
     "repairing": Case(("check", "-r", "all", "plain.qcow2"), says="not available"),
     "the options of a format that is measured for": Case(
         ("measure", "--size", "1M", "-o", "help"), code=0, says="preallocation"),

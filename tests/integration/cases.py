@@ -1,10 +1,11 @@
 """All integration groups."""
 
-from integration import (command_line, documents, huge, locks, outputs, pipes, sharing, signals,
-                         watchdog)
+from integration import (command_line, devices, documents, huge, locks, outputs, pipes, sharing,
+                         shortened, signals, watchdog)
 
 
 def groups():
-    return [*command_line.groups(), *documents.groups(), *outputs.groups(), *huge.groups(),
-            *locks.groups(), *pipes.groups(), *sharing.groups(), *signals.groups(),
+    return [*command_line.groups(), *devices.groups(), *documents.groups(), *outputs.groups(), *huge.groups(),
+            *locks.groups(), *pipes.groups(), *sharing.groups(), *shortened.groups(),
+            *signals.groups(),
             *watchdog.groups()]

@@ -143,6 +143,19 @@ std::string Broker::Impl::host_failure() const {
   return failure_;
 }
 
+absl::Status Broker::Impl::CheckSources() const {
+  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
+    const Device& source = *devices_.Find(DeviceId{i});
+    if (source.writable || source.is_stream() || source.force_share) continue;
+    if (const std::uint64_t bytes = source.SizeBytes(); bytes < source.bytes_at_open) {
+      return absl::DataLossError(
+          absl::StrFormat("%s became shorter while it was read, from %d bytes to %d",
+                          PrintableText(source.path), source.bytes_at_open, bytes));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<ReportValue>> Broker::Impl::TakeReports() {
   const std::lock_guard lock(report_mutex_);
   auto reports = report_.Take();
@@ -197,6 +210,7 @@ std::uint64_t Broker::progress_mark() const { return impl_->progress_mark(); }
 const char* Broker::violation() const { return impl_->violation(); }
 DeviceRecord Broker::device(DeviceId id) const { return impl_->device(id); }
 std::string Broker::host_failure() const { return impl_->host_failure(); }
+absl::Status Broker::CheckSources() const { return impl_->CheckSources(); }
 absl::StatusOr<std::vector<ReportValue>> Broker::TakeReports() { return impl_->TakeReports(); }
 absl::Status Broker::Commit() { return impl_->Commit(); }
 void Broker::Discard() { impl_->Discard(); }

@@ -99,6 +99,10 @@ class Broker final : public CallHandler {
   // empty: more exact than the guest's own words for errors the host caused.
   [[nodiscard]] std::string host_failure() const;
 
+  // Whether all files that were only read are as long as when they were opened. What is missing of
+  // one that became shorter was read as zeros.
+  [[nodiscard]] absl::Status CheckSources() const;
+
   // The top-level objects the guest reported, validated. Error if what it emitted is malformed or
   // incomplete.
   absl::StatusOr<std::vector<ReportValue>> TakeReports();

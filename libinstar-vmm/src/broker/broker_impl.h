@@ -45,6 +45,7 @@ class Broker::Impl {
   [[nodiscard]] JailNeeds jail_needs() const;
   [[nodiscard]] DeviceRecord device(DeviceId id) const;
   [[nodiscard]] std::string host_failure() const;
+  [[nodiscard]] absl::Status CheckSources() const;
   absl::StatusOr<std::vector<ReportValue>> TakeReports();
   absl::Status Commit();
   void Discard() { created_.Remove(); }

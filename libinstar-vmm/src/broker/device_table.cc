@@ -21,6 +21,7 @@ std::uint64_t Device::AllocatedBytes() const {
 std::optional<DeviceId> DeviceTable::Add(std::unique_ptr<Device> device) {
   const std::uint32_t index = count();
   if (index == slots_.size()) return std::nullopt;
+  if (!device->writable && !device->is_stream()) device->bytes_at_open = device->SizeBytes();
   slots_[index] = std::move(device);
   count_.store(index + 1, std::memory_order_release);
   return DeviceId{index};

@@ -70,7 +70,8 @@ struct Device {
   bool force_share = false;
   CacheMode cache = CacheMode::kWriteback;
   std::uint64_t block_device_bytes = 0;
-  DeviceId parent = kNoDevice;  // the image that named it
+  std::uint64_t bytes_at_open = 0;  // of a source that is a file
+  DeviceId parent = kNoDevice;      // the image that named it
   ReferenceLocation location;
   std::atomic<std::uint64_t> reached{0};  // highest offset written
 

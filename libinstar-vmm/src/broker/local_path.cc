@@ -33,6 +33,12 @@ absl::StatusOr<std::string> LocalPath(const std::string& name) {
                                                     PrintableText(name.substr(0, name.find(':')))));
 }
 
+absl::Status CheckStoredName(const std::string& name) {
+  if (!name.starts_with("file:")) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "Could not open '%s': an image names its backing file without 'file:'", PrintableText(name)));
+}
+
 std::string_view DirectoryPart(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash + 1);

@@ -18,6 +18,10 @@ namespace instar::vmm {
 // refused.
 absl::StatusOr<std::string> LocalPath(const std::string& name);
 
+// OK if an image may name its backing file so: what is stored is read by the rules of references,
+// which know no "file:".
+absl::Status CheckStoredName(const std::string& name);
+
 // "a/b/" of "a/b/c", empty of "c": what precedes the file's own name.
 [[nodiscard]] std::string_view DirectoryPart(std::string_view path);
 

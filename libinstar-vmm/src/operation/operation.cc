@@ -142,6 +142,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
     (*executor).release();
   }
   if (absl::Status status = Judge(broker, options, outcome); !status.ok()) return status;
+  if (absl::Status status = broker.CheckSources(); !status.ok()) return status;
   return isolation;
 }
 

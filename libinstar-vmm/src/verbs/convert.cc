@@ -75,6 +75,7 @@ absl::Status KeepStreams(Broker& broker, const ConvertOptions& options, const Ta
 absl::Status OpenBacking(Broker& broker, const ConvertOptions& options, const TargetPlan& plan,
                          Devices& devices) {
   if (plan.backing_name.empty() || options.keep_target) return absl::OkStatus();
+  if (absl::Status status = CheckStoredName(plan.backing_name); !status.ok()) return status;
   // The name goes into the target, so it means what it will mean there.
   const auto device = broker.OpenSource(CombinePath(options.target, plan.backing_name),
                                         {.force_share = options.force_share});

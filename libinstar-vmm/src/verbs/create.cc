@@ -72,7 +72,7 @@ absl::Status CheckBacking(const CreateOptions& options, const Plan& plan) {
   if (FormatFromName(plan.backing_format) == FormatId::kUnknown) {
     return Invalid(absl::StrCat("Unknown driver '", PrintableText(plan.backing_format), "'"));
   }
-  return absl::OkStatus();
+  return options.check_backing ? CheckStoredName(plan.backing_name) : absl::OkStatus();
 }
 
 // The path that the backing file's name will mean in the new image.

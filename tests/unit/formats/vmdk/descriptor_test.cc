@@ -71,6 +71,26 @@ TEST(VmdkExtents, ThatMakeNoSenseAreCorrupt) {
   }
 }
 
+TEST(VmdkExtents, ALineThatIsNothingKnownIsCorrupt) {
+  for (const char* line : {"rw 2048 flat \"a\" 0", "RX 1 ZERO", "R", "# c\nRW 1 ZERO\nRDO"}) {
+    const auto found = ParseExtents(line);
+    ASSERT_FALSE(found) << line;
+    EXPECT_EQ(found.error().code, ErrorCode::kCorrupt) << line;
+  }
+}
+
+TEST(VmdkExtents, ThatAreMissingAreCorruptUnlessWhatFollowsThemIsThere) {
+  for (const char* text :
+       {"", "# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\n"}) {
+    const auto found = ParseExtents(text);
+    ASSERT_FALSE(found) << text;
+    EXPECT_EQ(found.error().code, ErrorCode::kCorrupt);
+  }
+  const auto none = ParseExtents("version=1\n# Extent description\n\nddb.adapterType = \"ide\"\n");
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->empty());
+}
+
 TEST(VmdkExtents, AreBounded) {
   std::string text;
   for (std::uint64_t i = 0; i <= kMaxExtents; ++i) text += "RW 1 ZERO\n";

@@ -356,12 +356,17 @@ TEST_F(BrokerRequests, AFullDiskIsToldInWords) {
   EXPECT_EQ(system(("umount " + point).c_str()), 0);
 }
 
-TEST_F(BrokerRequests, ASourceCutShortWhileItIsReadGivesZeros) {
+TEST_F(BrokerRequests, ASourceCutShortWhileItIsReadIsNoticed) {
   const DeviceId source = Source(std::string(10'000, 'a'));
+  EXPECT_TRUE(broker_.CheckSources().ok());
   ASSERT_EQ(truncate((directory_ / "source").c_str(), 5), 0);
   std::string text;
   ASSERT_EQ(guest_.Read(source, 0, 10, &text).result, 0);
   EXPECT_EQ(text, std::string("aaaaa\0\0\0\0\0", 10));
+  const absl::Status noticed = broker_.CheckSources();
+  EXPECT_EQ(noticed.code(), absl::StatusCode::kDataLoss);
+  EXPECT_NE(noticed.message().find("became shorter while it was read, from 10000 bytes to 5"),
+            std::string::npos);
 }
 
 }  // namespace
