@@ -66,6 +66,12 @@ CASES = {
     "a secret for an image that is not encrypted": Case(
         ("check", "--image-opts", "driver=qcow2,file.filename=plain.qcow2,encrypt.key-secret=x"),
         says="encrypt"),
+    "-U over an option that says otherwise": Case(
+        ("info", "-U", "--image-opts", "driver=qcow2,file.filename=plain.qcow2,force-share=off"),
+        code=0),
+    "the size of a cache that is not there": Case(
+        ("info", "--image-opts", "driver=qcow2,file.filename=plain.qcow2,l2-cache-entry-size=1000"),
+        code=0),
     "a number for a driver": Case(
         ("info", 'json:{"driver": 1, "file.filename": "plain.qcow2"}'), says="must be a string"),
     "a file as a device": Case(

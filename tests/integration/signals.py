@@ -9,15 +9,16 @@ from harness import Group, clean_environment, poll_until, tree, wait_for_exit
 
 
 def default_signals():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class Running:
     """A process that is looked at while it runs, and killed at the latest when the test is over."""
 
     def __init__(self, argv, cwd):
-        # A shell starts what it puts into the background with SIGINT ignored, and this with it.
+        # A shell starts what it puts into the background with signals ignored, and this with it.
         self.process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL,
                                         preexec_fn=default_signals,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

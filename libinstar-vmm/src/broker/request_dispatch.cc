@@ -350,8 +350,7 @@ CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   std::uint64_t left = request.max_length;
   std::uint64_t count = 0;
   while (left != 0 && (count + 1) * sizeof(instar_run) <= request.reply.size()) {
-    const RunOfFile found = (*device)->block_device ? RunOfFile{.length = left, .hole = false}
-                                                    : FindRun((*device)->fd.get(), offset, left);
+    const RunOfFile found = (*device)->FindRun(offset, left);
     const instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
     std::memcpy(request.reply.data() + count * sizeof(run), &run, sizeof(run));
     offset += found.length;

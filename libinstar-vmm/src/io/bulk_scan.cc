@@ -64,7 +64,7 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
   while (length > 0) {
     std::uint64_t piece = std::min<std::uint64_t>(length, kPieceBytes);
     if (file.stable) {
-      const RunOfFile run = runs_.Find(file.key, file.io.fd, offset, length);
+      const RunOfFile run = runs_.Find(file.key, file.io.fd, file.long_data, offset, length);
       if (run.hole) {
         scanner.Zeros(run.length);
         offset += run.length;

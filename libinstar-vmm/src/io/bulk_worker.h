@@ -31,6 +31,7 @@ struct BulkFile {
   std::uint32_t key = 0;  // tells files apart; unique within the broker
   bool stable = false;    // this run does not write it: what was read of it may be kept
   std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
+  LongDataRun* long_data = nullptr;               // of the file, if it is stable
   InputStream* input = nullptr;  // instead of a file: only what it has at hand can be copied
 };
 

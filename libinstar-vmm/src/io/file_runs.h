@@ -3,6 +3,7 @@
 #define LIBINSTAR_VMM_SRC_IO_FILE_RUNS_H_
 
 #include <cstdint>
+#include <mutex>
 
 namespace instar::vmm {
 
@@ -15,6 +16,20 @@ struct RunOfFile {
 // end of the file is a hole. A file that cannot tell (device nodes, some file systems) is data.
 RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length);
 
+// Remembers where a file that nobody changes meanwhile has a long run of data, for all who ask:
+// some file systems walk over every page to find its end. Thread-safe.
+class LongDataRun {
+ public:
+  // As FindRun.
+  RunOfFile Find(int fd, std::uint64_t offset, std::uint64_t max_length);
+
+ private:
+  static constexpr std::uint64_t kLong = std::uint64_t{8} << 20;
+  std::mutex mutex_;
+  std::uint64_t start_ = 0;
+  std::uint64_t end_ = 0;
+};
+
 // Remembers the last run found, for one worker that goes through a file in small steps: a seek
 // costs as much as copying some KiB, so there is one per run and not one per step. A file of many
 // short runs is not asked at each of them: after a run shorter than kShortRun, the next kPatience
@@ -24,8 +39,10 @@ class RunMemory {
   static constexpr std::uint64_t kShortRun = std::uint64_t{64} << 10;
   static constexpr std::uint64_t kPatience = std::uint64_t{1} << 20;
 
-  // As FindRun, for a file that nobody changes meanwhile. `key` tells files apart.
-  RunOfFile Find(std::uint32_t key, int fd, std::uint64_t offset, std::uint64_t max_length);
+  // As FindRun, for a file that nobody changes meanwhile. `key` tells files apart; `shared` is that
+  // of the file, or null.
+  RunOfFile Find(std::uint32_t key, int fd, LongDataRun* shared, std::uint64_t offset,
+                 std::uint64_t max_length);
   void Forget() { end_ = start_ = 0; }
 
  private:

@@ -83,12 +83,32 @@ TEST_F(FileZeroing, AFileThatCannotTellItsHolesIsData) {
 TEST_F(FileZeroing, RunMemorySeeksAgainOnlyBeyondARun) {
   ASSERT_EQ(ftruncate(file_.fd, 10 << 20), 0);
   RunMemory memory;
-  EXPECT_FALSE(memory.Find(0, file_.fd, 0, 4096).hole);
-  EXPECT_TRUE(memory.Find(0, file_.fd, 5 << 20, 4096).hole);
+  EXPECT_FALSE(memory.Find(0, file_.fd, nullptr, 0, 4096).hole);
+  EXPECT_TRUE(memory.Find(0, file_.fd, nullptr, 5 << 20, 4096).hole);
   // Were it asked again, it would say data.
   ASSERT_EQ(pwrite(file_.fd, "x", 1, 6 << 20), 1);
-  EXPECT_TRUE(memory.Find(0, file_.fd, 6 << 20, 4096).hole);
-  EXPECT_FALSE(memory.Find(1, file_.fd, 6 << 20, 4096).hole);
+  EXPECT_TRUE(memory.Find(0, file_.fd, nullptr, 6 << 20, 4096).hole);
+  EXPECT_FALSE(memory.Find(1, file_.fd, nullptr, 6 << 20, 4096).hole);
+}
+
+TEST_F(FileZeroing, ALongRunOfDataIsRememberedForAll) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const std::string data(9 * kMiB, 'x');
+  ASSERT_EQ(pwrite(file_.fd, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
+  ASSERT_EQ(ftruncate(file_.fd, 20 * kMiB), 0);
+  LongDataRun shared;
+  EXPECT_EQ(shared.Find(file_.fd, 0, kMiB).length, kMiB);
+  EXPECT_TRUE(shared.Find(file_.fd, 12 * kMiB, kMiB).hole);
+  // Were it asked again, it would say that there is a hole.
+  DiscardRange(file_, 4 * kMiB, kMiB);
+  RunMemory memory;
+  for (const std::uint64_t at : {0 * kMiB, 4 * kMiB, 8 * kMiB}) {
+    EXPECT_FALSE(shared.Find(file_.fd, at, kMiB).hole) << at;
+    EXPECT_FALSE(memory.Find(0, file_.fd, &shared, at, kMiB).hole) << at;
+  }
+  EXPECT_EQ(shared.Find(file_.fd, 8 * kMiB, 5 * kMiB).length, kMiB);
+  // What is short is not remembered, nor are holes.
+  EXPECT_TRUE(LongDataRun().Find(file_.fd, 4 * kMiB, 7).hole);
 }
 
 }  // namespace
