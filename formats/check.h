@@ -12,6 +12,7 @@
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
 #include "formats/base/image_reader.h"
+#include "formats/base/workers.h"
 
 namespace instar {
 
@@ -53,6 +54,9 @@ struct CheckOptions {
   const BlockDevice* device = nullptr;
   const ImageReader* reader = nullptr;  // opened on `device`, its files attached
   FindingSink* findings = nullptr;
+  // What a large check is shared out to; null: none but the caller. What is found, and the order in
+  // which it is told, does not depend on it. `device` is read by all, `findings` told by the caller.
+  Workers* workers = nullptr;
 };
 
 // Checks the image by the rules of reader->format(). kUnsupported for formats without a check

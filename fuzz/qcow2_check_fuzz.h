@@ -20,7 +20,7 @@ inline Result<CheckCounts> CheckInput(std::span<const std::byte> input,
   if (!reader) return std::unexpected(reader.error());
   CountingSink sink;
   const CheckOptions options{.device = &file, .reader = reader->get(), .findings = &sink};
-  const auto counts = qcow2::Check(options, window_clusters);
+  const auto counts = qcow2::Check(options, {.window_clusters = window_clusters});
   if (!counts) return counts;
   Require(counts->corruptions == sink.of(FindingKind::kCorruption), "corruptions are told");
   Require(counts->leaks == sink.of(FindingKind::kLeak), "leaks are told");

@@ -1,6 +1,8 @@
 #include "formats/qcow2/checker.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <optional>
 #include <span>
 #include <vector>
@@ -15,7 +17,9 @@
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/header_extensions.h"
 #include "formats/qcow2/l2_entry.h"
+#include "formats/qcow2/ordinary_tables.h"
 #include "formats/qcow2/refcount.h"
+#include "formats/qcow2/refcount_ranges.h"
 #include "formats/qcow2/reference_counts.h"
 #include "formats/qcow2/snapshot_table.h"
 
@@ -25,33 +29,44 @@ namespace {
 constexpr std::uint64_t kL1Reserved = 0x7F000000000001FF;
 constexpr std::uint64_t kL2Reserved = 0x3F000000000001FE;  // of standard entries
 constexpr std::uint64_t kSectorBytes = 512;
-constexpr std::uint64_t kPieceBytes = 1 << 20;  // of tables, read at a time
-constexpr std::size_t kMaxTables = 1024;        // the same
+constexpr std::size_t kMaxTables = 1024;  // read at a time
+constexpr std::uint64_t kAllPieces = 8;   // pieces of tables held by all workers together
+
+// Bytes of tables that each worker reads at a time.
+std::uint64_t AheadBytes(const Workers* workers, std::uint64_t piece_bytes) {
+  if (workers == nullptr) return piece_bytes;
+  const std::uint64_t share = piece_bytes * kAllPieces / std::bit_ceil(workers->count());
+  return std::clamp<std::uint64_t>(share, 512, piece_bytes);
+}
 
 class Checker {
  public:
   Checker(const CheckOptions& options, const Header& header, HeaderExtensions extensions,
-          std::uint64_t window_clusters)
+          const CheckPortions& portions)
       : device_(*options.device),
         sink_(*options.findings),
         header_(header),
         extensions_(std::move(extensions)),
-        window_clusters_(window_clusters),
+        window_clusters_(portions.window_clusters),
+        piece_bytes_(portions.piece_bytes),
+        workers_{.workers = options.workers,
+                 .ahead_bytes = AheadBytes(options.workers, piece_bytes_)},
         cluster_bytes_(header.cluster_bytes()),
         most_references_(MaxRefcount(header.refcount_order)),
         clusters_(DivideRoundUp(device_.size_bytes(), header.cluster_bytes())),
-        whole_bytes_(AlignDown(device_.size_bytes(), header.cluster_bytes())),
-        disk_(device_, header, kPieceBytes),
+        disk_(device_, header, piece_bytes_),
         elsewhere_(device_, header, 0),
-        l1_(device_, kPieceBytes),
+        l1_(device_, piece_bytes_),
         l2_(device_),
-        table_(device_, kPieceBytes) {}
+        table_(device_, piece_bytes_),
+        tables_(device_, header_, counts_, options.workers,
+                AheadBytes(options.workers, piece_bytes_)) {}
 
   Result<CheckCounts> Run() {
     // A reference may reach into the cluster behind the last one, which is then counted as well.
     for (std::uint64_t first = 0; first == 0 || first < clusters_; first += window_clusters_) {
       first_pass_ = first == 0;
-      INSTAR_TRY(counts_.Open(first, std::min(first + window_clusters_, clusters_ + 1), disk_));
+      INSTAR_TRY(OpenWindow(first, std::min(first + window_clusters_, clusters_ + 1)));
       INSTAR_TRY(CountReferences());
       INSTAR_TRY(CompareRefcounts());
     }
@@ -67,6 +82,7 @@ class Checker {
  private:
   template <typename... Numbers>
   void Found(FindingKind kind, const char* message, Numbers... numbers) {
+    if (out_of_order_) return;
     switch (kind) {
       case FindingKind::kCorruption:
         ++result_.corruptions;
@@ -80,6 +96,8 @@ class Checker {
       case FindingKind::kWarning:
         break;
     }
+    if (++found_ <= told_) return;
+    told_ = found_;
     sink_.Add({.kind = kind, .message = message, .numbers = {std::uint64_t{numbers}...}});
   }
   // A corruption that shows in an entry itself: told once, whatever the number of passes.
@@ -88,9 +106,18 @@ class Checker {
     if (first_pass_) Found(FindingKind::kCorruption, message, numbers...);
   }
 
+  Status OpenWindow(std::uint64_t first, std::uint64_t end) {
+    counts_.Open(first, end);
+    return workers_.ForEachRange(
+        device_, header_, first, end,
+        [&](std::uint64_t from, std::uint64_t to, DiskRefcounts& disk, unsigned) {
+          return counts_.Prepare(from, to, disk).has_value();
+        },
+        [&](std::uint64_t from, std::uint64_t to) { return counts_.Prepare(from, to, disk_); });
+  }
+
   Status CountReferences() {
-    Refer(0, cluster_bytes_);
-    INSTAR_TRY(WalkL1(header_.l1_table_offset, header_.l1_entries, /*active=*/true));
+    INSTAR_TRY(WalkActiveDisk());
     INSTAR_TRY(WalkSnapshots());
     if (header_.crypt_method == kCryptLuks && extensions_.encryption) {
       Refer(extensions_.encryption->offset, extensions_.encryption->length_bytes);
@@ -99,6 +126,40 @@ class Checker {
     Refer(header_.refcount_table_offset,
           std::uint64_t{header_.refcount_table_clusters} << header_.cluster_bits);
     return WalkRefcountBlocks();
+  }
+
+  // The header's cluster and all that the active L1 table leads to. Where tables were counted ahead
+  // of their turn, a cluster may reach the most references too early. That is the one thing found
+  // that depends on the order; then the walk is made again, in order, and what was told already, by
+  // then the same, is not told again.
+  Status WalkActiveDisk() {
+    const CheckCounts result = result_;
+    const std::uint64_t found = found_;
+    const std::uint64_t clusters = clusters_;
+    const auto walk = [&] {
+      tables_.Begin();
+      Refer(0, cluster_bytes_);
+      return WalkL1(header_.l1_table_offset, header_.l1_entries, /*active=*/true);
+    };
+    ahead_ = true;
+    const Status walked = walk();
+    ahead_ = false;
+    if (!out_of_order_) {
+      INSTAR_TRY(walked);
+    } else {
+      out_of_order_ = false;
+      result_ = result;
+      found_ = found;
+      clusters_ = clusters;
+      if (first_pass_) allocated_ = fragmented_ = compressed_ = 0;
+      counts_.Clear();
+      INSTAR_TRY(walk());
+    }
+    if (first_pass_) {
+      allocated_ += tables_.allocated();
+      fragmented_ += tables_.fragmented();
+    }
+    return {};
   }
 
   // Counts a reference to every cluster that [offset, offset + bytes) touches. The last cluster of
@@ -118,6 +179,10 @@ class Checker {
     for (std::uint64_t cluster = std::max(first, counts_.first());
          cluster <= last && cluster < counts_.end(); ++cluster) {
       if (!counts_.Add(cluster, most_references_)) {
+        if (ahead_ && tables_.any_ahead()) {
+          out_of_order_ = true;
+          return;
+        }
         Found(FindingKind::kCorruption,
               "the cluster at {0x} has more references than a refcount can hold ({1})",
               cluster << header_.cluster_bits, most_references_);
@@ -145,13 +210,15 @@ class Checker {
 
   Status WalkL1(std::uint64_t offset, std::uint64_t entries, bool active) {
     Refer(offset, entries * kTableEntryBytes);
-    constexpr std::uint64_t kEntries = kPieceBytes / kTableEntryBytes;
-    for (std::uint64_t first = 0; first < entries; first += kEntries) {
-      const std::uint64_t count = std::min(kEntries, entries - first);
+    const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
+    for (std::uint64_t first = 0; first < entries; first += most) {
+      const std::uint64_t count = std::min(most, entries - first);
       const std::uint64_t at = offset + first * kTableEntryBytes;
       if (at >= device_.size_bytes()) break;  // reads as zeros
-      INSTAR_ASSIGN_OR_RETURN(const auto piece, l1_.View(at, count * kTableEntryBytes));
-      for (std::uint64_t i = 0; i < count; ++i) {
+      INSTAR_ASSIGN_OR_RETURN(const auto piece,
+                              l1_.View(at, count * kTableEntryBytes, count * kTableEntryBytes));
+      if (ahead_) INSTAR_TRY(tables_.CountAhead(piece));
+      for (std::uint64_t i = 0; i < count && !out_of_order_; ++i) {
         const std::uint64_t entry = LoadBe64(piece, i * kTableEntryBytes);
         if (entry == 0) continue;
         INSTAR_TRY(VisitL1Entry(entry, piece, i, active));
@@ -175,13 +242,14 @@ class Checker {
                              entry));
     }
     if (table >= device_.size_bytes()) return {};  // reads as zeros
+    if (ahead_ && tables_.Counted(index)) return {};
     const ByteRange range{.offset = table, .length_bytes = cluster_bytes_};
     auto held = l2_.Find(range);
     if (!held) {
       ListTables(piece, index);
       INSTAR_ASSIGN_OR_RETURN(held, l2_.Fetch(wanted_));
     }
-    return VisitTable(*held, active);
+    return active && tables_.Count(*held) ? Status() : VisitTable(*held, active);
   }
 
   // Lists in wanted_ the L2 table of L1 entry `index` of `piece` and those that come next.
@@ -192,7 +260,8 @@ class Checker {
       const std::uint64_t entry = LoadBe64(piece, index * kTableEntryBytes);
       const std::uint64_t table = L2TableOffset(entry);
       if (entry == 0 || table >= device_.size_bytes()) continue;
-      if (bytes != 0 && bytes + cluster_bytes_ > kPieceBytes) break;
+      if (ahead_ && tables_.Counted(index)) continue;
+      if (bytes != 0 && bytes + cluster_bytes_ > piece_bytes_) break;
       wanted_.push_back({.offset = table, .length_bytes = cluster_bytes_});
       bytes += cluster_bytes_;
     }
@@ -206,26 +275,10 @@ class Checker {
       const std::uint64_t entry = LoadBe64(entries, at);
       const std::uint64_t bitmap = extended ? LoadBe64(entries, at + kTableEntryBytes) : 0;
       if (entry == 0 && bitmap == 0) continue;
-      if (active && !extended && VisitOrdinary(entry)) continue;
       INSTAR_TRY(IsCompressed(entry) ? VisitCompressed(entry, bitmap, active)
                                      : VisitStandard(entry, bitmap, active));
     }
     return {};
-  }
-
-  // What nearly all entries of an active disk are, and so gone by as fast as can be: a cluster of
-  // the file that nothing else refers to, or that another window has. False, and nothing is
-  // counted, if it is not that.
-  bool VisitOrdinary(std::uint64_t entry) {
-    const std::uint64_t offset = HostOffset(entry);
-    if (entry != (offset | kCopied) || offset % cluster_bytes_ != 0 || offset >= whole_bytes_ ||
-        header_.has_data_file()) {
-      return false;
-    }
-    const std::uint64_t cluster = offset >> header_.cluster_bits;
-    if (counts_.Holds(cluster) && !counts_.AddOnly(cluster)) return false;
-    if (first_pass_) CountAllocated(offset);
-    return true;
   }
 
   void CountAllocated(std::uint64_t offset) {
@@ -354,12 +407,13 @@ class Checker {
   Status WalkBitmap(const BitmapEntry& entry) {
     const std::uint64_t entries = entry.table_entries;
     Refer(entry.table_offset, entries * kTableEntryBytes);
-    constexpr std::uint64_t kEntries = kPieceBytes / kTableEntryBytes;
-    for (std::uint64_t first = 0; first < entries; first += kEntries) {
+    const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
+    for (std::uint64_t first = 0; first < entries; first += most) {
       const std::uint64_t at = entry.table_offset + first * kTableEntryBytes;
       if (at >= device_.size_bytes()) break;
-      const std::uint64_t count = std::min(kEntries, entries - first);
-      INSTAR_ASSIGN_OR_RETURN(const auto piece, table_.View(at, count * kTableEntryBytes));
+      const std::uint64_t count = std::min(most, entries - first);
+      INSTAR_ASSIGN_OR_RETURN(const auto piece,
+                              table_.View(at, count * kTableEntryBytes, count * kTableEntryBytes));
       for (std::uint64_t i = 0; i < count; ++i) {
         VisitBitmapTableEntry(LoadBe64(piece, i * kTableEntryBytes));
       }
@@ -402,10 +456,36 @@ class Checker {
 
   Status CompareRefcounts() {
     const std::uint64_t end = std::min(counts_.end(), clusters_);
-    for (std::uint64_t cluster = counts_.first(); cluster < end;) {
+    std::atomic<std::uint64_t> highest = highest_;
+    INSTAR_TRY(workers_.ForEachRange(
+        device_, header_, counts_.first(), end,
+        [&](std::uint64_t from, std::uint64_t to, DiskRefcounts& disk, unsigned) {
+          std::uint64_t last = 0;
+          for (std::uint64_t cluster = from; cluster < to;) {
+            const auto run = disk.RunAt(cluster);
+            if (!run) return false;
+            const std::uint64_t stop = std::min(run->end, to);
+            if (!counts_.Agree(*run, header_.refcount_order, cluster, stop, last)) return false;
+            cluster = stop;
+          }
+          std::uint64_t known = highest.load(std::memory_order_relaxed);
+          while (known < last &&
+                 !highest.compare_exchange_weak(known, last, std::memory_order_relaxed)) {
+          }
+          return true;
+        },
+        [&](std::uint64_t from, std::uint64_t to) { return CompareRange(from, to); }));
+    highest_ = std::max(highest_, highest.load());
+    return {};
+  }
+
+  Status CompareRange(std::uint64_t cluster, std::uint64_t end) {
+    while (cluster < end) {
       INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
       const std::uint64_t stop = std::min(run.end, end);
-      if (run.misplaced) {
+      if (counts_.Agree(run, header_.refcount_order, cluster, stop, highest_)) {
+        cluster = stop;
+      } else if (run.misplaced) {
         for (; cluster < stop; ++cluster) {
           Found(FindingKind::kError, "the refcount of the cluster at {0x} cannot be told",
                 cluster << header_.cluster_bits);
@@ -417,8 +497,8 @@ class Checker {
                         [&](std::uint64_t number, std::uint64_t on_disk) {
                           CompareRefcount(run.first + number, on_disk);
                         });
+        cluster = stop;
       }
-      cluster = stop;
     }
     return {};
   }
@@ -426,11 +506,8 @@ class Checker {
   void CompareRefcount(std::uint64_t cluster, std::uint64_t on_disk) {
     const std::uint64_t counted = counts_.count(cluster);
     if (on_disk != 0 || counted != 0) highest_ = cluster;
-    if (on_disk != counted) [[unlikely]]
-      TellDifference(cluster, on_disk, counted);
-  }
-  [[gnu::noinline]] void TellDifference(std::uint64_t cluster, std::uint64_t on_disk,
-                                        std::uint64_t counted) {
+    if (on_disk == counted) [[likely]]
+      return;
     const bool leak = on_disk > counted;
     Found(leak ? FindingKind::kLeak : FindingKind::kCorruption,
           leak ? "the cluster at {0x} has the refcount {1}, but only {2} references"
@@ -443,10 +520,11 @@ class Checker {
   const Header header_;
   const HeaderExtensions extensions_;
   const std::uint64_t window_clusters_;
+  const std::uint64_t piece_bytes_;
+  const RefcountWorkers workers_;
   const std::uint64_t cluster_bytes_;
   const std::uint64_t most_references_;
   std::uint64_t clusters_;  // of the file, with one behind its end if something refers to it
-  const std::uint64_t whole_bytes_;  // of the file, in whole clusters
   DiskRefcounts disk_;
   DiskRefcounts elsewhere_;  // for single lookups far away
   ReadWindow l1_;
@@ -454,7 +532,12 @@ class Checker {
   std::vector<ByteRange> wanted_;
   ReadWindow table_;  // of snapshots, of a bitmap
   ReferenceCounts counts_;
+  OrdinaryTables tables_;
   bool first_pass_ = true;
+  bool ahead_ = false;         // walking the active disk, in which tables may be counted ahead
+  bool out_of_order_ = false;  // that turned out to matter
+  std::uint64_t found_ = 0;    // findings
+  std::uint64_t told_ = 0;     // of these; more while a walk is made again
   std::uint64_t next_contiguous_ = 0;
   std::uint64_t highest_ = 0;
   std::uint64_t allocated_ = 0;
@@ -465,13 +548,13 @@ class Checker {
 
 }  // namespace
 
-Result<CheckCounts> Check(const CheckOptions& options, std::uint64_t window_clusters) {
+Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions) {
   ReadWindow file(*options.device, 4096);
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, file.View(0, Header::kFullBytes));
   INSTAR_ASSIGN_OR_RETURN(const Header header, Header::DecodeFrom(bytes));
   INSTAR_TRY(header.Validate());
   INSTAR_ASSIGN_OR_RETURN(HeaderExtensions extensions, HeaderExtensions::ReadFrom(file, header));
-  return Checker(options, header, std::move(extensions), window_clusters).Run();
+  return Checker(options, header, std::move(extensions), portions).Run();
 }
 
 }  // namespace instar::qcow2

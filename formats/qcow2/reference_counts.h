@@ -1,9 +1,14 @@
-// How often the tables of an image refer to each cluster of one window of its file.
+// How often the tables of an image refer to each cluster of one window of its file, and whether the
+// refcounts on disk say the same.
+//
+// A check of a large disk is mostly this: counting references one by one and comparing them with
+// the refcounts. So the counts stand in words of four, which are claimed and compared as such.
+// tests/unit/formats/qcow2/reference_counts_test.cc covers this file.
 #ifndef FORMATS_QCOW2_REFERENCE_COUNTS_H_
 #define FORMATS_QCOW2_REFERENCE_COUNTS_H_
 
-#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "formats/base/error.h"
@@ -15,31 +20,20 @@ class ReferenceCounts {
  public:
   // What the refcount on disk says of a cluster.
   enum class OnDisk : std::uint8_t { kUnknown, kOne, kOther };
+  // Whether other workers may claim at the same time.
+  enum class Access : std::uint8_t { kAlone, kShared };
 
-  // Makes clusters [first, end) the window, with no references, and learns from `disk` which of
-  // them have a refcount of one.
-  Status Open(std::uint64_t first, std::uint64_t end, DiskRefcounts& disk) {
-    first_ = first;
-    end_ = end;
-    counts_.assign(end - first, 0);
-    many_.clear();
-    ones_.assign((end - first) / 64 + 1, 0);
-    unknown_.assign(ones_.size(), 0);
-    for (std::uint64_t cluster = first; cluster < end;) {
-      INSTAR_ASSIGN_OR_RETURN(const auto run, disk.RunAt(cluster));
-      const std::uint64_t stop = std::min(run.end, end);
-      if (run.misplaced) {
-        for (std::uint64_t at = cluster - first; at < stop - first; ++at) Set(unknown_, at, true);
-      } else if (!run.counts.empty()) {
-        ForEachRefcount(run.counts, disk.order(), cluster - run.first, stop - run.first,
-                        [&](std::uint64_t number, std::uint64_t count) {
-                          Set(ones_, run.first + number - first, count == 1);
-                        });
-      }
-      cluster = stop;
-    }
-    return {};
-  }
+  // Makes clusters [first, end) the window. Prepare them all before anything else.
+  void Open(std::uint64_t first, std::uint64_t end);
+  // Clears the counts of the clusters [begin, end) of the window, and learns from `disk` which of
+  // them have a refcount of one. Where `begin` is a multiple of 64 clusters from the first and
+  // `end` is so, too, or the end of the window, several workers may prepare different clusters at
+  // once (the memory is first touched here, which costs more than all else). kIo, after which to
+  // try again is allowed.
+  Status Prepare(std::uint64_t begin, std::uint64_t end, DiskRefcounts& disk);
+
+  // Forgets all references.
+  void Clear();
 
   [[nodiscard]] std::uint64_t first() const { return first_; }
   [[nodiscard]] std::uint64_t end() const { return end_; }
@@ -49,8 +43,8 @@ class ReferenceCounts {
 
   // Of a cluster of the window.
   [[nodiscard]] std::uint64_t count(std::uint64_t cluster) const {
-    const std::uint16_t count = counts_[cluster - first_];
-    return count == kMany ? Place(cluster)->count : count;
+    const std::uint64_t few = Few(cluster - first_);
+    return few == kMany ? CountOfMany(cluster) : few;
   }
   [[nodiscard]] OnDisk on_disk(std::uint64_t cluster) const {
     const std::uint64_t at = cluster - first_;
@@ -58,26 +52,22 @@ class ReferenceCounts {
     return IsSet(ones_, at) ? OnDisk::kOne : OnDisk::kOther;
   }
 
-  // Counts the first reference to a cluster of the window whose refcount on disk is one. False, and
-  // nothing is counted, if it is not that.
-  bool AddOnly(std::uint64_t cluster) {
-    const std::uint64_t at = cluster - first_;
-    if (counts_[at] != 0 || !IsSet(ones_, at)) return false;
-    counts_[at] = 1;
-    return true;
-  }
+  // Counts the first reference to each of `count` clusters of the window, from `cluster` on, all of
+  // which have a refcount of one on disk. False, and nothing is counted, if they are not all that.
+  // While workers share the counts, they may do this and the next, and nothing else.
+  template <Access access>
+  bool Claim(std::uint64_t cluster, std::uint64_t count);
+  // Takes back what a Claim counted.
+  template <Access access>
+  void Unclaim(std::uint64_t cluster, std::uint64_t count);
 
   // Counts one more reference to a cluster of the window; false if it has `most` already.
-  bool Add(std::uint64_t cluster, std::uint64_t most) {
-    if (count(cluster) >= std::min<std::uint64_t>(most, UINT32_MAX)) return false;
-    std::uint16_t& few = counts_[cluster - first_];
-    if (few == kMany) {
-      ++Place(cluster)->count;
-      return true;
-    }
-    if (++few == kMany) many_.insert(Place(cluster), {.cluster = cluster, .count = kMany});
-    return true;
-  }
+  bool Add(std::uint64_t cluster, std::uint64_t most);
+
+  // Whether the clusters [begin, end) of the window, all of which are in `run`, have the refcounts
+  // that they should have. Then `highest` becomes the last of them that has any; else it is left.
+  [[nodiscard]] bool Agree(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
+                           std::uint64_t end, std::uint64_t& highest) const;
 
  private:
   // A cluster with so many references that they do not fit into counts_. There are few of them:
@@ -86,30 +76,37 @@ class ReferenceCounts {
     std::uint64_t cluster = 0;
     std::uint64_t count = 0;
   };
-  static constexpr std::uint16_t kMany = UINT16_MAX;  // in counts_: look in many_
+  static constexpr std::uint64_t kMany = UINT16_MAX;  // in counts_: look in many_
+  static constexpr std::uint64_t kLanes = 4;          // counts in a word
+  static constexpr std::uint64_t kEachOnce = 0x0001'0001'0001'0001;
 
-  using Bits = std::vector<std::uint64_t>;
-  [[nodiscard]] static bool IsSet(const Bits& bits, std::uint64_t at) {
+  using Words = std::vector<std::uint64_t>;
+  [[nodiscard]] static bool IsSet(const Words& bits, std::uint64_t at) {
     return (bits[at / 64] >> (at % 64) & 1) != 0;
   }
-  static void Set(Bits& bits, std::uint64_t at, bool on) {
-    bits[at / 64] |= std::uint64_t{on} << (at % 64);
+  // Whether the bits [at, at + count) are all set.
+  [[nodiscard]] static bool AreSet(const Words& bits, std::uint64_t at, std::uint64_t count);
+  static void Set(Words& bits, std::uint64_t at, bool on) {
+    const std::uint64_t bit = std::uint64_t{1} << (at % 64);
+    bits[at / 64] = on ? bits[at / 64] | bit : bits[at / 64] & ~bit;
   }
+  // Sets the bits [begin, end).
+  static void SetAll(Words& bits, std::uint64_t begin, std::uint64_t end, bool on);
 
-  // Where `cluster` stands in many_, or would.
-  [[nodiscard]] std::vector<Many>::iterator Place(std::uint64_t cluster) {
-    return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster);
+  [[nodiscard]] std::uint64_t Few(std::uint64_t at) const {
+    return counts_[at / kLanes] >> (at % kLanes * 16) & UINT16_MAX;
   }
-  [[nodiscard]] std::vector<Many>::const_iterator Place(std::uint64_t cluster) const {
-    return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster);
-  }
+  [[nodiscard]] std::uint64_t CountOfMany(std::uint64_t cluster) const;
+  void LearnOnes(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
+                 std::uint64_t end);
 
   std::uint64_t first_ = 0;
   std::uint64_t end_ = 0;
-  std::vector<std::uint16_t> counts_;
+  std::unique_ptr<std::uint64_t[]> counts_;  // 16 bits a cluster, the first lowest
+  std::uint64_t counts_words_ = 0;
   std::vector<Many> many_;  // in order
-  Bits ones_;
-  Bits unknown_;
+  Words ones_;              // a bit a cluster
+  Words unknown_;
 };
 
 }  // namespace instar::qcow2

@@ -1,8 +1,15 @@
 // The guest's heap: blocks of a few dozen size classes, four to each doubling, cut from the arena
 // in order and kept on a free list of their class afterwards. Nothing is merged: a guest lives for
 // one operation, allocates its large buffers once, and the arena is address space that costs memory
-// only where it is touched. Exhaustion ends the guest with a clear error, so callers need no null
-// checks.
+// only where it is touched.
+//
+// The arena begins with small pages, as far as the next boundary of a large one; behind that it is
+// large pages. Where KVM has no support of the hardware, the first touch of a small page costs some
+// 25 us, and to fill the 400 of them 10 ms; a large one costs less than one millisecond. So blocks
+// from kLargeBlock on come out of large pages, and the small ones are for what is all that a verb
+// with little to do ever touches. (map of 12 GiB with its tables: 17 ms without this, 6 ms with.)
+//
+// Exhaustion ends the guest with a clear error, so callers need no null checks.
 #include <cstring>
 
 #include "formats/base/error.h"
@@ -24,8 +31,14 @@ static_assert(sizeof(Block) == kHeaderBytes);
 constexpr std::uint32_t kInUse = 0x55534544;
 
 constinit SpinLock lock;
-constinit std::uint64_t arena_next = 0;
-constinit std::uint64_t arena_end = 0;
+struct Arena {
+  std::uint64_t next;
+  std::uint64_t end;
+};
+constexpr std::uint64_t kLargePage = 2 << 20;
+constexpr std::size_t kLargeBlock = 64 << 10;
+constinit Arena small_pages = {};
+constinit Arena large_pages = {};
 constinit Block* free_blocks[kClasses] = {};
 
 constexpr std::size_t ClassBytes(unsigned size_class) {
@@ -43,6 +56,14 @@ unsigned ClassFor(std::size_t bytes) {
   return size_class;
 }
 
+// Null if there is no room.
+Block* Cut(Arena& arena, std::size_t bytes) {
+  if (bytes > arena.end - arena.next) return nullptr;
+  auto* const block = reinterpret_cast<Block*>(arena.next);
+  arena.next += bytes;
+  return block;
+}
+
 Block* HeaderOf(void* pointer) {
   Block* block = reinterpret_cast<Block*>(static_cast<std::byte*>(pointer) - kHeaderBytes);
   if (block->in_use != kInUse || block->size_class >= kClasses) __builtin_trap();
@@ -52,8 +73,10 @@ Block* HeaderOf(void* pointer) {
 }  // namespace
 
 void InitHeap(std::uint64_t start, std::uint64_t bytes) {
-  arena_next = (start + 15) & ~std::uint64_t{15};
-  arena_end = start + bytes;
+  const std::uint64_t end = start + bytes;
+  const std::uint64_t boundary = (start + kLargePage - 1) & ~(kLargePage - 1);
+  small_pages = {.next = (start + 15) & ~std::uint64_t{15}, .end = boundary < end ? boundary : end};
+  large_pages = {.next = small_pages.end, .end = end};
 }
 
 void* Allocate(std::size_t bytes) {
@@ -68,9 +91,10 @@ void* Allocate(std::size_t bytes) {
   Block* block = free_blocks[size_class];
   if (block != nullptr) {
     free_blocks[size_class] = block->next;
-  } else if (block_bytes <= arena_end - arena_next) {
-    block = reinterpret_cast<Block*>(arena_next);
-    arena_next += block_bytes;
+  } else {
+    const bool large = block_bytes >= kLargeBlock;
+    block = Cut(large ? large_pages : small_pages, block_bytes);
+    if (block == nullptr) block = Cut(large ? small_pages : large_pages, block_bytes);
   }
   lock.Unlock();
   if (block == nullptr) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "formats/base/checked.h"
+#include "formats/base/workers.h"
 #include "instar/chain.h"
 #include "instar/report.h"
 #include "instar/verbs.h"
@@ -46,10 +47,10 @@ class MeteredDevice final : public BlockDevice {
   static constexpr std::uint64_t kReadsPerByte = 64;
   static constexpr std::uint64_t kSignBytes = 256 << 20;
 
-  // Stops who reads too much, and gives a sign of life now and then.
+  // Stops who reads too much, all workers together, and gives a sign of life now and then.
   Status Count(std::size_t bytes) const {
-    read_ += bytes;
-    if (read_ > budget_) {
+    const std::uint64_t read = read_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    if (read > budget_) {
       Error error = OverLimit(
                         "the tables of the image refer to each other so often that checking it "
                         "would mean to read more than {0} bytes",
@@ -57,11 +58,14 @@ class MeteredDevice final : public BlockDevice {
                         .error();
       return std::unexpected(error.On(id()));
     }
-    if (read_ >= next_sign_) {
-      next_sign_ = read_ + kSignBytes;
+    std::uint64_t next = next_sign_.load(std::memory_order_relaxed);
+    if (read >= next && next_sign_.compare_exchange_strong(next, read + kSignBytes)) {
+      // Findings are told while no other worker reads.
+      if (telling_.test_and_set(std::memory_order_acquire)) return {};
       report_.BeginObject({});
-      report_.Unsigned("reading", read_);
+      report_.Unsigned("reading", read);
       report_.EndObject();
+      telling_.clear(std::memory_order_release);
     }
     return {};
   }
@@ -69,8 +73,21 @@ class MeteredDevice final : public BlockDevice {
   const HostDevice& device_;
   ReportSink& report_;
   const std::uint64_t budget_;
-  mutable std::uint64_t read_ = 0;
-  mutable std::uint64_t next_sign_ = kSignBytes;
+  mutable std::atomic<std::uint64_t> read_ = 0;
+  mutable std::atomic<std::uint64_t> next_sign_ = kSignBytes;
+  mutable std::atomic_flag telling_;
+};
+
+class HostWorkers final : public Workers {
+ public:
+  explicit HostWorkers(Host& host) : host_(host) {}
+  [[nodiscard]] unsigned count() const override { return host_.max_workers(); }
+  Status Run(void (*function)(void* argument, unsigned worker), void* argument) override {
+    return host_.Parallel(count(), function, argument);
+  }
+
+ private:
+  Host& host_;
 };
 
 class FindingReporter final : public FindingSink {
@@ -124,8 +141,11 @@ Status RunCheck(Host& host, const CheckRequest& request) {
   FindingReporter findings(report, request.max_findings);
   const Layer& layer = chain->layers().front();
   const MeteredDevice device(*layer.device, report);
-  const auto counts =
-      CheckImage({.device = &device, .reader = layer.reader.get(), .findings = &findings});
+  HostWorkers workers(host);
+  const auto counts = CheckImage({.device = &device,
+                                  .reader = layer.reader.get(),
+                                  .findings = &findings,
+                                  .workers = &workers});
   if (!counts && counts.error().code != ErrorCode::kUnsupported) {
     INSTAR_TRY(report.Finish());
     return std::unexpected(counts.error().On(request.image.device));

@@ -36,10 +36,10 @@ absl::StatusOr<std::unique_ptr<Executor>> MakeExecutor(Isolation isolation,
   return isolation == Isolation::kKvm ? MakeKvmExecutor(image) : MakeProcessExecutor(image);
 }
 
-unsigned WorkerCount(const SandboxOptions& sandbox, unsigned wanted) {
-  unsigned workers = wanted != 0 ? wanted : sandbox.workers;
+unsigned WorkerCount(const SandboxOptions& sandbox, const OperationOptions& options) {
+  unsigned workers = options.workers != 0 ? options.workers : sandbox.workers;
   if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
-  return std::min<unsigned>(workers, INSTAR_MAX_WORKERS);
+  return std::min<unsigned>({workers, options.max_workers, INSTAR_MAX_WORKERS});
 }
 
 absl::Status Judge(const Broker& broker, const OperationOptions& options, const Outcome& outcome) {
@@ -94,7 +94,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   if (!isolation.ok()) return isolation.status();
   Timing* const timing = sandbox.timing;
   Mark(timing, TimingPhase::kFiles);
-  const unsigned workers = WorkerCount(sandbox, options.workers);
+  const unsigned workers = WorkerCount(sandbox, options);
   const ExecutorOptions executor_options = {
       .heap_bytes = std::min(sandbox.guest_memory_bytes, options.max_heap_bytes),
       .workers = workers,

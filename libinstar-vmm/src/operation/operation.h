@@ -19,7 +19,8 @@ struct OperationOptions {
   std::string_view image_name;         // guest image: "info", "convert", ...
   std::string_view verb;               // for messages
   std::span<const std::byte> request;  // encoded
-  unsigned workers = 1;                // 0: one a core
+  unsigned workers = 1;                // 0: as many as the sandbox allows, by itself one a core
+  unsigned max_workers = ~0u;          // then no more than this; at least 1
   // Heap the verb can use at most, below what the sandbox allows. Offering address space costs
   // time: KVM keeps books for every page of it, half a millisecond for 512 MiB.
   std::uint64_t max_heap_bytes = ~std::uint64_t{0};

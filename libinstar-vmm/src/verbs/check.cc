@@ -1,8 +1,10 @@
 #include "instar/vmm/check.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/broker.h"
+#include "instar/abi/call_table.h"
 #include "instar/requests.h"
 #include "operation/operation.h"
 #include "verbs/check_report.h"
@@ -14,6 +16,13 @@ namespace {
 
 // A window of counts (formats/qcow2/checker.h) and pieces of tables.
 constexpr std::uint64_t kHeapBytes = 160 << 20;
+
+// A vCPU costs some tenths of a millisecond, as much as one takes for the tables of some GiB.
+unsigned WorkersFor(std::uint64_t file_bytes) {
+  constexpr std::uint64_t kBytesAWorker = std::uint64_t{8} << 30;
+  return static_cast<unsigned>(
+      1 + std::min<std::uint64_t>(file_bytes / kBytesAWorker, INSTAR_MAX_WORKERS));
+}
 
 absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
   Broker broker({});
@@ -30,7 +39,8 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
                                       {.image_name = "check",
                                        .verb = "check",
                                        .request = request.bytes(),
-                                       .workers = 1,
+                                       .workers = 0,
+                                       .max_workers = WorkersFor(broker.readable_bytes()),
                                        .max_heap_bytes = kHeapBytes});
   if (!isolation.ok()) return isolation.status();
   const auto objects = broker.TakeReports();

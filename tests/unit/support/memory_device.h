@@ -3,6 +3,7 @@
 #define TESTS_UNIT_SUPPORT_MEMORY_DEVICE_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,8 +27,9 @@ class MemoryDevice final : public TargetDevice {
   [[nodiscard]] std::uint64_t size_bytes() const override { return bytes.size(); }
 
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override {
-    ++reads;
-    bytes_read += out.size();
+    // From any worker.
+    std::atomic_ref(reads).fetch_add(1, std::memory_order_relaxed);
+    std::atomic_ref(bytes_read).fetch_add(out.size(), std::memory_order_relaxed);
     if (fail_reads_from <= offset) return MakeError(ErrorCode::kIo, "read failed");
     std::ranges::fill(out, std::byte{0});
     if (offset < bytes.size()) {

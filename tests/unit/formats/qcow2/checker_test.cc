@@ -45,13 +45,14 @@ class CheckerTest : public ::testing::Test {
     l2_ = L2TableOffset(LoadBe64(device_.bytes, l1_));
     refcounts_ = LoadBe64(device_.bytes, LoadBe64(device_.bytes, 48));
   }
-  CheckCounts Run(std::uint64_t window = kCheckWindowClusters) {
+  static constexpr std::uint64_t kOneWindow = CheckPortions().window_clusters;
+  CheckCounts Run(std::uint64_t window = kOneWindow) {
     sink_.messages.clear();
     const auto reader = OpenImage(device_, FormatId::kQcow2);
     EXPECT_TRUE(reader.has_value());
     if (!reader) return {};
-    const auto counts =
-        Check({.device = &device_, .reader = reader->get(), .findings = &sink_}, window);
+    const auto counts = Check({.device = &device_, .reader = reader->get(), .findings = &sink_},
+                              {.window_clusters = window});
     EXPECT_TRUE(counts.has_value()) << (counts ? "" : counts.error().message);
     return counts.value_or(CheckCounts{});
   }
@@ -100,7 +101,7 @@ TEST_F(CheckerTest, ARefcountThatIsTooLowIsACorruption) {
 TEST_F(CheckerTest, AnEntryBeyondTheEndIsToldOnceWhateverTheWindows) {
   Make(1000);
   PutEntry(5, kCopied | std::uint64_t{1} << 40);
-  for (const std::uint64_t window : {std::uint64_t{64}, kCheckWindowClusters}) {
+  for (const std::uint64_t window : {std::uint64_t{64}, kOneWindow}) {
     const CheckCounts counts = Run(window);
     EXPECT_EQ(counts.corruptions, 2u) << window;
     EXPECT_EQ(counts.leaks, 1u) << window;
