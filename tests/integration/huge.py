@@ -34,10 +34,48 @@ def converts(t, form):
     file.unlink()
 
 
+def make_damaged(t):
+    """64 GiB, all clusters there, some of them wrongly so: enough that check starts workers."""
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata",
+                       "damaged.qcow2", "64G")
+    with open(t.dir / "damaged.qcow2", "r+b") as image:
+        def number(at):
+            image.seek(at)
+            return int.from_bytes(image.read(8), "big")
+
+        def put(at, value):
+            image.seek(at)
+            image.write(value.to_bytes(8, "big"))
+
+        l1 = number(40)
+        for i in range(3, 128, 9):
+            table = number(l1 + 8 * i) & 0x00FFFFFFFFFFFE00
+            entry = number(table + 800)
+            put(table + 808, entry)                      # used twice, and one lost
+            put(table + 16000, entry & ~(1 << 63))       # COPIED missing
+            put(table + 24000, (1 << 63) | (1 << 50))    # beyond the end
+        block = number(number(48) + 8 * 7)
+        put(block + 4000, 0x0002_0001_0000_0001)
+
+
+def checks_the_same(t, isolation):
+    t.tools.isolation(isolation)
+    check = ["check", f"--isolation={isolation}", "damaged.qcow2"]
+    alone = t.instar(*check, "--workers=1")
+    t.check(alone.code == 2 and len(alone.err_lines) > 60, "nothing is found", alone)
+    for workers in (2, 5):
+        together = t.instar(*check, f"--workers={workers}")
+        t.equal((together.code, together.out, together.err), (alone.code, alone.out, alone.err),
+                f"{workers} workers find something else", together)
+
+
 def groups():
+    damaged = Group("huge check", make_damaged)
+    for isolation in ("kvm", "process"):
+        damaged.add(f"finds the same with any workers: {isolation}", checks_the_same, isolation)
     group = Group("huge", make)
     for form in ("qcow2", "vhdx"):
         for verb in (["info"], ["map", "--output=json"], ["check"], ["measure", "-O", "qcow2"]):
             group.add(f"{verb[0]} of a 64 TiB {form}", within_memory, *verb, f"huge.{form}")
         group.add(f"convert of a 64 TiB {form}", converts, form)
-    return [group]
+    return [group, damaged]

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "formats/create.h"
@@ -143,6 +144,20 @@ TEST(Qcow2CheckWorkers, TablesOfASoundImageAreReadOnce) {
   const std::uint64_t alone = std::exchange(image.device.bytes_read, 0);
   Said(image.device, &workers, kSmallPieces);
   EXPECT_LT(image.device.bytes_read, alone + alone / 4);
+}
+
+// However often tables refer to each other, to share them out costs no more than to read the file
+// once more.
+TEST(Qcow2CheckWorkers, OneTableForAllIsNotReadMuchMoreOften) {
+  Image image;
+  for (std::uint64_t n = 0; n < kClusters / kEntries; ++n) {
+    image.device.PutBe64(image.l1 + 8 * n, LoadBe64(image.device.bytes, image.l1 + 8 * 50));
+  }
+  Said(image.device, nullptr, kSmallPieces);
+  const std::uint64_t alone = std::exchange(image.device.bytes_read, 0);
+  test::ThreadWorkers workers(5);
+  Said(image.device, &workers, kSmallPieces);
+  EXPECT_LT(image.device.bytes_read, alone + image.device.bytes.size());
 }
 
 struct Damage {
