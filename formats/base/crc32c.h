@@ -1,47 +1,46 @@
 // CRC-32C (Castagnoli; RFC 3720, appendix B.4), the checksum of every VHDX structure.
+//
+// Summed by the processor's own instruction where it has one (SSE4.2: some 8 GB/s), else by eight
+// tables at a time (2 GB/s); in a guest, where 8 KiB of tables are dear, by one (0.4 GB/s).
 #ifndef FORMATS_BASE_CRC32C_H_
 #define FORMATS_BASE_CRC32C_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace instar {
 
+namespace internal {
+
+// What continues the sum `state`, which is not inverted, over `length` bytes.
+using Crc32cFunction = std::uint32_t (*)(std::uint32_t state, const std::byte* bytes,
+                                         std::size_t length);
+
+// The ways to sum, for tests. Null where this processor (or this build) has none such.
+Crc32cFunction Crc32cByOneTable();
+Crc32cFunction Crc32cByEightTables();
+Crc32cFunction Crc32cBySse42();
+
+}  // namespace internal
+
 // Sums bytes that come in pieces.
 class Crc32c {
  public:
-  constexpr void Add(std::span<const std::byte> bytes) {
-    for (const std::byte byte : bytes) {
-      state_ = state_ >> 8 ^ kTable[(state_ ^ static_cast<std::uint32_t>(byte)) & 0xFF];
-    }
-  }
-  [[nodiscard]] constexpr std::uint32_t value() const { return ~state_; }
+  void Add(std::span<const std::byte> bytes);
+  // Begins a new sum, and keeps what is known of the processor: for who sums often.
+  void Restart() { state_ = ~std::uint32_t{0}; }
+  [[nodiscard]] std::uint32_t value() const { return ~state_; }
 
  private:
-  static constexpr std::array<std::uint32_t, 256> kTable = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t crc = i;
-      for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82F63B78U : 0U);
-      table[i] = crc;
-    }
-    return table;
-  }();
+  internal::Crc32cFunction sum_ = nullptr;  // null: the processor was not yet asked what it has
+  std::size_t unasked_bytes_ = 0;           // that were summed until then
   std::uint32_t state_ = ~std::uint32_t{0};
 };
 
 // Of `bytes` with the four at `checksum_at` taken for zero.
-[[nodiscard]] constexpr std::uint32_t Crc32cWithout(std::span<const std::byte> bytes,
-                                                    std::size_t checksum_at) {
-  constexpr std::array<std::byte, 4> kZeros{};
-  Crc32c crc;
-  crc.Add(bytes.first(checksum_at));
-  crc.Add(kZeros);
-  crc.Add(bytes.subspan(checksum_at + 4));
-  return crc.value();
-}
+[[nodiscard]] std::uint32_t Crc32cWithout(std::span<const std::byte> bytes,
+                                          std::size_t checksum_at);
 
 }  // namespace instar
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "formats/base/checked.h"
-#include "formats/base/crc32c.h"
 #include "formats/base/endian.h"
 
 namespace instar::vhdx {
@@ -65,19 +64,19 @@ Result<bool> LogRing::ChecksumAgrees(std::uint64_t position, const LogEntryHeade
                      summed_bytes_);
   }
   constexpr std::array<std::byte, 4> kZeros{};
-  Crc32c crc;
+  crc_.Restart();
   std::uint32_t stored = 0;
   for (std::uint64_t at = 0; at < entry.entry_bytes; at += kLogSectorBytes) {
     INSTAR_ASSIGN_OR_RETURN(auto bytes, View(position + at, kLogSectorBytes));
     if (at == 0) {
       stored = LoadLe32(bytes, LogEntryHeader::kChecksumAt);
-      crc.Add(bytes.first(LogEntryHeader::kChecksumAt));
-      crc.Add(kZeros);
+      crc_.Add(bytes.first(LogEntryHeader::kChecksumAt));
+      crc_.Add(kZeros);
       bytes = bytes.subspan(LogEntryHeader::kChecksumAt + 4);
     }
-    crc.Add(bytes);
+    crc_.Add(bytes);
   }
-  return crc.value() == stored;
+  return crc_.value() == stored;
 }
 
 Result<std::optional<LogEntryHeader>> LogRing::EntryAt(std::uint64_t position) {

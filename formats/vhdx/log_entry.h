@@ -8,6 +8,7 @@
 #include <span>
 
 #include "formats/base/block_device.h"
+#include "formats/base/crc32c.h"
 #include "formats/base/error.h"
 #include "formats/base/read_window.h"
 #include "formats/vhdx/header.h"
@@ -54,6 +55,7 @@ class LogRing {
 
   const Header& header_;
   ReadWindow window_;
+  Crc32c crc_;
   std::uint64_t summed_bytes_ = 0;
 };
 
