@@ -74,7 +74,7 @@ struct Device {
   DeviceId parent = kNoDevice;      // the image that named it
   ReferenceLocation location;
   std::atomic<std::uint64_t> reached{0};  // highest offset written
-  LongDataRun long_data;                  // of a source
+  FileRuns runs;                          // of a source
 
   [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
   // Length of the file as of now; of a stream, what went through it.
@@ -84,15 +84,14 @@ struct Device {
   // The run of data, or the hole, at `offset`: a block device is all data.
   [[nodiscard]] RunOfFile FindRun(std::uint64_t offset, std::uint64_t max_length) {
     if (block_device) return {.length = max_length, .hole = false};
-    return writable ? vmm::FindRun(fd.get(), offset, max_length)
-                    : long_data.Find(fd.get(), offset, max_length);
+    return vmm::FindRun(writable ? nullptr : &runs, fd.get(), offset, max_length);
   }
   [[nodiscard]] BulkFile Bulk(DeviceId id) {
     return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get(), .output = output.get()},
             .key = static_cast<std::uint32_t>(id),
             .stable = !writable,
             .reached = &reached,
-            .long_data = writable ? nullptr : &long_data,
+            .runs = writable ? nullptr : &runs,
             .input = input.get()};
   }
 };

@@ -137,6 +137,7 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
     CallResult result;
     if (tally != nullptr) tally->Begin();
     if (frame.op != INSTAR_OP_YIELD) NoteRing();
+    CarryOutPosted(index, *box);
     switch (frame.op) {
       case INSTAR_OP_YIELD:
         result = Yield(worker);
@@ -175,6 +176,16 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
       End(Ended(Outcome::Kind::kViolation, why));
     }
   }
+}
+
+void VcpuExecutor::CarryOutPosted(unsigned index, instar_mailbox& box) {
+  const std::uint64_t total = __atomic_load_n(&box.posted_total, __ATOMIC_RELAXED);
+  if (total == 0) return;
+  CallFrame frame;
+  frame.op = INSTAR_OP_PROGRESS;
+  frame.args = {__atomic_load_n(&box.posted_done, __ATOMIC_RELAXED), total};
+  __atomic_store_n(&box.posted_total, std::uint64_t{0}, __ATOMIC_RELAXED);
+  handler_->Handle(index, frame, view_);
 }
 
 void VcpuExecutor::NoteRing() {

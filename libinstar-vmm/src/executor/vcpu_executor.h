@@ -74,6 +74,7 @@ class VcpuExecutor : public Executor {
   CallResult StartParallel(const CallFrame& frame);
   CallResult JoinParallel();
   // Counts a ring, and lets those who yielded see it.
+  void CarryOutPosted(unsigned index, instar_mailbox& box);
   void NoteRing();
   CallResult Yield(Worker& worker);
   void Watch();

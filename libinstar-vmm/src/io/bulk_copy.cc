@@ -35,7 +35,7 @@ IoResult BulkWorker::CopyToStream(const BulkCopy& copy) {
   std::uint64_t done = 0;
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
-    const RunOfFile run = runs_.Find(copy.source.key, copy.source.io.fd, copy.source.long_data,
+    const RunOfFile run = runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs,
                                      source_offset, copy.length - done);
     if (run.hole) {
       done += run.length;
@@ -87,9 +87,10 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     remaining = cache_.NextKept(copy.source.key, source_offset, remaining) - source_offset;
     const bool exact = copy.zero_unit > kSmallUnit;
     if (copy.zero_unit != 0 && copy.source.stable && (exact || remaining >= kWorthSeeking)) {
-      const RunOfFile run = exact ? FindRun(copy.source.io.fd, source_offset, remaining)
-                                  : runs_.Find(copy.source.key, copy.source.io.fd,
-                                               copy.source.long_data, source_offset, remaining);
+      const RunOfFile run =
+          exact ? FindRun(copy.source.runs, copy.source.io.fd, source_offset, remaining)
+                : runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs, source_offset,
+                             remaining);
       if (run.hole) {
         done += run.length;
         continue;

@@ -8,7 +8,10 @@
 namespace instar::vmm {
 namespace {
 
-// Cuts a range into units and keeps, over pieces of any size, whether the current unit is zero.
+// Shorter units are read as they come: a request costs as much as they do.
+constexpr std::uint64_t kWorthProbing = 4 * HeadProbe::kBytes;
+
+// Cuts a range into units and keeps, over pieces of any size, whether the unit at hand is zero.
 class UnitScanner {
  public:
   UnitScanner(std::uint64_t length, std::uint64_t unit, BitWriter& bits)
@@ -29,14 +32,30 @@ class UnitScanner {
     Step(length);
   }
 
-  void Bytes(std::span<const std::byte> bytes) {
+  // Bytes of the unit at hand, not all of them zeros.
+  void Data(std::uint64_t length) {
+    zero_so_far_ = false;
+    Step(length);
+  }
+
+  // Whether any unit they belong to holds data.
+  bool Bytes(std::span<const std::byte> bytes) {
+    bool data = false;
     while (!bytes.empty()) {
       const std::size_t step = std::min<std::uint64_t>(bytes.size(), left_in_unit_);
       if (zero_so_far_ && !IsZero(bytes.first(step))) zero_so_far_ = false;
+      data = data || !zero_so_far_;
       Step(step);
       bytes = bytes.subspan(step);
     }
+    return data;
   }
+
+  [[nodiscard]] std::uint64_t left_in_unit() const { return left_in_unit_; }
+  // Whether the unit at hand is known to hold data.
+  [[nodiscard]] bool settled() const { return !zero_so_far_; }
+  [[nodiscard]] bool at_unit_start() const { return left_in_unit_ == std::min(unit_, remaining_); }
+  [[nodiscard]] bool last_was_zero() const { return last_was_zero_; }
 
  private:
   void Step(std::uint64_t length) {
@@ -45,6 +64,7 @@ class UnitScanner {
     remaining_ -= length;
     if (left_in_unit_ > 0) return;
     bits_.Append(zero_so_far_, 1);
+    last_was_zero_ = zero_so_far_;
     zero_so_far_ = true;
     left_in_unit_ = std::min(unit_, remaining_);
   }
@@ -53,6 +73,7 @@ class UnitScanner {
   const std::uint64_t unit_;
   std::uint64_t left_in_unit_;
   bool zero_so_far_ = true;
+  bool last_was_zero_ = false;
   BitWriter& bits_;
 };
 
@@ -64,18 +85,32 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
   while (length > 0) {
     std::uint64_t piece = std::min<std::uint64_t>(length, kPieceBytes);
     if (file.stable) {
-      const RunOfFile run = runs_.Find(file.key, file.io.fd, file.long_data, offset, length);
+      const RunOfFile run = runs_.Find(file.key, file.io.fd, file.runs, offset, length);
       if (run.hole) {
         scanner.Zeros(run.length);
         offset += run.length;
         length -= run.length;
         continue;
       }
+      // Of a unit that holds data, nothing more is read than what shows that.
+      std::uint64_t known = scanner.settled() ? scanner.left_in_unit() : 0;
+      if (known == 0 && unit >= kWorthProbing && scanner.at_unit_start() &&
+          !scanner.last_was_zero()) {
+        ledger_.ChargeScan(HeadProbe::kBytes);
+        if (probe_.FindsData(file.io, file.key, offset)) known = scanner.left_in_unit();
+      }
+      if (known != 0) {
+        scanner.Data(known);
+        offset += known;
+        length -= known;
+        continue;
+      }
       piece = std::min(piece, run.length);
     }
-    const std::span<std::byte> memory =
-        file.stable ? cache_.Reserve(piece)
-                    : staging_.Get().first(std::min<std::size_t>(staging_.Get().size(), piece));
+    std::span<std::byte> memory;
+    if (file.stable) memory = cache_.Reserve(piece);
+    const bool keep = !memory.empty();
+    if (!keep) memory = staging_.Get().first(std::min<std::size_t>(staging_.Get().size(), piece));
     if (memory.size() < piece) return {.os_errno = ENOMEM, .offset = offset};
     const PartialRead read = ReadUpToEnd(file.io, offset, memory);
     if (!read.result.ok()) return read.result;
@@ -85,8 +120,8 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
       break;
     }
     const std::span<const std::byte> bytes = memory.first(read.bytes);
-    if (file.stable) cache_.Keep(file.key, offset, bytes);
-    scanner.Bytes(bytes);
+    const bool data = scanner.Bytes(bytes);
+    if (data && keep) cache_.Keep(file.key, offset, bytes);
     offset += read.bytes;
     length -= read.bytes;
   }

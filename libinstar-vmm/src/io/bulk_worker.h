@@ -16,6 +16,7 @@
 #include "io/bit_writer.h"
 #include "io/block_sharing.h"
 #include "io/file_runs.h"
+#include "io/head_probe.h"
 #include "io/input_stream.h"
 #include "io/io_file.h"
 #include "io/io_result.h"
@@ -31,7 +32,7 @@ struct BulkFile {
   std::uint32_t key = 0;  // tells files apart; unique within the broker
   bool stable = false;    // this run does not write it: what was read of it may be kept
   std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
-  LongDataRun* long_data = nullptr;               // of the file, if it is stable
+  FileRuns* runs = nullptr;                       // of the file, if it is stable
   InputStream* input = nullptr;  // instead of a file: only what it has at hand can be copied
 };
 
@@ -85,6 +86,7 @@ class BulkWorker {
   StagingBuffer staging_{kStagingBytes};
   ScanCache cache_;
   RunMemory runs_;
+  HeadProbe probe_;
   BlockSharing sharing_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace instar::vmm {
 namespace {
@@ -34,27 +35,37 @@ RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length) {
   return {.length = std::min(max_length, data_end - offset), .hole = false};
 }
 
-RunOfFile LongDataRun::Find(int fd, std::uint64_t offset, std::uint64_t max_length) {
+RunOfFile FileRuns::Find(int fd, std::uint64_t offset, std::uint64_t max_length) {
   // Who comes while another one asks waits for the answer, which is likely to be this one's, too.
   const std::lock_guard lock(mutex_);
-  if (offset < start_ || offset >= end_) {
-    RunOfFile run = FindRun(fd, offset, FarFrom(offset, max_length));
-    if (run.hole || run.length < kLong) {
-      run.length = std::min(run.length, max_length);
-      return run;
+  auto next = std::ranges::upper_bound(known_, offset, {}, &Known::start);
+  if (next != known_.begin()) {
+    const Known& found = *std::prev(next);
+    if (offset < found.end) {
+      return {.length = std::min(max_length, found.end - offset), .hole = found.hole};
     }
-    start_ = offset;
-    end_ = offset + run.length;
   }
-  return {.length = std::min(max_length, end_ - offset), .hole = false};
+  const RunOfFile run = FindRun(fd, offset, FarFrom(offset, max_length));
+  if (known_.size() == kMostKnown) {
+    known_.clear();
+    next = known_.end();
+  }
+  const std::uint64_t end = offset + run.length;
+  const auto beyond = std::ranges::lower_bound(next, known_.end(), end, {}, &Known::start);
+  next = known_.erase(next, beyond);  // the ends of this one, found before
+  known_.insert(next, {.start = offset, .end = end, .hole = run.hole});
+  return {.length = std::min(max_length, run.length), .hole = run.hole};
 }
 
-RunOfFile RunMemory::Find(std::uint32_t key, int fd, LongDataRun* shared, std::uint64_t offset,
+RunOfFile FindRun(FileRuns* runs, int fd, std::uint64_t offset, std::uint64_t max_length) {
+  return runs != nullptr ? runs->Find(fd, offset, max_length) : FindRun(fd, offset, max_length);
+}
+
+RunOfFile RunMemory::Find(std::uint32_t key, int fd, FileRuns* shared, std::uint64_t offset,
                           std::uint64_t max_length) {
   if (key != key_ || offset < start_ || offset >= end_) {
     const std::uint64_t far = FarFrom(offset, max_length);
-    const RunOfFile run =
-        shared != nullptr ? shared->Find(fd, offset, far) : FindRun(fd, offset, far);
+    const RunOfFile run = FindRun(shared, fd, offset, far);
     key_ = key;
     start_ = offset;
     hole_ = run.hole;

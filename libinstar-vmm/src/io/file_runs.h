@@ -2,8 +2,10 @@
 #ifndef LIBINSTAR_VMM_SRC_IO_FILE_RUNS_H_
 #define LIBINSTAR_VMM_SRC_IO_FILE_RUNS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 namespace instar::vmm {
 
@@ -16,19 +18,28 @@ struct RunOfFile {
 // end of the file is a hole. A file that cannot tell (device nodes, some file systems) is data.
 RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length);
 
-// Remembers where a file that nobody changes meanwhile has a long run of data, for all who ask:
-// some file systems walk over every page to find its end. Thread-safe.
-class LongDataRun {
+// Remembers the runs found of a file that nobody changes meanwhile, for all who ask: some file
+// systems walk over every page to find an end. Thread-safe.
+class FileRuns {
  public:
   // As FindRun.
   RunOfFile Find(int fd, std::uint64_t offset, std::uint64_t max_length);
 
  private:
-  static constexpr std::uint64_t kLong = std::uint64_t{8} << 20;
+  struct Known {
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+    bool hole = false;
+  };
+  // Of more, a file is in so small pieces that it is gone through in its order: all are forgotten.
+  static constexpr std::size_t kMostKnown = 4096;
+
   std::mutex mutex_;
-  std::uint64_t start_ = 0;
-  std::uint64_t end_ = 0;
+  std::vector<Known> known_;  // in order; none reaches into the next
 };
+
+// As FindRun; asks `runs`, which is of the file, unless it is null.
+RunOfFile FindRun(FileRuns* runs, int fd, std::uint64_t offset, std::uint64_t max_length);
 
 // Remembers the last run found, for one worker that goes through a file in small steps: a seek
 // costs as much as copying some KiB, so there is one per run and not one per step. A file of many
@@ -41,7 +52,7 @@ class RunMemory {
 
   // As FindRun, for a file that nobody changes meanwhile. `key` tells files apart; `shared` is that
   // of the file, or null.
-  RunOfFile Find(std::uint32_t key, int fd, LongDataRun* shared, std::uint64_t offset,
+  RunOfFile Find(std::uint32_t key, int fd, FileRuns* shared, std::uint64_t offset,
                  std::uint64_t max_length);
   void Forget() { end_ = start_ = 0; }
 

@@ -6,8 +6,9 @@ namespace instar::vmm {
 
 std::span<std::byte> ScanCache::Reserve(std::size_t length) {
   const std::span<std::byte> memory = buffer_.Get();
-  if (length > memory.size()) return {};
-  if (length > memory.size() - used_ || count_ == segments_.size()) Clear();
+  if (used_ > memory.size() || length > memory.size() - used_ || count_ == segments_.size()) {
+    return {};
+  }
   return memory.subspan(used_, length);
 }
 

@@ -1,7 +1,7 @@
 // What a worker read to scan it for zeros, kept for the copy that follows.
 //
 // convert scans a stretch to know which clusters need storage, then copies those that do. Without
-// this, every byte would be read twice. Only files that this run does not write are kept.
+// this, what was read of them would be read twice. Only of files that this run does not write.
 #ifndef LIBINSTAR_VMM_SRC_IO_SCAN_CACHE_H_
 #define LIBINSTAR_VMM_SRC_IO_SCAN_CACHE_H_
 
@@ -16,13 +16,12 @@ namespace instar::vmm {
 
 class ScanCache {
  public:
-  static constexpr std::size_t kBytes = std::size_t{4} << 20;
+  static constexpr std::size_t kBytes = std::size_t{8} << 20;
 
   // Forgets everything.
   void Clear() { count_ = 0, used_ = 0; }
 
-  // Memory for the `length` (at most kBytes) bytes that will be read from `offset` of file `key`.
-  // Makes room by forgetting all there is. Empty if there is no memory.
+  // Memory for so many bytes. Empty when the cache is full, or there is no memory.
   std::span<std::byte> Reserve(std::size_t length);
   // The memory last reserved now holds that content of the file.
   void Keep(std::uint32_t key, std::uint64_t offset, std::span<const std::byte> content);

@@ -29,6 +29,7 @@ constexpr std::array kPlain = {
     SCMP_SYS(pread64),
     SCMP_SYS(pwrite64),
     SCMP_SYS(preadv),
+    SCMP_SYS(preadv2),
     SCMP_SYS(pwritev),
     SCMP_SYS(read),
     SCMP_SYS(write),
@@ -39,6 +40,7 @@ constexpr std::array kPlain = {
     SCMP_SYS(fdatasync),
     SCMP_SYS(fsync),
     SCMP_SYS(fstat),
+    SCMP_SYS(fstatfs),
     SCMP_SYS(close),
     // memory
     SCMP_SYS(munmap),

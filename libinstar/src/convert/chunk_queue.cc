@@ -69,11 +69,7 @@ void ChunkQueue::LookForHole() {
 
 // How much of the lead, which is data, to claim: whole chunks.
 std::uint64_t ChunkQueue::StretchBytes() const {
-  constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
-  const std::uint64_t fair =
-      (disk_.size_bytes() - next_offset_) / (kClaimsAWorker * options_.workers);
-  return AlignDown(std::min({lead_.length_bytes, options_.stretch_bytes, fair}),
-                   options_.chunk_bytes);
+  return AlignDown(std::min(lead_.length_bytes, FairBytes(next_offset_)), options_.chunk_bytes);
 }
 
 std::optional<Claim> ChunkQueue::NextLocked() {

@@ -10,6 +10,7 @@
 #ifndef INSTAR_CONVERT_CHUNK_QUEUE_H_
 #define INSTAR_CONVERT_CHUNK_QUEUE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -21,8 +22,11 @@
 namespace instar::convert {
 
 // Large enough that the calls a chunk costs (two or three of 35 us under nested virtualization) are
-// small beside moving it, small enough to stay in a processor's cache between scan and copy.
+// small beside moving it, small enough that its content stays in a processor's cache where it
+// passes through memory.
 inline constexpr std::uint64_t kChunkBytes = 2 << 20;
+// Where it does not, chunks of a large disk are larger.
+inline constexpr std::uint64_t kMaxChunkBytes = 8 << 20;
 
 // Of data that nothing looks into there are fewer calls, and blocks are shared in longer stretches.
 inline constexpr std::uint64_t kStretchBytes = 64 << 20;
@@ -40,11 +44,11 @@ struct Claim {
 class ChunkQueue {
  public:
   struct Options {
-    std::uint64_t chunk_bytes = kChunkBytes;  // a power of two, multiple of the target's unit
-    bool ordered = true;                      // Turn waits for the tickets before
-    bool salvage = false;                     // a map that cannot be read is left to the worker
-    // Data that nothing has to look into is claimed in stretches of up to so much, less towards the
-    // end of the disk, so that all `workers` have something to do; 0: in chunks.
+    // A power of two, multiple of the target's unit.
+    std::uint64_t chunk_bytes = kChunkBytes;
+    bool ordered = true;   // Turn waits for the tickets before
+    bool salvage = false;  // a map that cannot be read is left to the worker
+    // Data that nothing has to look into is claimed in stretches of up to so much; 0: in chunks.
     std::uint64_t stretch_bytes = 0;
     unsigned workers = 1;
   };
@@ -64,6 +68,14 @@ class ChunkQueue {
   // Ends the conversion. The first error is kept.
   void Fail(const Error& error);
   [[nodiscard]] Status status() const;
+
+  // How much one worker may take on at once when all before `offset` is handed out: up to
+  // stretch_bytes, less towards the end of the disk, so that all have something to do.
+  [[nodiscard]] std::uint64_t FairBytes(std::uint64_t offset) const {
+    constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
+    return std::min(options_.stretch_bytes,
+                    (disk_.size_bytes() - offset) / (kClaimsAWorker * options_.workers));
+  }
 
   // Bytes of the disk that are settled.
   void AddDone(std::uint64_t bytes) { done_bytes_.fetch_add(bytes, std::memory_order_relaxed); }

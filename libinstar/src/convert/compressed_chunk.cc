@@ -18,7 +18,7 @@ Status Worker::ConvertCompressed(const Claim& claim) {
   INSTAR_TRY(CompressUnits(claim));
 
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
-  return EndTurn(PlaceCompressed(claim));
+  return EndTurn(claim, PlaceCompressed(claim));
 }
 
 Status Worker::CompressUnits(const Claim& claim) {

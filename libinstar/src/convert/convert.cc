@@ -71,6 +71,13 @@ std::uint64_t RunBytes(const ConvertRequest& request) {
   return std::min(std::bit_ceil(request.sparse_bytes), kMaxRunBytes);
 }
 
+// What a worker looks into at a time where nothing passes through memory: more if there is enough
+// for all.
+std::uint64_t LargeChunkBytes(const SourceDisk& disk) {
+  constexpr std::uint64_t kChunks = 64;
+  return std::clamp(std::bit_floor(disk.size_bytes() / kChunks), kChunkBytes, kMaxChunkBytes);
+}
+
 // As many as asked for and the host has, but none without a chunk to work on.
 unsigned Workers(Host& host, const ConvertRequest& request, std::uint64_t size_bytes) {
   const std::uint64_t chunks = DivideRoundUp(size_bytes, kChunkBytes);
@@ -146,10 +153,13 @@ Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));
   if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, *target, request));
 
-  const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
+  const bool compress = target->writer().compresses(request.compress);
   // Where the host can leave zeros out as it copies, nothing looks into what is moved.
   const bool unseen = target->is_flat() && target->placed_reads_zero() && !target->appends_only() &&
                       !request.salvage;
+  const bool in_memory = compress || disk->largest_cluster_bytes() != 0;
+  const std::uint64_t chunk_bytes =
+      std::max(unseen || in_memory ? kChunkBytes : LargeChunkBytes(*disk), target->unit_bytes());
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
@@ -175,8 +185,9 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .zeros = zeros,
                 .chunk_bytes = chunk_bytes,
                 .run_bytes = RunBytes(request),
-                .compress = target->writer().compresses(request.compress),
-                .inherit = inherit};
+                .compress = compress,
+                .inherit = inherit,
+                .collect_moves = unseen};
   INSTAR_TRY(RunWorkers(job, count));
   if (request.bitmaps) INSTAR_TRY(CopyBitmaps(*disk, *target, request));
   INSTAR_TRY(target->Finish());

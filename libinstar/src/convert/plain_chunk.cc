@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "convert/worker.h"
+#include "formats/base/checked.h"
 
 namespace instar::convert {
 
@@ -17,31 +18,41 @@ Status Worker::ConvertPlain(const Claim& claim) {
   INSTAR_TRY(zero_map_.Scan(map_.pieces(), chunk_.span(), trust_data));
 
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
-  return EndTurn(PlacePlain(claim));
+  return EndTurn(claim, PlacePlain(claim));
 }
 
 Status Worker::PlacePlain(const Claim& claim) {
   const std::uint64_t unit = job_.target.unit_bytes();
   const std::uint64_t end = claim.offset + claim.length_bytes;
-  const auto policy = [&](std::size_t i) {
-    return zero_map_[i] == ZeroMap::Unit::kZero ? job_.target.ZerosAt(claim.offset + i * unit)
-                                                : ZeroPolicy::kLeaveOut;
-  };
   std::size_t piece = 0;
   for (std::size_t first = 0; first < zero_map_.units();) {
+    const ZeroMap::Unit content = zero_map_[first];
     std::size_t last = first + 1;
-    while (last < zero_map_.units() && zero_map_[last] == zero_map_[first] &&
-           policy(last) == policy(first)) {
-      ++last;
-    }
-    const std::uint64_t offset = claim.offset + first * unit;
-    const std::uint64_t length = std::min(end, claim.offset + last * unit) - offset;
-    if (zero_map_[first] == ZeroMap::Unit::kData) {
-      INSTAR_TRY(PlaceRun(offset, length, piece));
-    } else if (policy(first) == ZeroPolicy::kExplicit) {
-      INSTAR_TRY(PlaceZeros(offset, length));
-    }
+    while (last < zero_map_.units() && zero_map_[last] == content) ++last;
+    const std::uint64_t run_end = std::min(end, claim.offset + last * unit);
+    std::uint64_t offset = claim.offset + first * unit;
     first = last;
+    if (content == ZeroMap::Unit::kData) {
+      INSTAR_TRY(PlaceRun(offset, run_end - offset, piece));
+    } else if (content == ZeroMap::Unit::kZero) {
+      INSTAR_TRY(PlaceZeroRun(offset, run_end));
+    }
+  }
+  return {};
+}
+
+// Zeros of [offset, end): what has to be done about them can change in between.
+Status Worker::PlaceZeroRun(std::uint64_t offset, std::uint64_t end) {
+  const std::uint64_t unit = job_.target.unit_bytes();
+  while (offset < end) {
+    std::uint64_t next = end;
+    if (const std::uint64_t change = job_.target.NextZeroChange(offset); change < end) {
+      next = std::min(end, offset + DivideRoundUp(change - offset, unit) * unit);
+    }
+    if (job_.target.ZerosAt(offset) == ZeroPolicy::kExplicit) {
+      INSTAR_TRY(PlaceZeros(offset, next - offset));
+    }
+    offset = next;
   }
   return {};
 }

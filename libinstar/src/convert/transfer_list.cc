@@ -64,8 +64,12 @@ Status TransferList::SendWrites(Host& host, std::span<const WriteRequest> writes
 
 Status TransferList::Send(Host& host) {
   INSTAR_TRY(SendSteps(host, steps_));
-  INSTAR_TRY(SendWrites(host, writes_));
   steps_.clear();
+  return SendWrites(host);
+}
+
+Status TransferList::SendWrites(Host& host) {
+  INSTAR_TRY(SendWrites(host, writes_));
   writes_.clear();
   return {};
 }

@@ -39,16 +39,21 @@ Result<std::unique_ptr<Worker>> Worker::Create(const Job& job, unsigned number) 
 
 void Worker::Run() {
   while (const auto claim = job_.queue.Next()) {
-    Status status = Convert(*claim);
-    if (status) {
-      job_.queue.AddDone(claim->length_bytes);
-      status = job_.progress.Update(job_.queue.done_bytes());
-    }
+    unsettled_bytes_ += claim->length_bytes;
+    const Status status = Convert(*claim);
     if (!status) {
       job_.queue.Fail(status.error());
       return;
     }
   }
+  if (const Status status = Settle(); !status) job_.queue.Fail(status.error());
+}
+
+Status Worker::Settle() {
+  INSTAR_TRY(transfers_.Send(job_.host));
+  job_.queue.AddDone(unsettled_bytes_);
+  unsettled_bytes_ = 0;
+  return job_.progress.Update(job_.queue.done_bytes());
 }
 
 Status Worker::Convert(const Claim& claim) {
@@ -64,24 +69,29 @@ Status Worker::ConvertData(const Claim& claim) {
   for (Piece& piece : map_.pieces()) piece.has_zero_runs = job_.run_bytes != 0;
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
   std::size_t piece = 0;
-  return EndTurn(PlaceRun(claim.offset, claim.length_bytes, piece));
+  return EndTurn(claim, PlaceRun(claim.offset, claim.length_bytes, piece));
 }
 
 // One of zeros: they have to be said.
 Status Worker::ConvertZeros(const Claim& claim) {
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
-  return EndTurn(PlaceZeros(claim.offset, claim.length_bytes));
+  return EndTurn(claim, PlaceZeros(claim.offset, claim.length_bytes));
 }
 
 // What could not be placed is the target's fault, what could not be moved the host's to tell.
-Status Worker::EndTurn(const Status& placed) {
+Status Worker::EndTurn(const Claim& claim, const Status& placed) {
   if (placed && job_.target.appends_only()) {
     // After a failure the turn does not end: nothing may follow in the pipe.
     INSTAR_TRY(transfers_.SendInOrder(job_.host));
   }
   job_.queue.EndTurn();
   if (!placed) return std::unexpected(placed.error().On(job_.target.id()));
-  return transfers_.Send(job_.host);
+  const std::uint64_t end = claim.offset + claim.length_bytes;
+  if (job_.collect_moves && transfers_.steps() < kMaxHostList &&
+      unsettled_bytes_ < job_.queue.FairBytes(end)) {
+    return transfers_.SendWrites(job_.host);  // whose memory is needed
+  }
+  return Settle();
 }
 
 }  // namespace instar::convert

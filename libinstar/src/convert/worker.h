@@ -1,9 +1,9 @@
 // One worker of a conversion: claims chunks and carries each through map, scan, place and move.
 //
-// A chunk costs one or two host calls: a scan for zeros, unless the target is a flat file for which
-// the host can leave zeros out while it copies, and one transfer. Content that nothing has to look
-// into is moved by the host and never enters the worker's memory; what is compressed, in the source
-// or for the target, passes through buffers allocated once.
+// A chunk costs two host calls: a scan for zeros and a transfer. Where the target is a flat file
+// for which the host can leave zeros out while it copies, transfers of many chunks are one. Content
+// that nothing has to look into is moved by the host and never enters the worker's memory; what is
+// compressed, in the source or for the target, passes through buffers allocated once.
 #ifndef INSTAR_CONVERT_WORKER_H_
 #define INSTAR_CONVERT_WORKER_H_
 
@@ -37,6 +37,9 @@ struct Job {
   std::uint64_t run_bytes = 0;  // shortest run of zeros that counts: a power of two, or 0 for none
   bool compress = false;
   bool inherit = false;  // the target has a backing file
+  // Moves may wait until there are more of them: nothing looks at what they move, and their order
+  // does not matter.
+  bool collect_moves = false;
 };
 
 class Worker {
@@ -52,8 +55,10 @@ class Worker {
   Status Convert(const Claim& claim);
   Status ConvertZeros(const Claim& claim);
   Status ConvertData(const Claim& claim);
-  // Ends the turn in which the chunk's places were decided, and moves what was `placed`.
-  Status EndTurn(const Status& placed);
+  // Ends the turn in which the claim's places were decided, and moves what was `placed`.
+  Status EndTurn(const Claim& claim, const Status& placed);
+  // Carries out what waits, and counts what was claimed as done.
+  Status Settle();
 
   // plain_chunk.cc
   Status ConvertPlain(const Claim& claim);
@@ -63,6 +68,7 @@ class Worker {
                  std::uint64_t file_offset);
   void MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
                   std::uint64_t file_offset);
+  Status PlaceZeroRun(std::uint64_t offset, std::uint64_t end);
   Status PlaceZeros(std::uint64_t offset, std::uint64_t length);
 
   // compressed_chunk.cc
@@ -76,6 +82,7 @@ class Worker {
   ZeroMap zero_map_;
   ContentLoader loader_;
   TransferList transfers_;
+  std::uint64_t unsettled_bytes_ = 0;  // claimed and not counted as done
   ByteBuffer chunk_;   // content that passes through memory, at its place in the chunk
   ByteBuffer packed_;  // compressed units, one after another
   std::vector<std::size_t> packed_bytes_;  // per unit; 0: it is stored plain

@@ -22,12 +22,15 @@ bool IsZero(std::span<const std::byte> bytes) {
 
 ZeroMap::ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes,
                  std::uint64_t chunk_bytes, std::size_t max_pieces)
-    : host_(host), unit_bytes_(unit_bytes), run_bytes_(run_bytes) {
+    : host_(host),
+      unit_bytes_(unit_bytes),
+      run_bytes_(run_bytes),
+      block_bytes_(std::max(unit_bytes, run_bytes)) {
   units_.reserve(chunk_bytes / unit_bytes);
   if (run_bytes == 0) return;
   scanned_.reserve(2 * max_pieces);
   ranges_.reserve(2 * max_pieces);
-  bitmap_.reserve((2 * max_pieces + chunk_bytes / run_bytes) / 64 + 1);
+  bitmap_.reserve((2 * max_pieces + chunk_bytes / block_bytes_) / 64 + 1);
 }
 
 void ZeroMap::Reset(std::uint64_t offset, std::uint64_t length) {
@@ -47,9 +50,9 @@ void ZeroMap::Mark(std::uint64_t offset, std::uint64_t length, Unit value) {
 void ZeroMap::AddRanges(std::size_t index, const Piece& piece) {
   std::uint64_t offset = piece.offset;
   while (offset < piece.end()) {
-    const std::uint64_t into_block = offset % run_bytes_;
+    const std::uint64_t into_block = offset % block_bytes_;
     const std::uint64_t left = piece.end() - offset;
-    const std::uint64_t length = into_block == 0 ? left : std::min(left, run_bytes_ - into_block);
+    const std::uint64_t length = into_block == 0 ? left : std::min(left, block_bytes_ - into_block);
     scanned_.push_back({.piece = index, .offset = offset, .length = length});
     ranges_.push_back({.device = piece.device,
                        .offset = piece.file_offset + (offset - piece.offset),
@@ -63,18 +66,18 @@ Status ZeroMap::ScanByHost(std::span<Piece> pieces) {
     const std::size_t count = std::min(kMaxHostList, ranges_.size() - first);
     std::uint64_t blocks = 0;
     for (std::size_t i = first; i < first + count; ++i) {
-      blocks += DivideRoundUp(scanned_[i].length, run_bytes_);
+      blocks += DivideRoundUp(scanned_[i].length, block_bytes_);
     }
     bitmap_.assign(DivideRoundUp(blocks, 64), 0);
-    INSTAR_TRY(host_.ScanZero(std::span(ranges_).subspan(first, count), run_bytes_, bitmap_));
+    INSTAR_TRY(host_.ScanZero(std::span(ranges_).subspan(first, count), block_bytes_, bitmap_));
 
     std::uint64_t bit = 0;
     for (std::size_t i = first; i < first + count; ++i) {
       const Scanned& range = scanned_[i];
-      for (std::uint64_t at = 0; at < range.length; at += run_bytes_, ++bit) {
+      for (std::uint64_t at = 0; at < range.length; at += block_bytes_, ++bit) {
         const bool zero = ((bitmap_[bit / 64] >> (bit % 64)) & 1) != 0;
-        if (zero) pieces[range.piece].has_zero_runs = true;
-        Mark(range.offset + at, std::min(run_bytes_, range.length - at),
+        if (zero || block_bytes_ > run_bytes_) pieces[range.piece].has_zero_runs = true;
+        Mark(range.offset + at, std::min(block_bytes_, range.length - at),
              zero ? Unit::kZero : Unit::kData);
       }
     }

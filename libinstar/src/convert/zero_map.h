@@ -24,16 +24,17 @@ class ZeroMap {
   };
 
   // A chunk has at most `chunk_bytes` and `max_pieces`. `run_bytes` is the shortest run of zeros
-  // that counts, a power of two up to the chunk; 0: none does.
+  // that counts, a power of two up to the chunk; 0: none does. `unit_bytes` is a power of two.
   ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes, std::uint64_t chunk_bytes,
           std::size_t max_pieces);
 
   // Starts a chunk at virtual `offset`, of `length` bytes, with all units kNothing.
   void Reset(std::uint64_t offset, std::uint64_t length);
 
-  // Finds the units that `pieces` fill and sets has_zero_runs of those of them that hold both data
-  // and zeros. `memory` is the chunk buffer, for pieces of kMemory. Pieces of kData are scanned by
-  // the host, all in one call, unless `trust_data`: then they count as data that may have zeros.
+  // Finds the units that `pieces` fill and sets has_zero_runs of those of them that may hold both
+  // data and zeros. `memory` is the chunk buffer, for pieces of kMemory. Pieces of kData are
+  // scanned by the host, all in one call, unless `trust_data`: then they count as data that may
+  // have zeros.
   Status Scan(std::span<Piece> pieces, std::span<const std::byte> memory, bool trust_data);
 
   [[nodiscard]] std::size_t units() const { return units_.size(); }
@@ -41,7 +42,8 @@ class ZeroMap {
   void Mark(std::uint64_t offset, std::uint64_t length, Unit value);
 
  private:
-  // One range of a scan, within one piece; but for its first and last, its blocks are run_bytes_.
+  // One range of a scan, within one piece; but for its first and last, its blocks are
+  // block_bytes_.
   struct Scanned {
     std::size_t piece;
     std::uint64_t offset;
@@ -54,6 +56,7 @@ class ZeroMap {
   Host& host_;
   const std::uint64_t unit_bytes_;
   const std::uint64_t run_bytes_;
+  const std::uint64_t block_bytes_;  // that the host scans: it need not find runs within a unit
   std::uint64_t offset_ = 0;
   std::vector<Unit> units_;
   std::vector<Scanned> scanned_;

@@ -2,7 +2,8 @@
  * and the executors; versioned with the call table.
  *
  * Each vCPU owns one mailbox. It fills in op and args, rings, and finds result and value when it
- * runs again. The host copies op and args once before it looks at them. In the KVM executor ringing
+ * runs again. The host copies op and args once before it looks at them. How far the operation is
+ * does not take a ring: it is posted, and the host looks for it when the vCPU rings for anything. In the KVM executor ringing
  * is `out` to the doorbell port; in the process executor it is `state` = INSTAR_MAILBOX_REQUEST and
  * a futex wake.
  */
@@ -35,7 +36,7 @@ enum instar_op {
   INSTAR_OP_NEXT_RUNS = 9,
   INSTAR_OP_COMPARE = 10,
   INSTAR_OP_EMIT = 11,
-  INSTAR_OP_PROGRESS = 12,
+  INSTAR_OP_PROGRESS = 12, /* posted: see struct instar_mailbox */
   /* handled by the executor itself */
   INSTAR_OP_PARALLEL_START = 13, /* args: workers besides the caller, function, argument */
   INSTAR_OP_PARALLEL_JOIN = 14,
@@ -60,6 +61,8 @@ struct instar_mailbox {
   uint64_t value;
   uint64_t start_function; /* set by the host before a worker starts */
   uint64_t start_argument;
+  uint64_t posted_done; /* of posted_total; the host sets posted_total to 0 when it has seen them */
+  uint64_t posted_total;
 };
 
 /* One per vCPU; FS base points at it. The stack protector reads its canary at offset 0x28. */

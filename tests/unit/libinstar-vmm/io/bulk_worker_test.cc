@@ -124,6 +124,29 @@ TEST_F(BulkWorkerTest, ASparseCopyStopsAtTheEndOfTheSource) {
   EXPECT_EQ(Target().substr(0, 3), "abc");
 }
 
+TEST_F(BulkWorkerTest, AScanReadsNoMoreOfAUnitThanShowsThatItHoldsData) {
+  constexpr std::size_t kUnit = 1 << 20;
+  std::string content(8 * kUnit, 'x');
+  content.replace(3 * kUnit, kUnit, kUnit, '\0');      // all of it zeros
+  content.replace(5 * kUnit, 100'000, 100'000, '\0');  // data behind zeros
+  SetSource(content);
+  const std::uint64_t before = ledger_.mark();  // goes up by what is read
+  EXPECT_EQ(Scan(0, content.size(), kUnit, 1)[0], 1u << 3);
+  // The zeros, the unit that follows them, and what is in front of data.
+  EXPECT_LE(ledger_.mark() - before, 2 * kUnit);
+}
+
+TEST_F(BulkWorkerTest, WhatAScanReadIsCopiedAndSoIsWhatItDidNotRead) {
+  const std::string content = Mixed(12 << 20, 3);
+  for (const std::uint64_t unit : {4096, 65536, 1 << 20}) {
+    SetSource(content);
+    ASSERT_EQ(ftruncate(target_.io.fd, static_cast<off_t>(content.size())), 0);
+    Scan(0, content.size(), unit, 4096);
+    CopyAll(content.size(), 4096);
+    EXPECT_TRUE(Target() == content) << unit;  // too long to be printed
+  }
+}
+
 TEST_F(BulkWorkerTest, ScanOfAnyUnitAgreesWithALookAtTheBytes) {
   const std::string content = Mixed(2'000'123, 7);
   SetSource(content);

@@ -91,24 +91,47 @@ TEST_F(FileZeroing, RunMemorySeeksAgainOnlyBeyondARun) {
   EXPECT_FALSE(memory.Find(1, file_.fd, nullptr, 6 << 20, 4096).hole);
 }
 
-TEST_F(FileZeroing, ALongRunOfDataIsRememberedForAll) {
+TEST_F(FileZeroing, RunsOnceFoundAreRememberedForAll) {
   constexpr std::uint64_t kMiB = 1 << 20;
   const std::string data(9 * kMiB, 'x');
   ASSERT_EQ(pwrite(file_.fd, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
   ASSERT_EQ(ftruncate(file_.fd, 20 * kMiB), 0);
-  LongDataRun shared;
-  EXPECT_EQ(shared.Find(file_.fd, 0, kMiB).length, kMiB);
+  FileRuns shared;
+  EXPECT_EQ(shared.Find(file_.fd, 2 * kMiB, kMiB).length, kMiB);  // not from its start
   EXPECT_TRUE(shared.Find(file_.fd, 12 * kMiB, kMiB).hole);
-  // Were it asked again, it would say that there is a hole.
+  // Were it asked again, it would say that there is a hole, and data.
   DiscardRange(file_, 4 * kMiB, kMiB);
+  ASSERT_EQ(pwrite(file_.fd, "x", 1, 14 * kMiB), 1);
   RunMemory memory;
-  for (const std::uint64_t at : {0 * kMiB, 4 * kMiB, 8 * kMiB}) {
+  for (const std::uint64_t at : {2 * kMiB, 4 * kMiB, 8 * kMiB}) {
     EXPECT_FALSE(shared.Find(file_.fd, at, kMiB).hole) << at;
     EXPECT_FALSE(memory.Find(0, file_.fd, &shared, at, kMiB).hole) << at;
   }
   EXPECT_EQ(shared.Find(file_.fd, 8 * kMiB, 5 * kMiB).length, kMiB);
-  // What is short is not remembered, nor are holes.
-  EXPECT_TRUE(LongDataRun().Find(file_.fd, 4 * kMiB, 7).hole);
+  EXPECT_TRUE(shared.Find(file_.fd, 14 * kMiB, 1).hole);
+  // Before what is known it is asked, and finds a run that goes on as far as it now does.
+  EXPECT_EQ(shared.Find(file_.fd, kMiB, 20 * kMiB).length, 3 * kMiB);
+  EXPECT_EQ(shared.Find(file_.fd, 3 * kMiB, 20 * kMiB).length, kMiB);
+}
+
+TEST_F(FileZeroing, AFileInManySmallPiecesIsGoneThroughInItsOrder) {
+  constexpr std::uint64_t kStep = 8192;
+  constexpr std::uint64_t kPieces = 5000;
+  ASSERT_EQ(ftruncate(file_.fd, 0), 0);
+  for (std::uint64_t i = 0; i < kPieces; ++i) {
+    ASSERT_EQ(pwrite(file_.fd, "x", 1, static_cast<off_t>(i * kStep)), 1);
+  }
+  FileRuns runs;
+  std::uint64_t at = 0;
+  std::uint64_t found = 0;
+  while (at < (kPieces - 1) * kStep) {
+    const RunOfFile run = runs.Find(file_.fd, at, 1 << 30);
+    ASSERT_EQ(run.length, kStep / 2);
+    ASSERT_EQ(run.hole, found % 2 == 1);
+    at += run.length;
+    ++found;
+  }
+  EXPECT_EQ(found, 2 * (kPieces - 1));
 }
 
 }  // namespace
