@@ -120,6 +120,27 @@ def check(results, unmeasured, bars, demanded):
     return not missed
 
 
+HEAD = ("| what | isolation | instar | qemu-img | ratio | bare copy | instar peak | qemu-img peak |",
+        "|---|---|---:|---:|---:|---:|---:|---:|")
+
+
+def title(facts, size, place):
+    return (f"{facts['cores']} cores, {facts['memory_gib']} GiB; {facts['instar']}, "
+            f"{facts['qemu_img']}; {size / (1 << 30):g} GiB in {place}")
+
+
+def write_results(output, place, facts, size, results):
+    """`output`, and the same as a table in Markdown beside it."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({"date": now.isoformat(timespec="seconds"), "machine": facts,
+                                  "virtual_bytes": size, "directory": place,
+                                  "results": results}, indent=1) + "\n")
+    lines = [title(facts, size, place), "", *HEAD]
+    lines += [line for result in results for line in table_lines(result)]
+    output.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
 def measure_all(chosen, directory, instar, arguments):
     """Measures and prints one row after another. Inputs are there as long as rows need them."""
     made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
@@ -150,7 +171,7 @@ def main():
     parser.add_argument("--pairs", default=5, type=int, help="runs of each program (5)")
     parser.add_argument("--rows", default="", help="only rows whose name contains this")
     parser.add_argument("--dir", help="where inputs and outputs go (/dev/shm)")
-    parser.add_argument("--output", help="JSON file (benchmarks/results/DATE.json)")
+    parser.add_argument("--output", help="JSON file (benchmarks/results/DATE.json); a table in Markdown is put beside it")
     parser.add_argument("--check", action="store_true",
                         help="exit 1 when a bar of benchmarks/bars.toml is missed")
     arguments = parser.parse_args()
@@ -166,11 +187,7 @@ def main():
 
     place = working_directory(arguments.dir, arguments.size)
     facts = machine(instar, arguments.qemu_img)
-    print(f"{facts['cores']} cores, {facts['memory_gib']} GiB; {facts['qemu_img']}; "
-          f"{arguments.size / (1 << 30):g} GiB in {place}\n")
-    print("| what | isolation | instar | qemu-img | ratio | bare copy | instar peak "
-          "| qemu-img peak |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    print(title(facts, arguments.size, place), "", *HEAD, sep="\n")
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
         results = measure_all([row for row in chosen if not row.shares], pathlib.Path(name),
                               instar, arguments)
@@ -186,10 +203,7 @@ def main():
     now = datetime.datetime.now(datetime.timezone.utc)
     output = pathlib.Path(arguments.output or
                           HERE / "results" / f"{now.strftime('%Y-%m-%d-%H%M%S')}.json")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({"date": now.isoformat(timespec="seconds"), "machine": facts,
-                                  "virtual_bytes": arguments.size, "directory": place,
-                                  "results": results}, indent=1) + "\n")
+    write_results(output, place, facts, arguments.size, results)
     print(f"\nratio: instar's median time over qemu-img's. Written to {output}")
 
     if arguments.check:
