@@ -63,8 +63,8 @@ class BlockDevice {
   }
 
   // The runs that follow one another from `offset` (below size_bytes()) on, as many as `runs` (not
-  // empty) has room for and `max_length` bytes hold; how many, at least 1. A device that cannot
-  // tell says "data" for all of it, which is what this default does. kIo.
+  // empty) has room for and `max_length` bytes hold, or fewer; how many, at least 1. A device that
+  // cannot tell says "data" for all of it, which is what this default does. kIo.
   virtual Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                        std::span<FileRun> runs) const {
     (void)offset;

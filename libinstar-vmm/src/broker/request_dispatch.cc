@@ -25,6 +25,10 @@ namespace {
 constexpr const char* kEndlessRequests = "endless requests to write the same data";
 constexpr const char* kMalformedReport = "malformed records in its report";
 
+// Runs are told up to so much data: to find their ends can mean to walk over every page of it, and
+// other workers may be waiting for the answer to begin.
+constexpr std::uint64_t kEnoughData = std::uint64_t{64} << 20;
+
 constexpr CallResult kDone{};
 
 CallResult Refused(ErrorCode code, int error = 0) {
@@ -349,12 +353,15 @@ CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   std::uint64_t offset = request.offset;
   std::uint64_t left = request.max_length;
   std::uint64_t count = 0;
-  while (left != 0 && (count + 1) * sizeof(instar_run) <= request.reply.size()) {
+  std::uint64_t data = 0;
+  while (left != 0 && data < kEnoughData &&
+         (count + 1) * sizeof(instar_run) <= request.reply.size()) {
     const RunOfFile found = (*device)->FindRun(offset, left);
     const instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
     std::memcpy(request.reply.data() + count * sizeof(run), &run, sizeof(run));
     offset += found.length;
     left -= found.length;
+    if (!found.hole) data += found.length;
     ++count;
   }
   return {.result = static_cast<std::int64_t>(count)};

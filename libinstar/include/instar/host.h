@@ -98,7 +98,7 @@ class Host {
                           std::span<std::uint64_t> bitmap) = 0;
 
   // The runs of data and hole that follow one another from `offset` on, as many as `runs` (not
-  // empty) has room for and `max_length` bytes hold; how many, at least 1.
+  // empty) has room for and `max_length` bytes hold, or fewer; how many, at least 1.
   virtual Result<std::size_t> NextRuns(DeviceId device, std::uint64_t offset,
                                        std::uint64_t max_length, std::span<FileRun> runs) = 0;
 

@@ -250,6 +250,16 @@ TEST_F(BrokerRequests, NextRunsTellDataFromHoles) {
             (Runs{{true, kMiB - 4096}, {false, kMiB}, {true, kMiB}}));
   EXPECT_EQ(runs(0, 3 * kMiB, 2), (Runs{{true, kMiB}, {false, kMiB}}));
   EXPECT_EQ(runs(0, kMiB + 4096, 10), (Runs{{true, kMiB}, {false, 4096}}));
+
+  // Not much more data at a time than 64 MiB.
+  ASSERT_EQ(guest_.Resize(target, 100 * kMiB).result, 0);
+  std::vector<instar_transfer> copies;
+  for (std::uint64_t i = 10; i < 80; ++i) {
+    copies.push_back(Step(INSTAR_TRANSFER_COPY, target, target, kMiB, i * kMiB, kMiB));
+  }
+  ASSERT_EQ(guest_.Transfer(copies).result, 0);
+  EXPECT_EQ(runs(2 * kMiB, 98 * kMiB, 10), (Runs{{true, 8 * kMiB}, {false, 70 * kMiB}}));
+  EXPECT_EQ(runs(20 * kMiB, 80 * kMiB, 10), (Runs{{false, 60 * kMiB}, {true, 20 * kMiB}}));
 }
 
 TEST_F(BrokerRequests, NoRunsAndTooManyAreRefused) {
