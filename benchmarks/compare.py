@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,8 @@ def main():
     parser.add_argument("--check", action="store_true",
                         help="exit 1 when a bar of benchmarks/bars.toml is missed")
     arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as an interruption: what was made is removed
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
 
     instar = os.path.abspath(arguments.instar or pathlib.Path(arguments.build) / "bin" / "instar")
     if not os.access(instar, os.X_OK):

@@ -74,10 +74,28 @@ def refused_whole(t, *arguments):
         t.check(content(name) == before, "the device was changed")
 
 
+def salvaged(t, isolation, target):
+    """Of a device that fails in its middle, all is saved that can be read."""
+    t.tools.isolation(isolation)
+    cut = 4 * MIB + 700 * 1024  # behind good data of the same chunk
+    with device(t) as name:
+        whole = content(name)
+        os.truncate(t.dir / "device.img", cut)
+        t.refused(t.instar("convert", f"--isolation={isolation}", "-T", "none", "-f", "raw",
+                           "-O", target, name, "out"))
+        saved = t.instar("convert", f"--isolation={isolation}", "--salvage", "-T", "none",
+                         "-f", "raw", "-O", target, name, "out")
+        t.equal(saved.code, 0, "exit code")
+        t.succeeded(t.instar("convert", "-f", target, "-O", "raw", "out", "saved.raw"))
+    t.check(content(t.dir / "saved.raw") == whole[:cut] + bytes(len(whole) - cut), "what was saved")
+
+
 def groups():
     group = Group("devices")
     for isolation in ("kvm", "process"):
         group.add(f"a new raw image forgets what was there, {isolation}", raw_forgets, isolation)
+        for target in ("raw", "qcow2", "vhdx"):
+            group.add(f"salvage into {target}, {isolation}", salvaged, isolation, target)
     group.case("a new raw image forgets a footer")(raw_forgets_a_footer)
     stream = ["-o", "subformat=streamOptimized"]
     for name, arguments in (

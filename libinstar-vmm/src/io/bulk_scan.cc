@@ -2,14 +2,17 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "instar/host.h"
 #include "io/bulk_worker.h"
 #include "io/zero_scan.h"
 
 namespace instar::vmm {
 namespace {
 
-// Shorter units are read as they come: a request costs as much as they do.
+// Shorter units are read as they come: a request costs as much as they do, and the guest may count
+// on it (kScannedWhole).
 constexpr std::uint64_t kWorthProbing = 4 * HeadProbe::kBytes;
+static_assert(kWorthProbing > kScannedWhole);
 
 // Cuts a range into units and keeps, over pieces of any size, whether the unit at hand is zero.
 class UnitScanner {
@@ -79,6 +82,11 @@ class UnitScanner {
 
 }  // namespace
 
+bool BulkWorker::ProbeForData(const BulkFile& file, std::uint64_t offset) {
+  ledger_.ChargeScan(HeadProbe::kBytes);
+  return probe_.FindsData(file.io, file.key, offset);
+}
+
 IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint64_t length,
                           std::uint64_t unit, BitWriter& bits) {
   UnitScanner scanner(length, unit, bits);
@@ -92,17 +100,15 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
         length -= run.length;
         continue;
       }
-      // Of a unit that holds data, nothing more is read than what shows that.
-      std::uint64_t known = scanner.settled() ? scanner.left_in_unit() : 0;
-      if (known == 0 && unit >= kWorthProbing && scanner.at_unit_start() &&
-          !scanner.last_was_zero()) {
-        ledger_.ChargeScan(HeadProbe::kBytes);
-        if (probe_.FindsData(file.io, file.key, offset)) known = scanner.left_in_unit();
-      }
-      if (known != 0) {
-        scanner.Data(known);
-        offset += known;
-        length -= known;
+      // Of a large unit that holds data, nothing more is read than what shows that.
+      const std::uint64_t left = scanner.left_in_unit();
+      const bool worth_probing =
+          left >= kWorthProbing && scanner.at_unit_start() && !scanner.last_was_zero();
+      if ((unit >= kWorthProbing && scanner.settled()) ||
+          (worth_probing && ProbeForData(file, offset))) {
+        scanner.Data(left);
+        offset += left;
+        length -= left;
         continue;
       }
       piece = std::min(piece, run.length);

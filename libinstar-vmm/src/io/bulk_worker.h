@@ -78,6 +78,7 @@ class BulkWorker {
   IoResult WriteNonZero(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
   IoResult CopyPiece(const BulkCopy& copy);
   IoResult CopyToStream(const BulkCopy& copy);
+  bool ProbeForData(const BulkFile& file, std::uint64_t offset);
   std::uint64_t ShareBlocks(const BulkCopy& copy, std::uint64_t from);
   template <typename Work>
   IoResult InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length, Work work);

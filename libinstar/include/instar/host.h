@@ -70,6 +70,9 @@ struct ScanRange {
 inline constexpr std::size_t kMaxHostList = 4096;
 
 // All calls may be made from any worker at once.
+// The largest unit of a ScanZero that is always read whole.
+inline constexpr std::uint64_t kScannedWhole = 4096;
+
 class Host {
  public:
   virtual ~Host() = default;
@@ -93,7 +96,8 @@ class Host {
   // For each range in turn and each `unit_bytes` of it (the last may be short), one bit of
   // `bitmap`, lowest bit of the first word first: 1 if all bytes are zero. A range starts at the
   // next free bit, not at a new word. The host may keep what it read for a Transfer by the same
-  // worker that follows.
+  // worker that follows. Units of up to kScannedWhole bytes are read to their end, so that success
+  // means that they can be read; of a larger one no more need be than shows that it holds data.
   virtual Status ScanZero(std::span<const ScanRange> ranges, std::uint64_t unit_bytes,
                           std::span<std::uint64_t> bitmap) = 0;
 

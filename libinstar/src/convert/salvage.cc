@@ -1,6 +1,7 @@
 #include "convert/salvage.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "convert/source_disk.h"
@@ -9,16 +10,16 @@
 namespace instar::convert {
 namespace {
 
-// A scan reads all it is asked about; what it finds does not matter here.
+// A scan in small units reads all it is asked about; what it finds does not matter here.
 bool CanRead(Host& host, const Piece& piece) {
-  constexpr std::uint64_t kUnit = 2 << 20;
+  std::array<std::uint64_t, 32> bitmap;
+  constexpr std::uint64_t kMost = bitmap.size() * 64 * kScannedWhole;
   std::uint64_t offset = piece.file_offset;
   std::uint64_t left = piece.length_bytes;
   while (left != 0) {
-    std::uint64_t bitmap = 0;
     const ScanRange range{
-        .device = piece.device, .offset = offset, .length_bytes = std::min(left, 64 * kUnit)};
-    if (!host.ScanZero({&range, 1}, kUnit, {&bitmap, 1})) return false;
+        .device = piece.device, .offset = offset, .length_bytes = std::min(left, kMost)};
+    if (!host.ScanZero({&range, 1}, kScannedWhole, bitmap)) return false;
     offset += range.length_bytes;
     left -= range.length_bytes;
   }

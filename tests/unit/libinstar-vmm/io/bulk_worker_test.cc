@@ -136,6 +136,24 @@ TEST_F(BulkWorkerTest, AScanReadsNoMoreOfAUnitThanShowsThatItHoldsData) {
   EXPECT_LE(ledger_.mark() - before, 2 * kUnit);
 }
 
+TEST_F(BulkWorkerTest, AScanInSmallUnitsReadsAllOfThem) {
+  const std::string content(3 << 20, 'x');
+  SetSource(content);
+  const std::uint64_t before = ledger_.mark();
+  Scan(0, content.size(), 4096, 12);
+  EXPECT_EQ(ledger_.mark() - before, content.size());
+}
+
+TEST_F(BulkWorkerTest, AScanLooksAtNothingButItsRange) {
+  std::string content(1 << 20, 'x');
+  content.replace(8192, 512, 512, '\0');
+  content.replace(65536, 20'000, 20'000, '\0');
+  SetSource(content);
+  EXPECT_EQ(Scan(8192, 512, 65536, 1)[0], 1u);
+  EXPECT_EQ(Scan(65536, 20'000, 65536, 1)[0], 1u);
+  EXPECT_EQ(Scan(8192, 513, 65536, 1)[0], 0u);
+}
+
 TEST_F(BulkWorkerTest, WhatAScanReadIsCopiedAndSoIsWhatItDidNotRead) {
   const std::string content = Mixed(12 << 20, 3);
   for (const std::uint64_t unit : {4096, 65536, 1 << 20}) {
