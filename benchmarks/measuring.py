@@ -1,5 +1,6 @@
 """Running both programs on one row, in turn, and verifying what instar made."""
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -32,6 +33,8 @@ def in_child(work, what):
         except SystemExit as stop:
             print(stop, file=sys.stderr)
             code = 1
+        except KeyboardInterrupt:
+            code = 130
         except Exception as error:  # pylint: disable=broad-except
             print(f"{what} failed: {error}", file=sys.stderr)
             code = 1
@@ -41,19 +44,37 @@ def in_child(work, what):
         sys.exit(1)
 
 
+def adopt_orphans():
+    """Processes that a program leaves behind when it ends become children of this one."""
+    set_child_subreaper = 36  # prctl(2)
+    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def orphans_kib():
+    """Peak memory of all such, once they have ended."""
+    total = 0
+    try:
+        while True:
+            total += os.wait4(-1, 0)[2].ru_maxrss
+    except ChildProcessError:
+        return total
+
+
 def run(command, directory):
-    """Runs to the end; wall-clock seconds and peak memory of the process."""
+    """Runs to the end; wall-clock seconds, and peak memory of the process and those that it started
+    and did not wait for: a child in a sandbox."""
     with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
         child = subprocess.Popen(command, cwd=directory, stdin=null, stdout=null, stderr=errors)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - begin
+        peak_kib = usage.ru_maxrss + orphans_kib()
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
             errors.seek(0)
             sys.exit(f"{' '.join(map(str, command))}\nexited {child.returncode}: "
                      f"{errors.read().decode(errors='replace').strip()}")
-    return Sample(seconds, usage.ru_maxrss)
+    return Sample(seconds, peak_kib)
 
 
 def verify(row, directory, instar_command, qemu_img):
@@ -101,6 +122,7 @@ class Side:
         self.output = directory / row.output if row.output else None
         self.directory = directory
         self.samples = []
+        self.settings = []
 
     def once(self):
         if self.output:
@@ -120,12 +142,31 @@ class Side:
         }
 
 
+def fastest(row, directory, qemu_img):
+    """qemu-img with those of the row's settings that make it fastest, but not with any that make the
+    target take more storage than the first do."""
+    verb, *arguments = row.qemu
+    sides = []
+    for settings in row.settings:
+        side = Side([qemu_img, verb, *settings, *arguments], row, directory)
+        side.settings = settings
+        side.warm_up()
+        sides.append(side)
+    sides = [side for side in sides if side.written <= 1.01 * sides[0].written]
+    if len(sides) == 1:
+        return sides[0]
+    tried = {id(side): [] for side in sides}
+    for _ in range(3):
+        for side in sides:
+            tried[id(side)].append(side.once().seconds)
+    return min(sides, key=lambda side: statistics.median(tried[id(side)]))
+
+
 def measure(row, directory, instar, isolations, qemu_img, pairs, size):
     """All programs in turn, again and again."""
-    theirs = Side([qemu_img, *row.qemu], row, directory)
     mine = {isolation: Side([instar, row.instar[0], f"--isolation={isolation}", *row.instar[1:]],
                             row, directory) for isolation in isolations}
-    theirs.warm_up()
+    theirs = fastest(row, directory, qemu_img)
     for side in mine.values():
         side.warm_up()
         in_child(lambda command=side.command: verify(row, directory, command, qemu_img),
@@ -140,7 +181,7 @@ def measure(row, directory, instar, isolations, qemu_img, pairs, size):
                                           inputs.data_ranges(size)))
     if row.output:
         (directory / row.output).unlink(missing_ok=True)
-    result = {"row": row.name, "qemu_img": theirs.facts(),
+    result = {"row": row.name, "qemu_img": {"settings": theirs.settings, **theirs.facts()},
               "instar": {isolation: side.facts() for isolation, side in mine.items()}}
     for told in result["instar"].values():
         told["ratio"] = round(told["median_seconds"] / result["qemu_img"]["median_seconds"], 4)
