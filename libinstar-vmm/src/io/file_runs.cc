@@ -28,6 +28,7 @@ RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length) {
   if (data_start > offset) {
     return {.length = std::min(max_length, data_start - offset), .hole = true};
   }
+  if (max_length == 1) return {.length = 1, .hole = false};
   const off_t hole = lseek(fd, static_cast<off_t>(offset), SEEK_HOLE);
   const auto data_end = static_cast<std::uint64_t>(hole);
   // The file may have changed between the two calls; a run is never empty.
@@ -44,6 +45,10 @@ RunOfFile FileRuns::Find(int fd, std::uint64_t offset, std::uint64_t max_length)
     if (offset < found.end) {
       return {.length = std::min(max_length, found.end - offset), .hole = found.hole};
     }
+  }
+  if (max_length == 1) {
+    const RunOfFile first = FindRun(fd, offset, 1);
+    if (!first.hole) return first;
   }
   const RunOfFile run = FindRun(fd, offset, FarFrom(offset, max_length));
   if (known_.size() == kMostKnown) {
@@ -64,13 +69,13 @@ RunOfFile FindRun(FileRuns* runs, int fd, std::uint64_t offset, std::uint64_t ma
 RunOfFile RunMemory::Find(std::uint32_t key, int fd, FileRuns* shared, std::uint64_t offset,
                           std::uint64_t max_length) {
   if (key != key_ || offset < start_ || offset >= end_) {
-    const std::uint64_t far = FarFrom(offset, max_length);
-    const RunOfFile run = FindRun(shared, fd, offset, far);
+    const bool follows_data = key == key_ && offset == end_ && !hole_;
+    step_ = follows_data ? std::min(2 * step_, kLongestStep) : kFirstStep;
     key_ = key;
     start_ = offset;
-    hole_ = run.hole;
-    end_ = offset + run.length;
-    if (!run.hole && run.length < kShortRun) end_ = offset + kPatience;
+    hole_ = FindRun(shared, fd, offset, 1).hole;
+    end_ =
+        offset + (hole_ ? FindRun(shared, fd, offset, FarFrom(offset, max_length)).length : step_);
   }
   return {.length = std::min(max_length, end_ - offset), .hole = hole_};
 }

@@ -16,10 +16,11 @@ struct RunOfFile {
 
 // The run that starts at `offset`, at most `max_length` (not 0) bytes of it. What lies beyond the
 // end of the file is a hole. A file that cannot tell (device nodes, some file systems) is data.
+// One byte of data is told by one seek, which is cheap everywhere; to find where data ends, some
+// file systems walk over every page of it.
 RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length);
 
-// Remembers the runs found of a file that nobody changes meanwhile, for all who ask: some file
-// systems walk over every page to find an end. Thread-safe.
+// Remembers the runs found of a file that nobody changes meanwhile, for all who ask. Thread-safe.
 class FileRuns {
  public:
   // As FindRun.
@@ -41,26 +42,25 @@ class FileRuns {
 // As FindRun; asks `runs`, which is of the file, unless it is null.
 RunOfFile FindRun(FileRuns* runs, int fd, std::uint64_t offset, std::uint64_t max_length);
 
-// Remembers the last run found, for one worker that goes through a file in small steps: a seek
-// costs as much as copying some KiB, so there is one per run and not one per step. A file of many
-// short runs is not asked at each of them: after a run shorter than kShortRun, the next kPatience
-// bytes are taken for data.
+// For one worker that goes through a file in small steps and need not find every hole. Where data
+// ends is not asked: what follows data is taken for data, first kFirstStep bytes, then twice as
+// many each time, up to kLongestStep.
 class RunMemory {
  public:
-  static constexpr std::uint64_t kShortRun = std::uint64_t{64} << 10;
-  static constexpr std::uint64_t kPatience = std::uint64_t{1} << 20;
+  static constexpr std::uint64_t kFirstStep = std::uint64_t{256} << 10;
+  static constexpr std::uint64_t kLongestStep = std::uint64_t{8} << 20;
 
-  // As FindRun, for a file that nobody changes meanwhile. `key` tells files apart; `shared` is that
-  // of the file, or null.
+  // The hole at `offset`, or what is taken for data, at most `max_length` bytes; of a file that
+  // nobody changes meanwhile. `key` tells files apart; `shared` is that of the file, or null.
   RunOfFile Find(std::uint32_t key, int fd, FileRuns* shared, std::uint64_t offset,
                  std::uint64_t max_length);
-  void Forget() { end_ = start_ = 0; }
 
  private:
   std::uint32_t key_ = 0;
   std::uint64_t start_ = 0;
   std::uint64_t end_ = 0;
-  bool hole_ = false;
+  std::uint64_t step_ = kFirstStep;
+  bool hole_ = true;  // nothing to follow yet
 };
 
 }  // namespace instar::vmm

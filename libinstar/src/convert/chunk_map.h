@@ -18,10 +18,11 @@ class ChunkMap {
  public:
   struct Options {
     std::uint64_t chunk_bytes = kChunkBytes;
-    std::uint64_t unit_bytes = kSectorBytes;  // of the target
-    bool inherit = false;                     // the target has a backing file
-    bool short_holes = false;                 // holes of raw sources count however short
-    SalvageCount* salvage = nullptr;          // set: what cannot be read is zeros
+    std::uint64_t longest_bytes = kChunkBytes;  // a claim in which units are told apart
+    std::uint64_t unit_bytes = kSectorBytes;    // of the target
+    bool inherit = false;                       // the target has a backing file
+    bool short_holes = false;                   // holes of raw sources count however short
+    SalvageCount* salvage = nullptr;            // set: what cannot be read is zeros
   };
 
   static Result<ChunkMap> Create(Host& host, const SourceDisk& disk, const Options& options);

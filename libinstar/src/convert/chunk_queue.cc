@@ -43,33 +43,36 @@ bool ChunkQueue::Look() {
 // format are allocated whole and hold little at first.
 void ChunkQueue::LookForHole() {
   if (lead_.kind != Piece::Kind::kData || lead_.inherited || next_offset_ < next_look_ ||
-      lead_.length_bytes <= options_.chunk_bytes || full_.Holds(lead_.device, lead_.file_offset) ||
-      disk_.BareRaw(next_offset_, 1)) {
+      lead_.length_bytes <= options_.chunk_bytes || disk_.BareRaw(next_offset_, 1)) {
     return;
   }
-  // Told to its end: to find that can mean to walk over all of the file, which is worth it once.
+  // Of data one byte is enough: where it ends can take the host long to find.
   constexpr std::uint64_t kFar = std::uint64_t{1} << 62;
   FileRun run;
-  const auto count = host_.NextRuns(lead_.device, lead_.file_offset, kFar, {&run, 1});
-  if (!count || *count == 0) return;  // who reads it will be told why
+  for (const std::uint64_t length : {std::uint64_t{1}, kFar}) {
+    const auto count = host_.NextRuns(lead_.device, lead_.file_offset, length, {&run, 1});
+    if (!count || *count == 0) return;  // who reads it will be told why
+    if (!run.hole) break;
+  }
   if (run.hole && run.length_bytes >= options_.chunk_bytes) {
     lead_.kind = Piece::Kind::kZero;
     lead_.length_bytes = std::min(lead_.length_bytes, run.length_bytes);
+    look_chunks_ = kFirstLookChunks;
     return;
   }
   // A call costs as much as copying some of a chunk, so it must not be made for each.
-  constexpr std::uint64_t kChunksBetweenLooks = 8;
-  next_look_ = next_offset_ + kChunksBetweenLooks * options_.chunk_bytes;
-  if (!run.hole) {
-    full_ = {.device = lead_.device,
-             .start = lead_.file_offset,
-             .end = lead_.file_offset + std::min(run.length_bytes, kFar)};
-  }
+  next_look_ = next_offset_ + look_chunks_ * options_.chunk_bytes;
+  look_chunks_ = std::min(2 * look_chunks_, kMostLookChunks);
 }
 
-// How much of the lead, which is data, to claim: whole chunks.
+// How much to claim where the lead is data: whole chunks that cannot hold anything compressed.
 std::uint64_t ChunkQueue::StretchBytes() const {
-  return AlignDown(std::min(lead_.length_bytes, FairBytes(next_offset_)), options_.chunk_bytes);
+  std::uint64_t length = std::min(lead_.length_bytes, FairBytes(next_offset_));
+  if (length < options_.chunk_bytes && options_.over_holes) {
+    const auto raw = disk_.BareRaw(next_offset_, FairBytes(next_offset_));
+    if (raw) length = raw->length_bytes;
+  }
+  return AlignDown(length, options_.chunk_bytes);
 }
 
 std::optional<Claim> ChunkQueue::NextLocked() {

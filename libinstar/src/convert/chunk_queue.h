@@ -21,23 +21,23 @@
 
 namespace instar::convert {
 
-// Large enough that the calls a chunk costs (two or three of 35 us under nested virtualization) are
-// small beside moving it, small enough that its content stays in a processor's cache where it
-// passes through memory.
+// Large enough that the calls a chunk costs (two or three of 35 to 90 us under nested
+// virtualization) are small beside moving it, small enough that its content stays in a processor's
+// cache where it passes through memory.
 inline constexpr std::uint64_t kChunkBytes = 2 << 20;
-// Where it does not, chunks of a large disk are larger.
-inline constexpr std::uint64_t kMaxChunkBytes = 8 << 20;
 
-// Of data that nothing looks into there are fewer calls, and blocks are shared in longer stretches.
-inline constexpr std::uint64_t kStretchBytes = 64 << 20;
+// Data that does not is claimed in stretches of whole chunks: fewer calls. Of a stretch that is
+// looked into for zeros, the pieces and the units are kept in memory.
+inline constexpr std::uint64_t kSeenStretchBytes = 16 << 20;
+// Of data that nothing looks into, blocks are shared in longer stretches, too.
+inline constexpr std::uint64_t kUnseenStretchBytes = 64 << 20;
 
 struct Claim {
   std::uint64_t ticket = 0;
   std::uint64_t offset = 0;
   std::uint64_t length_bytes = 0;
-  // What the disk holds at `offset`; length 0 where that could not be told. A lead of zeros, or of
-  // data that may be moved in long stretches, that is longer than a chunk can make the claim
-  // longer, and then is all of it.
+  // What the disk holds at `offset`; length 0 where that could not be told. A claim longer than a
+  // chunk is all of its lead, zeros or data, or lies in a source that is nothing but a raw file.
   Piece lead;
 };
 
@@ -48,8 +48,11 @@ class ChunkQueue {
     std::uint64_t chunk_bytes = kChunkBytes;
     bool ordered = true;   // Turn waits for the tickets before
     bool salvage = false;  // a map that cannot be read is left to the worker
-    // Data that nothing has to look into is claimed in stretches of up to so much; 0: in chunks.
+    // Data that does not pass through a worker's memory is claimed in stretches of up to so much;
+    // 0: in chunks.
     std::uint64_t stretch_bytes = 0;
+    // Stretches of a source that is nothing but a raw file may have holes.
+    bool over_holes = false;
     unsigned workers = 1;
   };
 
@@ -91,6 +94,10 @@ class ChunkQueue {
   [[nodiscard]] std::optional<Claim> NextLocked();
   [[nodiscard]] std::uint64_t StretchBytes() const;
 
+  // Looks for holes come after so many chunks, and twice as many each time that there is none.
+  static constexpr std::uint64_t kFirstLookChunks = 8;
+  static constexpr std::uint64_t kMostLookChunks = 512;
+
   Host& host_;
   const SourceDisk& disk_;
   const Target& target_;
@@ -98,16 +105,9 @@ class ChunkQueue {
   std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;
-  Piece lead_;                   // covers next_offset_ unless it could not be told
-  std::uint64_t next_look_ = 0;  // for a hole: not before the disk's offset
-  struct FullRange {             // of a file: without a hole
-    [[nodiscard]] bool Holds(DeviceId of, std::uint64_t offset) const {
-      return of == device && offset >= start && offset < end;
-    }
-    DeviceId device = kNoDevice;
-    std::uint64_t start = 0;
-    std::uint64_t end = 0;
-  } full_;
+  Piece lead_;                                    // covers next_offset_ unless it could not be told
+  std::uint64_t next_look_ = 0;                   // for a hole: not before the disk's offset
+  std::uint64_t look_chunks_ = kFirstLookChunks;  // from one look to the next
   std::atomic_flag claim_lock_;
 
   std::atomic<std::uint64_t> turn_{0};

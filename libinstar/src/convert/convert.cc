@@ -71,13 +71,6 @@ std::uint64_t RunBytes(const ConvertRequest& request) {
   return std::min(std::bit_ceil(request.sparse_bytes), kMaxRunBytes);
 }
 
-// What a worker looks into at a time where nothing passes through memory: more if there is enough
-// for all.
-std::uint64_t LargeChunkBytes(const SourceDisk& disk) {
-  constexpr std::uint64_t kChunks = 64;
-  return std::clamp(std::bit_floor(disk.size_bytes() / kChunks), kChunkBytes, kMaxChunkBytes);
-}
-
 // As many as asked for and the host has, but none without a chunk to work on.
 unsigned Workers(Host& host, const ConvertRequest& request, std::uint64_t size_bytes) {
   const std::uint64_t chunks = DivideRoundUp(size_bytes, kChunkBytes);
@@ -157,9 +150,10 @@ Status Run(Host& host, const ConvertRequest& request) {
   // Where the host can leave zeros out as it copies, nothing looks into what is moved.
   const bool unseen = target->is_flat() && target->placed_reads_zero() && !target->appends_only() &&
                       !request.salvage;
-  const bool in_memory = compress || disk->largest_cluster_bytes() != 0;
-  const std::uint64_t chunk_bytes =
-      std::max(unseen || in_memory ? kChunkBytes : LargeChunkBytes(*disk), target->unit_bytes());
+  const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
+  std::uint64_t stretch_bytes = unseen ? kUnseenStretchBytes : kSeenStretchBytes;
+  if (compress || request.salvage) stretch_bytes = 0;
+  const std::uint64_t seen_bytes = unseen ? chunk_bytes : std::max(chunk_bytes, stretch_bytes);
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
@@ -168,7 +162,8 @@ Status Run(Host& host, const ConvertRequest& request) {
                                            {.chunk_bytes = chunk_bytes,
                                             .ordered = !target->is_flat() || target->appends_only(),
                                             .salvage = request.salvage,
-                                            .stretch_bytes = unseen ? kStretchBytes : 0,
+                                            .stretch_bytes = stretch_bytes,
+                                            .over_holes = !unseen,
                                             .workers = count}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
@@ -184,6 +179,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .salvage = request.salvage ? &lost : nullptr,
                 .zeros = zeros,
                 .chunk_bytes = chunk_bytes,
+                .seen_bytes = seen_bytes,
                 .run_bytes = RunBytes(request),
                 .compress = compress,
                 .inherit = inherit,

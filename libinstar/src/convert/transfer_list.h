@@ -29,10 +29,10 @@ class TransferList {
 
   // Carries everything out and empties the list.
   Status Send(Host& host);
-  // Carries out what was added by AddWrite and AddZeroBytes.
-  Status SendWrites(Host& host);
   // The same, for steps and writes that each go up in one target, in the order of that target.
   Status SendInOrder(Host& host);
+  // Carries out what was added by AddWrite and AddZeroBytes.
+  Status SendWrites(Host& host);
 
   // How many steps wait.
   [[nodiscard]] std::size_t steps() const { return steps_.size(); }

@@ -14,8 +14,8 @@ Worker::Worker(const Job& job, unsigned number, ChunkMap map)
     : job_(job),
       number_(number),
       map_(std::move(map)),
-      zero_map_(job.host, job.target.unit_bytes(), job.compress ? 0 : job.run_bytes,
-                job.chunk_bytes, map_.max_pieces()),
+      zero_map_(job.host, job.target.unit_bytes(), job.compress ? 0 : job.run_bytes, job.seen_bytes,
+                map_.max_pieces()),
       loader_(job.host, job.disk, map_.max_pieces(), job.salvage),
       transfers_(job.zeros, map_.max_pieces()) {
   if (job.compress || job.disk.largest_cluster_bytes() != 0) chunk_ = ByteBuffer(job.chunk_bytes);
@@ -30,6 +30,7 @@ Result<std::unique_ptr<Worker>> Worker::Create(const Job& job, unsigned number) 
   INSTAR_ASSIGN_OR_RETURN(ChunkMap map,
                           ChunkMap::Create(job.host, job.disk,
                                            {.chunk_bytes = job.chunk_bytes,
+                                            .longest_bytes = job.seen_bytes,
                                             .unit_bytes = job.target.unit_bytes(),
                                             .inherit = job.inherit,
                                             .short_holes = job.run_bytes > kFoundBytes,
@@ -57,7 +58,7 @@ Status Worker::Settle() {
 }
 
 Status Worker::Convert(const Claim& claim) {
-  if (claim.length_bytes > job_.chunk_bytes) {
+  if (claim.length_bytes > job_.seen_bytes) {
     return claim.lead.kind == Piece::Kind::kData ? ConvertData(claim) : ConvertZeros(claim);
   }
   return job_.compress ? ConvertCompressed(claim) : ConvertPlain(claim);

@@ -1,6 +1,6 @@
 // One worker of a conversion: claims chunks and carries each through map, scan, place and move.
 //
-// A chunk costs two host calls: a scan for zeros and a transfer. Where the target is a flat file
+// A claim costs two host calls: a scan for zeros and a transfer. Where the target is a flat file
 // for which the host can leave zeros out while it copies, transfers of many chunks are one. Content
 // that nothing has to look into is moved by the host and never enters the worker's memory; what is
 // compressed, in the source or for the target, passes through buffers allocated once.
@@ -34,6 +34,7 @@ struct Job {
   SalvageCount* salvage = nullptr;     // set: --salvage
   std::span<const std::byte> zeros{};  // for -S 0
   std::uint64_t chunk_bytes = kChunkBytes;
+  std::uint64_t seen_bytes = kChunkBytes;  // a longer claim is moved without a look into it
   std::uint64_t run_bytes = 0;  // shortest run of zeros that counts: a power of two, or 0 for none
   bool compress = false;
   bool inherit = false;  // the target has a backing file

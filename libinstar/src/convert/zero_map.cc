@@ -21,16 +21,16 @@ bool IsZero(std::span<const std::byte> bytes) {
 }
 
 ZeroMap::ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes,
-                 std::uint64_t chunk_bytes, std::size_t max_pieces)
+                 std::uint64_t max_bytes, std::size_t max_pieces)
     : host_(host),
       unit_bytes_(unit_bytes),
       run_bytes_(run_bytes),
       block_bytes_(std::max(unit_bytes, run_bytes)) {
-  units_.reserve(chunk_bytes / unit_bytes);
+  units_.reserve(max_bytes / unit_bytes);
   if (run_bytes == 0) return;
   scanned_.reserve(2 * max_pieces);
   ranges_.reserve(2 * max_pieces);
-  bitmap_.reserve((2 * max_pieces + chunk_bytes / block_bytes_) / 64 + 1);
+  bitmap_.reserve((2 * max_pieces + max_bytes / block_bytes_) / 64 + 1);
 }
 
 void ZeroMap::Reset(std::uint64_t offset, std::uint64_t length) {

@@ -1,4 +1,4 @@
-// What the units of one chunk hold: data, zeros, or nothing of the source's own.
+// What the units of one claim hold: data, zeros, or nothing of the source's own.
 #ifndef INSTAR_CONVERT_ZERO_MAP_H_
 #define INSTAR_CONVERT_ZERO_MAP_H_
 
@@ -23,12 +23,12 @@ class ZeroMap {
     kData = 2,
   };
 
-  // A chunk has at most `chunk_bytes` and `max_pieces`. `run_bytes` is the shortest run of zeros
-  // that counts, a power of two up to the chunk; 0: none does. `unit_bytes` is a power of two.
-  ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes, std::uint64_t chunk_bytes,
+  // A claim has at most `max_bytes` and `max_pieces`. `run_bytes` is the shortest run of zeros
+  // that counts, a power of two up to a chunk; 0: none does. `unit_bytes` is a power of two.
+  ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes, std::uint64_t max_bytes,
           std::size_t max_pieces);
 
-  // Starts a chunk at virtual `offset`, of `length` bytes, with all units kNothing.
+  // Starts a claim at virtual `offset`, of `length` bytes, with all units kNothing.
   void Reset(std::uint64_t offset, std::uint64_t length);
 
   // Finds the units that `pieces` fill and sets has_zero_runs of those of them that may hold both

@@ -80,6 +80,41 @@ TEST_F(FileZeroing, AFileThatCannotTellItsHolesIsData) {
   close(pipe_fds[1]);
 }
 
+TEST_F(FileZeroing, OneByteOfARunIsToldLikeAllOfIt) {
+  ASSERT_EQ(ftruncate(file_.fd, 0), 0);
+  ASSERT_EQ(ftruncate(file_.fd, 10 << 20), 0);
+  ASSERT_EQ(pwrite(file_.fd, "x", 1, 4 << 20), 1);
+  FileRuns shared;
+  for (FileRuns* const runs : {static_cast<FileRuns*>(nullptr), &shared, &shared}) {
+    EXPECT_TRUE(FindRun(runs, file_.fd, 0, 1).hole);
+    EXPECT_FALSE(FindRun(runs, file_.fd, 4 << 20, 1).hole);
+    EXPECT_TRUE(FindRun(runs, file_.fd, 8 << 20, 1).hole);
+    EXPECT_EQ(FindRun(runs, file_.fd, 0, 1).length, 1u);
+  }
+}
+
+TEST_F(FileZeroing, RunMemoryTakesMoreAndMoreForDataAfterData) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const std::string data(32 * kMiB, 'x');
+  ASSERT_EQ(pwrite(file_.fd, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
+  ASSERT_EQ(ftruncate(file_.fd, 64 * kMiB), 0);
+  RunMemory memory;
+  std::uint64_t at = 0;
+  for (std::uint64_t step = RunMemory::kFirstStep; step < RunMemory::kLongestStep; step *= 2) {
+    const RunOfFile run = memory.Find(0, file_.fd, nullptr, at, 64 * kMiB);
+    EXPECT_FALSE(run.hole);
+    EXPECT_EQ(run.length, step);
+    at += run.length;
+  }
+  EXPECT_EQ(memory.Find(0, file_.fd, nullptr, at, kMiB).length, kMiB);
+  const RunOfFile hole = memory.Find(0, file_.fd, nullptr, 33 * kMiB, 10 * kMiB);
+  EXPECT_TRUE(hole.hole);
+  EXPECT_EQ(hole.length, 10 * kMiB);
+  // Another file, and data elsewhere, start over.
+  EXPECT_EQ(memory.Find(1, file_.fd, nullptr, 0, 64 * kMiB).length, RunMemory::kFirstStep);
+  EXPECT_EQ(memory.Find(1, file_.fd, nullptr, 9 * kMiB, 64 * kMiB).length, RunMemory::kFirstStep);
+}
+
 TEST_F(FileZeroing, RunMemorySeeksAgainOnlyBeyondARun) {
   ASSERT_EQ(ftruncate(file_.fd, 10 << 20), 0);
   RunMemory memory;
