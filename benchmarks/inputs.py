@@ -9,6 +9,9 @@ import sys
 
 MIB = 1 << 20
 
+# Of each PERIOD bytes of a mixed disk: so many that are no zeros, and so many that are written.
+PERIOD, DATA, WRITTEN = 16 * MIB, 10 * MIB, 12 * MIB
+
 
 def make_mixed(path, size):
     """A disk as disks are: in each 16 MiB, data that does not compress, data that does, zeros that
@@ -18,10 +21,11 @@ def make_mixed(path, size):
              for _ in range(4000)]
     text = b" ".join(rng.choices(words, k=1_200_000))[: 8 * MIB]
     with open(path, "wb") as file:
-        for start in range(0, size, 16 * MIB):
+        for start in range(0, size, PERIOD):
             at = rng.randrange(0, 3 * MIB)
             file.seek(start)
-            for piece in (rng.randbytes(5 * MIB), text[at: at + 5 * MIB], bytes(2 * MIB)):
+            for piece in (rng.randbytes(DATA // 2), text[at: at + DATA // 2],
+                          bytes(WRITTEN - DATA)):
                 file.write(piece[: max(0, size - file.tell())])
         file.truncate(size)
 
@@ -78,18 +82,13 @@ def make_chain(directory, quiet, size):
         quiet("create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", name)
         piece = directory / "piece"
         with open(directory / "mixed.raw", "rb") as disk:
-            for at in range(0, size, step * 16 * MIB):
+            for at in range(0, size, step * PERIOD):
                 disk.seek(at)
                 count = piece.write_bytes(disk.read(MIB))
                 subprocess.run(["qemu-io", "-t", "unsafe", "-f", "qcow2",
                                 "-c", f"write -q -s {piece.name} {at} {count}", name],
                                cwd=directory, check=True, stdout=subprocess.DEVNULL)
         piece.unlink()
-
-
-def data_ranges(size):
-    """Where make_mixed puts what is not zeros: (offset, length)."""
-    return [(start, min(10 * MIB, size - start)) for start in range(0, size, 16 * MIB)]
 
 
 class Inputs:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 
-import bare_copy
 import inputs
 
 
@@ -63,6 +62,7 @@ def orphans_kib():
 def run(command, directory):
     """Runs to the end; wall-clock seconds, and peak memory of the process and those that it started
     and did not wait for: a child in a sandbox."""
+    orphans_kib()  # of what ran before, not measured
     with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
         child = subprocess.Popen(command, cwd=directory, stdin=null, stdout=null, stderr=errors)
@@ -114,15 +114,22 @@ def covered(extents):
     return total
 
 
+@dataclasses.dataclass
+class Programs:
+    instar: str
+    qemu_img: str
+    bare_copy: str
+
+
 class Side:
     """The runs of one program."""
 
-    def __init__(self, command, row, directory):
+    def __init__(self, command, row, directory, settings=()):
         self.command = command
+        self.settings = list(settings)
         self.output = directory / row.output if row.output else None
         self.directory = directory
         self.samples = []
-        self.settings = []
 
     def once(self):
         if self.output:
@@ -133,10 +140,13 @@ class Side:
         self.once()
         self.written = self.output.stat().st_blocks * 512 if self.output else 0
 
+    def times(self):
+        return {"median_seconds": statistics.median(s.seconds for s in self.samples),
+                "seconds": [round(s.seconds, 6) for s in self.samples]}
+
     def facts(self):
         return {
-            "median_seconds": statistics.median(s.seconds for s in self.samples),
-            "seconds": [round(s.seconds, 6) for s in self.samples],
+            **self.times(),
             "peak_mib": round(max(s.peak_kib for s in self.samples) / 1024, 1),
             "allocated_bytes": self.written,
         }
@@ -148,8 +158,7 @@ def fastest(row, directory, qemu_img):
     verb, *arguments = row.qemu
     sides = []
     for settings in row.settings:
-        side = Side([qemu_img, verb, *settings, *arguments], row, directory)
-        side.settings = settings
+        side = Side([qemu_img, verb, *settings, *arguments], row, directory, settings)
         side.warm_up()
         sides.append(side)
     sides = [side for side in sides if side.written <= 1.01 * sides[0].written]
@@ -162,23 +171,31 @@ def fastest(row, directory, qemu_img):
     return min(sides, key=lambda side: statistics.median(tried[id(side)]))
 
 
-def measure(row, directory, instar, isolations, qemu_img, pairs, size):
+def bare_copies(row, directory, bare_copy, size):
+    """By the ways of bare_copy.cc: the copying of what a row moves, and nothing else."""
+    if not row.moves_bytes:
+        return {}
+    held = {"read": row.moves_bytes, "offload": inputs.DATA, "write": inputs.DATA}
+    return {way: Side([bare_copy, way, "mixed.raw", row.output,
+                       *map(str, (size, inputs.PERIOD, length))], row, directory)
+            for way, length in held.items()}
+
+
+def measure(row, directory, programs, isolations, pairs, size):
     """All programs in turn, again and again."""
-    mine = {isolation: Side([instar, row.instar[0], f"--isolation={isolation}", *row.instar[1:]],
-                            row, directory) for isolation in isolations}
-    theirs = fastest(row, directory, qemu_img)
+    verb, *words = row.instar
+    mine = {isolation: Side([programs.instar, verb, f"--isolation={isolation}", *words], row,
+                            directory) for isolation in isolations}
+    theirs = fastest(row, directory, programs.qemu_img)
     for side in mine.values():
         side.warm_up()
-        in_child(lambda command=side.command: verify(row, directory, command, qemu_img),
+        in_child(lambda command=side.command: verify(row, directory, command,
+                                                             programs.qemu_img),
                  "verifying")
-    bare = []
+    bare = bare_copies(row, directory, programs.bare_copy, size)
     for _ in range(max(pairs, row.pairs)):
-        for side in (*mine.values(), theirs):
+        for side in (*mine.values(), theirs, *bare.values()):
             side.samples.append(side.once())
-        if row.moves_data:
-            (directory / row.output).unlink()
-            bare.append(bare_copy.seconds(directory / "mixed.raw", directory / row.output,
-                                          inputs.data_ranges(size)))
     if row.output:
         (directory / row.output).unlink(missing_ok=True)
     result = {"row": row.name, "qemu_img": {"settings": theirs.settings, **theirs.facts()},
@@ -186,6 +203,5 @@ def measure(row, directory, instar, isolations, qemu_img, pairs, size):
     for told in result["instar"].values():
         told["ratio"] = round(told["median_seconds"] / result["qemu_img"]["median_seconds"], 4)
     if bare:
-        result["bare_copy"] = {"median_seconds": statistics.median(bare),
-                               "seconds": [round(s, 6) for s in bare]}
+        result["bare_copy"] = {way: side.times() for way, side in bare.items()}
     return result

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import inputs
+
 
 @dataclasses.dataclass
 class Row:
@@ -15,25 +17,29 @@ class Row:
     # content, and clean where qemu-img can tell
     verify: str = "none"
     pairs: int = 0  # at least this many, if more than asked for
-    moves_data: bool = False  # all the work there is is to copy the disk's data
+    # All the work there is is to copy the disk's data: of each inputs.PERIOD the source holds...
+    moves_bytes: int = 0  # ...this
     shares: bool = False  # on a file system where files can share blocks
 
 
 def rows():
     def convert(name, source, target, options, *settings):
         verify = options[options.index("-O") + 1]
+        packed = ({"-c", "zlib.qcow2", "zstd.qcow2"} & {source, *options} or
+                  "subformat=streamOptimized" in options)
+        held = inputs.WRITTEN if source == "mixed.raw" else inputs.DATA
         return Row(name,
                    ["convert", *options, source, target],
                    ["convert", *options, source, target],
                    settings=list(settings), output=target, verify=verify,
-                   moves_data=not {"-c", "zlib.qcow2", "zstd.qcow2"} & {source, *options} and
-                   "subformat=streamOptimized" not in options)
+                   moves_bytes=0 if packed else held)
 
     def told(name, *arguments):
         return Row(name, list(arguments), list(arguments), verify="output")
 
     many, out_of_order, offloading = ["-m", "16"], ["-m", "16", "-W"], ["-C"]
-    plain = ([], out_of_order)
+    sharing = ([], out_of_order)
+    plain = (*sharing, ["-C", *out_of_order])
     made = [
         Row("info, small qcow2", ["info", "small.qcow2"], ["info", "small.qcow2"],
             verify="info", pairs=20),
@@ -61,10 +67,10 @@ def rows():
             convert(f"{form} to raw", name, "out.raw", ["-f", form, "-O", "raw"], *plain),
         ]
     for form, name in (("raw", "mixed.raw"), ("qcow2", "plain.qcow2")):
-        for asked, settings in (("", plain), (", qemu-img -C", [offloading])):
+        for asked, settings in (("", sharing), (", qemu-img -C", [offloading])):
             row = convert(f"{form} to raw, shared blocks{asked}", name, "out.raw",
                           ["-f", form, "-O", "raw"], *settings)
-            row.moves_data, row.shares = False, True
+            row.moves_bytes, row.shares = 0, True
             made.append(row)
     return made + [
         told("compare raw with raw", "compare", "-f", "raw", "-F", "raw", "mixed.raw", "same.raw"),

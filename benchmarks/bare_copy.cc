@@ -1,0 +1,146 @@
+// The least that copying the data of mixed.raw (inputs.py) can take on this machine: nothing is
+// decided, laid out, locked or confined. As many threads as there are processors copy it to the
+// same places of a new file. What no program that does the same work can beat, as far as the ways
+// given here are the fastest there are:
+//
+//   read     pread and pwrite; blocks of zeros are left out, for which each is looked at
+//   offload  copy_file_range; nothing can be looked at
+//   write    pwrite alone, of something else: a part of all ways
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+constexpr std::uint64_t kPiece = std::uint64_t{256} << 10;  // stays in a processor's cache
+constexpr std::uint64_t kBlock = 4096;
+
+[[noreturn]] void Fail(const char* what) {
+  std::perror(what);
+  std::exit(1);
+}
+
+std::uint64_t Number(const char* text) {
+  char* end = nullptr;
+  const std::uint64_t value = std::strtoull(text, &end, 10);
+  if (end == text || *end != '\0' || value == 0) {
+    std::fprintf(stderr, "%s: not a number of bytes\n", text);
+    std::exit(2);
+  }
+  return value;
+}
+
+bool IsZero(const char* block) {
+  return block[0] == 0 && std::memcmp(block, block + 1, kBlock - 1) == 0;
+}
+
+struct Copier {
+  enum class Way { kRead, kOffload, kWrite };
+  Way way;
+  int source;
+  int target;
+
+  void Write(const char* bytes, std::uint64_t offset, std::uint64_t length) const {
+    if (pwrite(target, bytes, length, static_cast<off_t>(offset)) != static_cast<ssize_t>(length)) {
+      Fail("write");
+    }
+  }
+
+  void WriteNonZero(const char* bytes, std::uint64_t offset, std::uint64_t length) const {
+    for (std::uint64_t at = 0; at < length;) {
+      if (IsZero(bytes + at)) {
+        at += kBlock;
+        continue;
+      }
+      std::uint64_t end = at + kBlock;
+      while (end < length && !IsZero(bytes + end)) end += kBlock;
+      Write(bytes + at, offset + at, end - at);
+      at = end;
+    }
+  }
+
+  void Copy(char* buffer, std::uint64_t offset, std::uint64_t length) const {
+    switch (way) {
+      case Way::kOffload: {
+        off_t from = static_cast<off_t>(offset);
+        off_t to = from;
+        while (length != 0) {
+          const ssize_t done = copy_file_range(source, &from, target, &to, length, 0);
+          if (done <= 0) Fail("copy_file_range");
+          length -= static_cast<std::uint64_t>(done);
+        }
+        return;
+      }
+      case Way::kRead:
+        if (pread(source, buffer, length, static_cast<off_t>(offset)) !=
+            static_cast<ssize_t>(length)) {
+          Fail("read");
+        }
+        return WriteNonZero(buffer, offset, length);
+      case Way::kWrite:
+        return Write(buffer, offset, length);
+    }
+  }
+};
+
+}  // namespace
+
+// WAY SOURCE TARGET SIZE PERIOD LENGTH: of each PERIOD bytes below SIZE, the first LENGTH. All are
+// multiples of 4096.
+int main(int count, char** arguments) {
+  if (count != 7) {
+    std::fprintf(stderr, "bare_copy read|offload|write SOURCE TARGET SIZE PERIOD LENGTH\n");
+    return 2;
+  }
+  const std::string_view name = arguments[1];
+  Copier copier{.way = name == "offload" ? Copier::Way::kOffload
+                       : name == "write" ? Copier::Way::kWrite
+                                         : Copier::Way::kRead,
+                .source = open(arguments[2], O_RDONLY | O_CLOEXEC),
+                .target = open(arguments[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+  if (copier.source < 0) Fail(arguments[2]);
+  if (copier.target < 0) Fail(arguments[3]);
+  const std::uint64_t size = Number(arguments[4]);
+  const std::uint64_t period = Number(arguments[5]);
+  const std::uint64_t length = Number(arguments[6]);
+  if (ftruncate(copier.target, static_cast<off_t>(size)) != 0) Fail(arguments[3]);
+
+  constexpr std::uint64_t kTurn = std::uint64_t{8} << 20;
+  std::atomic<std::uint64_t> next{0};
+  const auto work = [&] {
+    const std::unique_ptr<char[]> buffer(new char[kPiece]);
+    std::memset(buffer.get(), 'x', kPiece);
+    for (std::uint64_t turn = next.fetch_add(kTurn); turn < size; turn = next.fetch_add(kTurn)) {
+      const std::uint64_t turn_end = std::min(turn + kTurn, size);
+      for (std::uint64_t at = turn; at < turn_end;) {
+        const std::uint64_t start = at / period * period;
+        const std::uint64_t end = std::min(turn_end, start + length);
+        if (at >= end) {
+          at = start + period;
+          continue;
+        }
+        const std::uint64_t piece = std::min(kPiece, end - at);
+        copier.Copy(buffer.get(), at, piece);
+        at += piece;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = std::max(1u, std::thread::hardware_concurrency()); i > 1; --i) {
+    threads.emplace_back(work);
+  }
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return 0;
+}
