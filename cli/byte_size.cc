@@ -48,6 +48,15 @@ std::string WithoutBarePoint(std::string_view text) {
   return copy;
 }
 
+std::expected<std::uint64_t, std::string> Between(std::optional<std::uint64_t> number,
+                                                  std::string_view what, std::uint64_t smallest,
+                                                  std::uint64_t largest) {
+  if (number && *number >= smallest && *number <= largest) return *number;
+  return std::unexpected("Invalid " + std::string(what) + ". Allowed " + std::string(what) +
+                         " is between " + std::to_string(smallest) + " and " +
+                         std::to_string(largest));
+}
+
 }  // namespace
 
 std::expected<std::uint64_t, std::string> ParseByteSize(std::string_view text,
@@ -72,11 +81,13 @@ std::expected<std::uint64_t, std::string> ParseNumber(std::string_view text, std
                                                       std::uint64_t largest) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   if (text.starts_with('+')) text.remove_prefix(1);
-  const std::optional<std::uint64_t> number = ParseOptionNumber(text);
-  if (number && *number >= smallest && *number <= largest) return *number;
-  return std::unexpected("Invalid " + std::string(what) + ". Allowed " + std::string(what) +
-                         " is between " + std::to_string(smallest) + " and " +
-                         std::to_string(largest));
+  return Between(ParseOptionNumber(text), what, smallest, largest);
+}
+
+std::expected<std::uint64_t, std::string> ParseDecimal(std::string_view text, std::string_view what,
+                                                       std::uint64_t smallest,
+                                                       std::uint64_t largest) {
+  return Between(ParseDigits(text, 10), what, smallest, largest);
 }
 
 std::string HumanByteSize(std::uint64_t bytes) {

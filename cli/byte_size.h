@@ -21,6 +21,11 @@ namespace instar::cli {
                                                                     std::string_view what,
                                                                     std::uint64_t smallest,
                                                                     std::uint64_t largest);
+// The same in decimal digits and nothing else.
+[[nodiscard]] std::expected<std::uint64_t, std::string> ParseDecimal(std::string_view text,
+                                                                     std::string_view what,
+                                                                     std::uint64_t smallest,
+                                                                     std::uint64_t largest);
 
 // `bytes` with three significant digits and a binary unit, as qemu-img shows sizes: "1.5 KiB".
 [[nodiscard]] std::string HumanByteSize(std::uint64_t bytes);

@@ -166,7 +166,7 @@ class Reader {
         options.compress = true;
         return {};
       case kCompressLevel: {
-        const auto level = ParseNumber(option.value, "compression level", 1, 9);
+        const auto level = ParseDecimal(option.value, "compression level", 1, 9);
         if (!level) return Refusal(level.error());
         compress_level_ = *level;
         return {};
@@ -256,7 +256,7 @@ class Reader {
     if (!compress_level_) return {};
     std::string& list = command_.options.target_options;
     if (const auto other = OptionValue(list, "compression_level")) {
-      if (ParseOptionNumber(*other) == compress_level_) return {};
+      if (ParseDigits(*other, 10) == compress_level_) return {};
       return Refusal("--compress-level and -o compression_level say different things");
     }
     return AddOptionList("compression_level=" + std::to_string(*compress_level_), list);

@@ -12,6 +12,7 @@ std::string_view KindName(OptionKind kind) {
     case OptionKind::kSize:
       return "<size>";
     case OptionKind::kNumber:
+    case OptionKind::kDecimal:
       return "<num>";
     case OptionKind::kBoolean:
       return "<bool (on/off)>";

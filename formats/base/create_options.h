@@ -22,9 +22,10 @@ namespace instar {
 
 enum class OptionKind : std::uint32_t {
   kSize = 1,     // bytes, with the usual suffixes
-  kNumber = 2,   // a whole number
+  kNumber = 2,   // a whole number, in decimal, octal or hexadecimal
   kBoolean = 3,  // on or off
   kText = 4,     // any text, or one of `choices` if there are any
+  kDecimal = 5,  // a whole number, in decimal
 };
 
 // What an option is for, as "-o help" says it. A guest never tells anybody.
@@ -77,7 +78,7 @@ inline constexpr std::array kQcow2Options = {
                "Version of the format (v2 or 0.10, v3 or 1.1)",
                {"0.10", "1.1", "v2", "v3"},
                "version"},
-    OptionSpec{"compression_level", OptionKind::kNumber,
+    OptionSpec{"compression_level", OptionKind::kDecimal,
                "Effort of compression, 1 (fastest) to 9 (smallest)"},
     OptionSpec{"compression_type",
                OptionKind::kText,
@@ -157,7 +158,7 @@ inline constexpr std::array kVmdkOptions = {
     OptionSpec{"backing_file", OptionKind::kText, "Name of the parent"},
     OptionSpec{"backing_fmt", OptionKind::kText, "Format of the parent: vmdk"},
     OptionSpec{"compat6", OptionKind::kBoolean, "Hardware version 6"},
-    OptionSpec{"compression_level", OptionKind::kNumber,
+    OptionSpec{"compression_level", OptionKind::kDecimal,
                "Effort of zlib compression, 1 (fastest) to 9 (smallest)"},
     OptionSpec{"extent_size_hint", OptionKind::kSize,
                "Unit in which the file system should provide storage, 0 for its own choice"},
@@ -213,7 +214,7 @@ inline constexpr std::array kVmdkOptions = {
 struct OptionSetting {
   const OptionSpec* spec = nullptr;
   std::string_view text;     // kText; commas still doubled (AppendOptionText)
-  std::uint64_t number = 0;  // kSize, kNumber; kBoolean: 0 or 1
+  std::uint64_t number = 0;  // kSize, kNumber, kDecimal; kBoolean: 0 or 1
 };
 
 // What is wrong with an option, in pieces to be joined into one line. They point into the list and
@@ -252,7 +253,9 @@ struct OptionFault {
       setting.number = *number;
       return setting;
     case OptionKind::kNumber:
-      number = ParseOptionNumber(setting.text);
+    case OptionKind::kDecimal:
+      number = setting.spec->kind == OptionKind::kDecimal ? ParseDigits(setting.text, 10)
+                                                          : ParseOptionNumber(setting.text);
       if (!number) {
         return std::unexpected(OptionFault{{"Parameter '", name, "' expects a number"},
                                            "an option that expects a number has another value"});

@@ -111,7 +111,7 @@ absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options) {
       .data_file = TextOption(options.target_options, "data_file"),
       .zstd = TextOption(options.target_options, "compression_type") == "zstd",
       .dense =
-          ParseOptionNumber(TextOption(options.target_options, "compression_level")).value_or(0) >=
+          ParseDigits(TextOption(options.target_options, "compression_level"), 10).value_or(0) >=
           kFirstDenseZstdLevel};
   if (plan.backing_name.empty()) {
     plan.backing_name = TextOption(options.target_options, "backing_file");

@@ -76,6 +76,17 @@ TEST(ByteSize, NumbersAreReadInThreeBasesAndBounded) {
   }
 }
 
+TEST(ByteSize, DecimalNumbersAreDigitsAndBounded) {
+  EXPECT_EQ(ParseDecimal("1", "compression level", 1, 9), 1u);
+  EXPECT_EQ(ParseDecimal("09", "compression level", 1, 9), 9u);
+  for (const char* text : {"0", "10", "x", "", "+3", " 3", "3 ", "0x3", "-1", "3k"}) {
+    const auto number = ParseDecimal(text, "compression level", 1, 9);
+    ASSERT_FALSE(number) << text;
+    EXPECT_EQ(number.error(),
+              "Invalid compression level. Allowed compression level is between 1 and 9");
+  }
+}
+
 // What qemu-img 7.2 prints for these sizes.
 TEST(ByteSize, HumanSizesHaveThreeSignificantDigits) {
   struct Case {

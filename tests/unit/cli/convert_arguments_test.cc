@@ -55,6 +55,7 @@ TEST(ConvertArguments, TwoLevelsOfCompressionMustAgree) {
   for (const char* line :
        {"-O qcow2 --compress-level=9 -o compression_level=8 a b", "-O qcow2 --compress-level=0 a b",
         "-O qcow2 --compress-level=10 a b", "-O qcow2 --compress-level=x a b",
+        "-O qcow2 --compress-level=+3 a b", "-O qcow2 --compress-level=0x3 a b",
         "-n -O qcow2 --compress-level=5 a b"}) {
     const auto command = Read(line);
     ASSERT_FALSE(command) << line;

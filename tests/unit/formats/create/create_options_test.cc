@@ -32,6 +32,17 @@ TEST(CreateOptions, FaultsNameTheOptionAsQemuImgDoes) {
   EXPECT_EQ(FaultOf(FormatId::kRaw, "cluster_size=64k"), "Invalid parameter 'cluster_size'");
 }
 
+TEST(CreateOptions, ALevelOfCompressionIsADecimalNumber) {
+  for (const FormatId format : {FormatId::kQcow2, FormatId::kVmdk}) {
+    EXPECT_EQ(FaultOf(format, "compression_level=9"), "");
+    for (const char* level : {"+3", "0x3", " 3", "3 ", "x"}) {
+      EXPECT_EQ(FaultOf(format, std::string("compression_level=") + level),
+                "Parameter 'compression_level' expects a number")
+          << level;
+    }
+  }
+}
+
 TEST(CreateOptions, GoodListsHaveNoFault) {
   for (const char* list : {"", "cluster_size=64k,compat=1.1", "lazy_refcounts", "nolazy_refcounts",
                            "backing_file=a,,b.qcow2,backing_fmt=qcow2", "nocow=on",
