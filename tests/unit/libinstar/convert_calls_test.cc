@@ -6,6 +6,17 @@
 namespace instar::test {
 namespace {
 
+// Converts the image that `maker` holds to raw with so many workers, and expects that it is `disk`.
+// What that asked of the host, `host` has counted.
+void ExpectMoves(FakeHost& maker, const Bytes& disk, unsigned workers, FakeHost& host) {
+  host.Add(kSource).file = maker.At(kSource).file;
+  host.AddTarget(kTarget);
+  ConvertRequest request = To(FormatId::kRaw);
+  request.workers = workers;
+  ExpectConverts(host, request);
+  EXPECT_EQ(FileOf(host, kTarget), disk);
+}
+
 TEST(Convert, HolesOfAnySizeCostNoCalls) {
   FakeHost host;
   constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
@@ -64,12 +75,7 @@ TEST(Convert, MovesThatNothingLooksIntoAreCollectedOverManyChunks) {
   const Bytes disk = image.Finish();
   for (const unsigned workers : {1u, 3u}) {
     FakeHost host;
-    host.Add(kSource).file = maker.At(kSource).file;
-    host.AddTarget(kTarget);
-    ConvertRequest request = To(FormatId::kRaw);
-    request.workers = workers;
-    ExpectConverts(host, request);
-    EXPECT_EQ(FileOf(host, kTarget), disk);
+    ExpectMoves(maker, disk, workers, host);
     EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 16u + 8 * workers);
   }
 }
@@ -82,12 +88,7 @@ TEST(Convert, DataThatNothingLooksIntoIsMovedInLongStretches) {
                          .Finish();
   for (const unsigned workers : {1u, 2u}) {
     FakeHost host;
-    host.Add(kSource).file = maker.At(kSource).file;
-    host.AddTarget(kTarget);
-    ConvertRequest request = To(FormatId::kRaw);
-    request.workers = workers;
-    ExpectConverts(host, request);
-    EXPECT_EQ(FileOf(host, kTarget), disk);
+    ExpectMoves(maker, disk, workers, host);
     EXPECT_EQ(host.calls(FakeHost::Call::kScanZero), 0u);
     // Shorter ones at the end, and the more workers there are.
     EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 12u + 6 * workers);
