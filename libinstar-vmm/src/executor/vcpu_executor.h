@@ -73,8 +73,9 @@ class VcpuExecutor : public Executor {
   void EndByFailure(const CallFrame& frame);
   CallResult StartParallel(const CallFrame& frame);
   CallResult JoinParallel();
-  // Counts a ring, and lets those who yielded see it.
+  // Hands on the progress that vCPU `index` left in its mailbox `box`, if any, and takes it out.
   void CarryOutPosted(unsigned index, instar_mailbox& box);
+  // Counts a ring, and lets those who yielded see it.
   void NoteRing();
   CallResult Yield(Worker& worker);
   void Watch();

@@ -3,9 +3,9 @@
  *
  * Each vCPU owns one mailbox. It fills in op and args, rings, and finds result and value when it
  * runs again. The host copies op and args once before it looks at them. How far the operation is
- * does not take a ring: it is posted, and the host looks for it when the vCPU rings for anything. In the KVM executor ringing
- * is `out` to the doorbell port; in the process executor it is `state` = INSTAR_MAILBOX_REQUEST and
- * a futex wake.
+ * does not take a ring: it is posted, and the host looks for it when the vCPU rings for anything.
+ * In the KVM executor ringing is `out` to the doorbell port; in the process executor it is
+ * `state` = INSTAR_MAILBOX_REQUEST and a futex wake.
  */
 #ifndef INSTAR_ABI_MAILBOX_H_
 #define INSTAR_ABI_MAILBOX_H_
