@@ -35,6 +35,9 @@ class FindingSink {
  public:
   virtual ~FindingSink() = default;
   virtual void Add(const Finding& finding) = 0;
+  // Told now and then how far a check is that goes through a file in several passes: it goes on,
+  // though it may have read next to nothing.
+  virtual void Proceed(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
 };
 
 // What a check counted. Clusters are the format's units (clusters, grains, blocks). What a format
@@ -55,7 +58,8 @@ struct CheckOptions {
   const ImageReader* reader = nullptr;  // opened on `device`, its files attached
   FindingSink* findings = nullptr;
   // What a large check is shared out to; null: none but the caller. What is found, and the order in
-  // which it is told, does not depend on it. `device` is read by all, `findings` told by the caller.
+  // which it is told, does not depend on it. `device` is read by all, `findings` told by the
+  // caller.
   Workers* workers = nullptr;
 };
 

@@ -29,8 +29,9 @@ namespace {
 constexpr std::uint64_t kL1Reserved = 0x7F000000000001FF;
 constexpr std::uint64_t kL2Reserved = 0x3F000000000001FE;  // of standard entries
 constexpr std::uint64_t kSectorBytes = 512;
-constexpr std::size_t kMaxTables = 1024;  // read at a time
-constexpr std::uint64_t kAllPieces = 8;   // pieces of tables held by all workers together
+constexpr std::size_t kMaxTables = 1024;      // read at a time
+constexpr std::uint64_t kCompared = 1 << 16;  // clusters whose refcounts are compared at a time
+constexpr std::uint64_t kAllPieces = 8;       // pieces of tables held by all workers together
 
 // Bytes of tables that each worker reads at a time.
 std::uint64_t AheadBytes(const Workers* workers, std::uint64_t piece_bytes) {
@@ -54,6 +55,7 @@ class Checker {
         cluster_bytes_(header.cluster_bytes()),
         most_references_(MaxRefcount(header.refcount_order)),
         clusters_(DivideRoundUp(device_.size_bytes(), header.cluster_bytes())),
+        windows_end_(clusters_ + 1),
         disk_(device_, header, piece_bytes_),
         elsewhere_(device_, header, 0),
         l1_(device_, piece_bytes_),
@@ -63,12 +65,15 @@ class Checker {
                 AheadBytes(options.workers, piece_bytes_)) {}
 
   Result<CheckCounts> Run() {
-    // A reference may reach into the cluster behind the last one, which is then counted as well.
-    for (std::uint64_t first = 0; first == 0 || first < clusters_; first += window_clusters_) {
+    for (std::uint64_t first = 0; first < windows_end_;) {
       first_pass_ = first == 0;
-      INSTAR_TRY(OpenWindow(first, std::min(first + window_clusters_, clusters_ + 1)));
+      INSTAR_TRY(OpenWindow(first, std::min(first + window_clusters_, windows_end_)));
+      next_wanted_ = UINT64_MAX;
       INSTAR_TRY(CountReferences());
       INSTAR_TRY(CompareRefcounts());
+      sink_.Proceed(counts_.end(), windows_end_);
+      // What lies in between nothing refers to, and nothing says so: a hole of any size.
+      first = std::max(AlignDown(next_wanted_, 64), counts_.end());
     }
     result_.image_end_offset = (highest_ + 1) * cluster_bytes_;
     result_.total_clusters =
@@ -128,6 +133,12 @@ class Checker {
     return WalkRefcountBlocks();
   }
 
+  // Clusters [first, last] have references or refcounts: those behind this window want another.
+  void Want(std::uint64_t first, std::uint64_t last) {
+    if (last < counts_.end()) return;
+    next_wanted_ = std::min(next_wanted_, std::max(first, counts_.end()));
+  }
+
   // The header's cluster and all that the active L1 table leads to. Where tables were counted ahead
   // of their turn, a cluster may reach the most references too early. That is the one thing found
   // that depends on the order; then the walk is made again, in order, and what was told already, by
@@ -155,6 +166,7 @@ class Checker {
       counts_.Clear();
       INSTAR_TRY(walk());
     }
+    next_wanted_ = std::min(next_wanted_, tables_.next_wanted());
     if (first_pass_) {
       allocated_ += tables_.allocated();
       fragmented_ += tables_.fragmented();
@@ -176,6 +188,7 @@ class Checker {
     const std::uint64_t first = offset >> header_.cluster_bits;
     const std::uint64_t last = (*end - 1) >> header_.cluster_bits;
     clusters_ = std::max(clusters_, last + 1);
+    Want(first, last);
     for (std::uint64_t cluster = std::max(first, counts_.first());
          cluster <= last && cluster < counts_.end(); ++cluster) {
       if (!counts_.Add(cluster, most_references_)) {
@@ -199,7 +212,9 @@ class Checker {
           (on_disk == ReferenceCounts::OnDisk::kOne) != copied) {
         Found(FindingKind::kCorruption, message, entry, offset);
       }
-    } else if (first_pass_ && cluster > clusters_) {  // no window has it
+    } else if (cluster < windows_end_) {
+      Want(cluster, cluster);
+    } else if (first_pass_) {  // no window has it
       INSTAR_ASSIGN_OR_RETURN(const auto count, elsewhere_.At(cluster));
       if (count && (*count == 1) != copied) {
         Found(FindingKind::kCorruption, message, entry, offset);
@@ -432,11 +447,13 @@ class Checker {
   }
 
   Status WalkRefcountBlocks() {
+    const std::uint64_t per_block = RefcountsPerBlock(header_.cluster_bits, header_.refcount_order);
     for (std::uint64_t i = 0; i < disk_.table_entries(); ++i) {
       INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, disk_.TableEntry(i));
       if (entry == 0) continue;
       const std::uint64_t offset = entry & ~kRefcountBlockReserved;
       const std::uint64_t cluster = offset >> header_.cluster_bits;
+      if (offset != 0) Want(i * per_block, (i + 1) * per_block - 1);
       if (offset != entry) {
         Corrupted("entry {0} of the refcount table, {1x}, has reserved bits set", i, entry);
       } else if (offset % cluster_bytes_ != 0) {
@@ -482,7 +499,8 @@ class Checker {
   Status CompareRange(std::uint64_t cluster, std::uint64_t end) {
     while (cluster < end) {
       INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
-      const std::uint64_t stop = std::min(run.end, end);
+      // Not too much at once: a run may be as long as the window, and disagree about one cluster.
+      const std::uint64_t stop = std::min({run.end, end, cluster + kCompared});
       if (counts_.Agree(run, header_.refcount_order, cluster, stop, highest_)) {
         cluster = stop;
       } else if (run.misplaced) {
@@ -525,6 +543,7 @@ class Checker {
   const std::uint64_t cluster_bytes_;
   const std::uint64_t most_references_;
   std::uint64_t clusters_;  // of the file, with one behind its end if something refers to it
+  const std::uint64_t windows_end_;  // of the last: a reference may reach into the cluster behind
   DiskRefcounts disk_;
   DiskRefcounts elsewhere_;  // for single lookups far away
   ReadWindow l1_;
@@ -534,10 +553,11 @@ class Checker {
   ReferenceCounts counts_;
   OrdinaryTables tables_;
   bool first_pass_ = true;
-  bool ahead_ = false;         // walking the active disk, in which tables may be counted ahead
-  bool out_of_order_ = false;  // that turned out to matter
-  std::uint64_t found_ = 0;    // findings
-  std::uint64_t told_ = 0;     // of these; more while a walk is made again
+  bool ahead_ = false;             // walking the active disk, in which tables may be counted ahead
+  bool out_of_order_ = false;      // that turned out to matter
+  std::uint64_t found_ = 0;        // findings
+  std::uint64_t told_ = 0;         // of these; more while a walk is made again
+  std::uint64_t next_wanted_ = 0;  // the first cluster behind the window that has to be looked at
   std::uint64_t next_contiguous_ = 0;
   std::uint64_t highest_ = 0;
   std::uint64_t allocated_ = 0;

@@ -76,13 +76,15 @@ bool OrdinaryTables::CountTable(std::span<const std::byte> table, Sum& sum) {
         here.allocated += n;
         if (contiguous != 0 && offset != contiguous) ++here.fragmented;
         contiguous = offset + (n << cluster_bits_);
+        if (const std::uint64_t first = offset >> cluster_bits_; first + n > counts_.end()) {
+          here.next_wanted = std::min(here.next_wanted, std::max(first, counts_.end()));
+        }
         return in_window(offset, n, [&](std::uint64_t cluster, std::uint64_t count) {
           return counts_.Claim<access>(cluster, count);
         });
       });
   if (done == table.size()) {
-    sum.allocated += here.allocated;
-    sum.fragmented += here.fragmented;
+    sum.Add(here);
     return true;
   }
   VisitRuns(table.first(done), cluster_bytes_, [&](std::uint64_t entry, std::uint64_t n) {
@@ -162,10 +164,7 @@ Status OrdinaryTables::CountAhead(std::span<const std::byte> l1) {
   std::atomic<std::size_t> next = 0;
   auto work = [&](unsigned number) { crew[number].Run(l1, next); };
   INSTAR_TRY(RunOnAll(*workers_, work));
-  for (const Worker& worker : crew) {
-    sum_.allocated += worker.sum().allocated;
-    sum_.fragmented += worker.sum().fragmented;
-  }
+  for (const Worker& worker : crew) sum_.Add(worker.sum());
   return {};
 }
 

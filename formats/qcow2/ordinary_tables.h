@@ -14,6 +14,7 @@
 #ifndef FORMATS_QCOW2_ORDINARY_TABLES_H_
 #define FORMATS_QCOW2_ORDINARY_TABLES_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -54,12 +55,21 @@ class OrdinaryTables {
   // Of the tables counted since Begin.
   [[nodiscard]] std::uint64_t allocated() const { return sum_.allocated; }
   [[nodiscard]] std::uint64_t fragmented() const { return sum_.fragmented; }
+  // The first cluster behind the window that they refer to; UINT64_MAX if there is none.
+  [[nodiscard]] std::uint64_t next_wanted() const { return sum_.next_wanted; }
 
  private:
   using Access = ReferenceCounts::Access;
   struct Sum {
     std::uint64_t allocated = 0;
     std::uint64_t fragmented = 0;
+    std::uint64_t next_wanted = UINT64_MAX;
+
+    void Add(const Sum& other) {
+      allocated += other.allocated;
+      fragmented += other.fragmented;
+      next_wanted = std::min(next_wanted, other.next_wanted);
+    }
   };
   class Worker;
 

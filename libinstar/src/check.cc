@@ -15,14 +15,39 @@
 namespace instar {
 namespace {
 
+// Lets the host see that a long check goes on. Any worker may give a sign; one that another worker
+// is just giving is as good.
+class SignsOfLife {
+ public:
+  explicit SignsOfLife(ReportWriter& report) : report_(report) {}
+
+  // At once: signs that wait for others to fill a report would come too late. Findings are told
+  // while no other worker reads.
+  Status Give(std::uint64_t bytes_read) {
+    if (giving_.test_and_set(std::memory_order_acquire)) return {};
+    report_.BeginObject({});
+    report_.Unsigned("reading", bytes_read);
+    report_.EndObject();
+    const Status given = report_.Finish();
+    giving_.clear(std::memory_order_release);
+    return given;
+  }
+
+ private:
+  ReportWriter& report_;
+  std::atomic_flag giving_;
+};
+
 // The image, with a look at how much is read of it. Honest metadata is read a few times at most; a
 // small hostile image can make the same tables be read for ever.
 class MeteredDevice final : public BlockDevice {
  public:
-  MeteredDevice(const HostDevice& device, ReportSink& report)
+  MeteredDevice(const HostDevice& device, SignsOfLife& signs)
       : device_(device),
-        report_(report),
+        signs_(signs),
         budget_(CheckedMul(device.size_bytes(), kReadsPerByte).value_or(INT64_MAX) + kFreeBytes) {}
+
+  [[nodiscard]] std::uint64_t bytes_read() const { return read_.load(std::memory_order_relaxed); }
 
   [[nodiscard]] DeviceId id() const override { return device_.id(); }
   [[nodiscard]] std::uint64_t size_bytes() const override { return device_.size_bytes(); }
@@ -45,7 +70,10 @@ class MeteredDevice final : public BlockDevice {
  private:
   static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;
   static constexpr std::uint64_t kReadsPerByte = 64;
-  static constexpr std::uint64_t kSignBytes = 256 << 20;
+  // A slow disk reads that in some seconds. So that the signs of a long check fit in a report, the
+  // more was read the rarer they are: one for a 16,384th more.
+  static constexpr std::uint64_t kSignBytes = 16 << 20;
+  static constexpr std::uint64_t kSignShare = 1 << 14;
 
   // Stops who reads too much, all workers together, and gives a sign of life now and then.
   Status Count(std::size_t bytes) const {
@@ -59,23 +87,16 @@ class MeteredDevice final : public BlockDevice {
       return std::unexpected(error.On(id()));
     }
     std::uint64_t next = next_sign_.load(std::memory_order_relaxed);
-    if (read >= next && next_sign_.compare_exchange_strong(next, read + kSignBytes)) {
-      // Findings are told while no other worker reads.
-      if (telling_.test_and_set(std::memory_order_acquire)) return {};
-      report_.BeginObject({});
-      report_.Unsigned("reading", read);
-      report_.EndObject();
-      telling_.clear(std::memory_order_release);
-    }
-    return {};
+    const std::uint64_t step = std::max(kSignBytes, read / kSignShare);
+    if (read < next || !next_sign_.compare_exchange_strong(next, read + step)) return {};
+    return signs_.Give(read);
   }
 
   const HostDevice& device_;
-  ReportSink& report_;
+  SignsOfLife& signs_;
   const std::uint64_t budget_;
   mutable std::atomic<std::uint64_t> read_ = 0;
   mutable std::atomic<std::uint64_t> next_sign_ = kSignBytes;
-  mutable std::atomic_flag telling_;
 };
 
 class HostWorkers final : public Workers {
@@ -92,8 +113,9 @@ class HostWorkers final : public Workers {
 
 class FindingReporter final : public FindingSink {
  public:
-  FindingReporter(ReportSink& report, std::uint64_t max_findings)
-      : report_(report), left_(max_findings) {}
+  FindingReporter(ReportSink& report, std::uint64_t max_findings, const MeteredDevice& device,
+                  SignsOfLife& signs)
+      : report_(report), left_(max_findings), device_(device), signs_(signs) {}
 
   void Add(const Finding& finding) override {
     if (left_ == 0) return;
@@ -107,9 +129,21 @@ class FindingReporter final : public FindingSink {
     report_.EndObject();
   }
 
+  void Proceed(std::uint64_t done, std::uint64_t total) override {
+    if (done < next_sign_) return;
+    next_sign_ = done + total / kSteps;
+    // A failure stays with the report.
+    (void)signs_.Give(device_.bytes_read());
+  }
+
  private:
+  static constexpr std::uint64_t kSteps = 4096;  // at most so many signs, however many passes
+
   ReportSink& report_;
   std::uint64_t left_;
+  const MeteredDevice& device_;
+  SignsOfLife& signs_;
+  std::uint64_t next_sign_ = 0;
 };
 
 void Tell(ReportSink& report, std::string_view key, const std::optional<std::uint64_t>& count) {
@@ -138,9 +172,10 @@ Status RunCheck(Host& host, const CheckRequest& request) {
   const ChainOptions options{.image = request.image, .references = References::kNone};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
   ReportWriter report(host);
-  FindingReporter findings(report, request.max_findings);
   const Layer& layer = chain->layers().front();
-  const MeteredDevice device(*layer.device, report);
+  SignsOfLife signs(report);
+  const MeteredDevice device(*layer.device, signs);
+  FindingReporter findings(report, request.max_findings, device, signs);
   HostWorkers workers(host);
   const auto counts = CheckImage({.device = &device,
                                   .reader = layer.reader.get(),

@@ -21,7 +21,9 @@ using ::testing::IsEmpty;
 class KeepingSink final : public FindingSink {
  public:
   void Add(const Finding& finding) override { messages.emplace_back(finding.message); }
+  void Proceed(std::uint64_t, std::uint64_t) override { ++passes; }
   std::vector<std::string> messages;
+  unsigned passes = 0;
 };
 
 // An image of the writer's with `clusters` of data, to be damaged.
@@ -48,6 +50,7 @@ class CheckerTest : public ::testing::Test {
   static constexpr std::uint64_t kOneWindow = CheckPortions().window_clusters;
   CheckCounts Run(std::uint64_t window = kOneWindow) {
     sink_.messages.clear();
+    sink_.passes = 0;
     const auto reader = OpenImage(device_, FormatId::kQcow2);
     EXPECT_TRUE(reader.has_value());
     if (!reader) return {};
@@ -126,6 +129,28 @@ TEST_F(CheckerTest, CountsDoNotDependOnTheWindows) {
     EXPECT_EQ(parts.allocated_clusters, whole.allocated_clusters) << window;
     EXPECT_EQ(parts.fragmented_clusters, whole.fragmented_clusters) << window;
   }
+}
+
+TEST_F(CheckerTest, OnlyWindowsThatHoldSomethingArePassedThrough) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  Make(100);
+  device_.bytes.resize(64 * kMiB);
+  const CheckCounts nothing = Run(64);
+  EXPECT_EQ(nothing.corruptions + nothing.leaks, 0u);
+  EXPECT_LE(sink_.passes, 32u) << "those that the one block of refcounts tells of, of 256";
+
+  PutEntry(5, kCopied | 62 * kMiB);                                 // without a refcount
+  device_.PutBe64(LoadBe64(device_.bytes, 48) + 8 * 6, 52 * kMiB);  // of 48 to 56 MiB
+  device_.PutBe16(52 * kMiB + 2 * (4 * kMiB / 4096), 1);            // itself
+  device_.PutBe16(52 * kMiB + 2 * 7, 1);                            // a lost one
+  PutEntry(7, kCopied | 64 * kMiB);                                 // one behind the end
+  const CheckCounts whole = Run();
+  EXPECT_EQ(whole.leaks, 3u) << "those of entries 5 and 7, and the lost one";
+  const CheckCounts parts = Run(64);
+  EXPECT_EQ(parts.corruptions, whole.corruptions);
+  EXPECT_EQ(parts.leaks, whole.leaks);
+  EXPECT_EQ(parts.image_end_offset, whole.image_end_offset);
+  EXPECT_LE(sink_.passes, 66u) << "32 for each block, and one or two";
 }
 
 TEST_F(CheckerTest, AOneBitRefcountCannotCountASecondReference) {
