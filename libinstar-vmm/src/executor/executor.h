@@ -27,6 +27,9 @@ struct ExecutorOptions {
   std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
   std::chrono::milliseconds time_limit{0};          // real time in all; 0: none
   std::span<const std::byte> request;               // encoded; copied by Prepare
+  // No thread watches over a single vCPU: its own is interrupted a few times a second, which system
+  // calls of a caller that changes files could not bear. For a process of its own.
+  bool watch_itself = false;
   Timing* timing = nullptr;                         // where Prepare and Run record, or null
 };
 

@@ -13,10 +13,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "executor/guest_cpuid.h"
 #include "executor/page_tables.h"
@@ -78,6 +80,7 @@ class KvmExecutor final : public VcpuExecutor {
   using VcpuExecutor::VcpuExecutor;
   ~KvmExecutor() override {
     StopThreads();
+    StopTicking();
     // Unmapping and closing what the process is about to drop anyway costs a millisecond: only
     // library users, whose process lives on, get here at all.
     for (Vcpu& vcpu : vcpus_) {
@@ -109,12 +112,15 @@ class KvmExecutor final : public VcpuExecutor {
   absl::Status MakeVcpu(unsigned index, const GuestCpuid& cpuid);
   RunEnd RunVcpu(unsigned index, std::string* detail) override;
   void Kick(unsigned index) override;
+  bool StartTicking(std::chrono::milliseconds period) override;
+  void StopTicking() override;
   std::string DescribeFault(const Vcpu& vcpu, const char* what) const;
 
   int kvm_ = -1;
   int vm_ = -1;
   std::size_t run_bytes_ = 0;
   std::vector<Vcpu> vcpus_;
+  std::optional<timer_t> ticks_;
   void* mapping_ = nullptr;
   std::size_t mapping_bytes_ = 0;
 };
@@ -259,6 +265,33 @@ VcpuExecutor::RunEnd KvmExecutor::RunVcpu(unsigned index, std::string* detail) {
       *detail = DescribeFault(vcpu, absl::StrCat("exit ", vcpu.run->exit_reason).c_str());
       return RunEnd::kDied;
   }
+}
+
+// The kick comes from a timer then.
+bool KvmExecutor::StartTicking(std::chrono::milliseconds period) {
+  sigevent event{};
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = kKickSignal;
+  event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
+  timer_t timer{};
+  if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) return false;
+  ticks_ = timer;
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, kKickSignal);
+  const timespec time = {.tv_sec = 0, .tv_nsec = period.count() * 1'000'000};
+  const itimerspec every = {.it_interval = time, .it_value = time};
+  if (pthread_sigmask(SIG_UNBLOCK, &kick, nullptr) == 0 &&
+      timer_settime(timer, 0, &every, nullptr) == 0) {
+    return true;
+  }
+  StopTicking();
+  return false;
+}
+
+void KvmExecutor::StopTicking() {
+  if (ticks_) timer_delete(*ticks_);
+  ticks_.reset();
 }
 
 std::string KvmExecutor::DescribeFault(const Vcpu& vcpu, const char* what) const {

@@ -43,11 +43,18 @@ class ProcessExecutor final : public VcpuExecutor {
   absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) override;
   RunEnd RunVcpu(unsigned index, std::string* detail) override;
   void Kick(unsigned index) override;
+  bool StartTicking(std::chrono::milliseconds period) override {
+    patience_ = period;
+    ticks_ = true;
+    return true;
+  }
   std::string CheckAlive() override;
   std::string DescribeDeath(int status);
 
   pid_t child_ = -1;
   bool reaped_ = false;  // touched by the watchdog, and by the destructor when that has ended
+  std::chrono::milliseconds patience_{100};  // until the mailbox is looked at again, unwoken
+  bool ticks_ = false;                       // and then is left alone
   int memory_fd_ = -1;
   void* mapping_ = nullptr;
   std::size_t mapping_bytes_ = 0;
@@ -101,8 +108,9 @@ VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
   while (!ended()) {
     const std::uint32_t now = __atomic_load_n(&box->state, __ATOMIC_ACQUIRE);
     if (now == INSTAR_MAILBOX_REQUEST) return RunEnd::kRang;
-    constexpr timespec kPatience = {.tv_sec = 0, .tv_nsec = 100'000'000};
-    syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &kPatience, nullptr, 0);
+    const timespec patience = {.tv_sec = 0, .tv_nsec = patience_.count() * 1'000'000};
+    const auto woken = syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &patience, nullptr, 0);
+    if (ticks_ && woken != 0 && errno == ETIMEDOUT) return RunEnd::kInterrupted;
   }
   return RunEnd::kInterrupted;
 }

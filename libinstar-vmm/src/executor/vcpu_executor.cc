@@ -17,6 +17,8 @@ constexpr auto kWatchdogTick = std::chrono::milliseconds(50);
 constexpr auto kLongestEnd = std::chrono::milliseconds(5);
 constexpr auto kLongestYield = std::chrono::milliseconds(1);
 
+double Seconds(std::chrono::milliseconds time) { return time.count() / 1000.0; }
+
 Outcome Ended(Outcome::Kind kind, std::string detail = {}) {
   Outcome outcome;
   outcome.kind = kind;
@@ -52,7 +54,10 @@ absl::Status VcpuExecutor::StartThreads() {
   for (unsigned i = 1; i < workers_.size(); ++i) {
     workers_[i]->thread = std::thread([this, i] { ServeWorker(i); });
   }
-  watchdog_ = std::thread([this] { Watch(); });
+  seen_.start = seen_.at = std::chrono::steady_clock::now();
+  seen_.calls.resize(workers_.size());
+  ticking_ = options_.watch_itself && workers_.size() == 1 && StartTicking(kWatchdogTick);
+  if (!ticking_) watchdog_ = std::thread([this] { Watch(); });
   return absl::OkStatus();
 }
 
@@ -75,6 +80,7 @@ Outcome VcpuExecutor::Run(CallHandler& handler) {
     handler_ = &handler;
   }
   Serve(0);
+  if (ticking_) StopTicking();
   std::unique_lock lock(mutex_);
   // A worker may still be finishing a request; the handler must outlive that.
   changed_.wait(lock, [this] {
@@ -123,6 +129,7 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
       case RunEnd::kRang:
         break;
       case RunEnd::kInterrupted:
+        if (ticking_) LookAgain();
         continue;
       case RunEnd::kDied:
         End(Ended(Outcome::Kind::kFault, std::move(detail)));
@@ -175,6 +182,7 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
     if (const char* why = handler_->violation(); why != nullptr) {
       End(Ended(Outcome::Kind::kViolation, why));
     }
+    if (ticking_) LookAgain();
   }
 }
 
@@ -266,40 +274,51 @@ void VcpuExecutor::End(Outcome outcome) {
 
 // Ends a run that stands still. Time in which one host call lasted the whole tick is the host's (a
 // slow disk), not the guest's, and does not count.
+// A look at whether the run still gets on; ends it if not.
+void VcpuExecutor::Look(std::unique_lock<std::mutex>& lock) {
+  if (handler_ == nullptr) return;
+  const auto now_at = std::chrono::steady_clock::now();
+  const std::uint64_t mark = handler_->progress_mark();
+  bool in_host = false;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const std::uint64_t now = workers_[i]->calls.load(std::memory_order_relaxed);
+    if (now == seen_.calls[i] && now % 2 == 1) in_host = true;
+    seen_.calls[i] = now;
+  }
+  if (mark != seen_.mark) {
+    seen_.mark = mark;
+    seen_.stalled = {};
+  } else if (!in_host) {
+    // Of a longer time the process was stopped, or the machine busy with others.
+    seen_.stalled +=
+        std::min<std::chrono::steady_clock::duration>(now_at - seen_.at, 2 * kWatchdogTick);
+  }
+  seen_.at = now_at;
+  const auto elapsed = now_at - seen_.start;
+  lock.unlock();
+  if (std::string dead = CheckAlive(); !dead.empty()) {
+    End(Ended(Outcome::Kind::kFault, std::move(dead)));
+  } else if (seen_.stalled >= options_.stall_timeout) {
+    End(Ended(Outcome::Kind::kStalled,
+              absl::StrFormat("no progress for %g seconds", Seconds(options_.stall_timeout))));
+  } else if (options_.time_limit.count() > 0 && elapsed >= options_.time_limit) {
+    End(Ended(Outcome::Kind::kStalled,
+              absl::StrFormat("not done after %g seconds", Seconds(options_.time_limit))));
+  }
+  lock.lock();
+}
+
+// The same by the thread of the only vCPU: whenever it runs in the host, but not too often.
+void VcpuExecutor::LookAgain() {
+  if (std::chrono::steady_clock::now() - seen_.at < kWatchdogTick / 2) return;
+  std::unique_lock lock(mutex_);
+  Look(lock);
+}
+
 void VcpuExecutor::Watch() {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
-  std::chrono::milliseconds stalled{0};
-  std::uint64_t mark = 0;
-  std::vector<std::uint64_t> calls(workers_.size());
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kWatchdogTick, [this] { return stopping_ || ended(); })) {
-    if (handler_ == nullptr) continue;
-    const std::uint64_t new_mark = handler_->progress_mark();
-    bool in_host = false;
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-      const std::uint64_t now = workers_[i]->calls.load(std::memory_order_relaxed);
-      if (now == calls[i] && now % 2 == 1) in_host = true;
-      calls[i] = now;
-    }
-    if (new_mark != mark) {
-      mark = new_mark;
-      stalled = std::chrono::milliseconds(0);
-    } else if (!in_host) {
-      stalled += kWatchdogTick;
-    }
-    const auto elapsed = Clock::now() - start;
-    lock.unlock();
-    if (std::string dead = CheckAlive(); !dead.empty()) {
-      End(Ended(Outcome::Kind::kFault, std::move(dead)));
-    } else if (stalled >= options_.stall_timeout) {
-      End(Ended(Outcome::Kind::kStalled,
-                absl::StrFormat("no progress for %g seconds", stalled.count() / 1000.0)));
-    } else if (options_.time_limit.count() > 0 && elapsed >= options_.time_limit) {
-      End(Ended(Outcome::Kind::kStalled, absl::StrFormat("not done after %g seconds",
-                                                         options_.time_limit.count() / 1000.0)));
-    }
-    lock.lock();
+    Look(lock);
   }
   // The kick of who ended the run can come between a vCPU thread's check and its next entry; repeat
   // it until all have seen the end.

@@ -5,6 +5,7 @@
 #define LIBINSTAR_VMM_SRC_EXECUTOR_VCPU_EXECUTOR_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,10 @@ class VcpuExecutor : public Executor {
   virtual RunEnd RunVcpu(unsigned index, std::string* detail) = 0;
   // Makes RunVcpu of `index` return, now or as soon as it is called.
   virtual void Kick(unsigned index) = 0;
+  // From now on RunVcpu(0) returns kInterrupted, in the calling thread, once in a `period`, mostly,
+  // while the vCPU runs. False if that cannot be had.
+  virtual bool StartTicking(std::chrono::milliseconds period) = 0;
+  virtual void StopTicking() {}
   // Called by the watchdog a few times a second. Not empty if the guest is found dead: why.
   virtual std::string CheckAlive() { return {}; }
 
@@ -79,6 +84,8 @@ class VcpuExecutor : public Executor {
   void NoteRing();
   CallResult Yield(Worker& worker);
   void Watch();
+  void Look(std::unique_lock<std::mutex>& lock);
+  void LookAgain();
 
   GuestImage image_;
   GuestLayout layout_;
@@ -94,6 +101,15 @@ class VcpuExecutor : public Executor {
   std::atomic<std::uint64_t> rings_{0};  // requests of all vCPUs but yields
   std::atomic<unsigned> yielding_{0};
   std::thread watchdog_;
+  bool ticking_ = false;  // instead of the watchdog
+  // What was seen at the last look.
+  struct Seen {
+    std::chrono::steady_clock::time_point start;  // of the run
+    std::chrono::steady_clock::time_point at;
+    std::chrono::steady_clock::duration stalled{};
+    std::uint64_t mark = 0;
+    std::vector<std::uint64_t> calls;
+  } seen_;
   CallHandler* handler_ = nullptr;  // set while Run runs; under mutex_
   bool stopping_ = false;           // under mutex_
   bool kicking_ = false;            // the watchdog has begun to; under mutex_

@@ -24,6 +24,9 @@ struct OperationOptions {
   // Heap the verb can use at most, below what the sandbox allows. Offering address space costs
   // time: KVM keeps books for every page of it, half a millisecond for 512 MiB.
   std::uint64_t max_heap_bytes = ~std::uint64_t{0};
+  // Changes no file and is done soon: a thread to watch over it costs a part of its time worth
+  // saving.
+  bool brief = false;
 };
 
 // Runs the guest to its end inside the jail that `sandbox` asks for (kThisProcess or kNone; verbs

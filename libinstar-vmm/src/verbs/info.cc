@@ -120,7 +120,8 @@ absl::StatusOr<InfoReport> InfoHere(const InfoOptions& options) {
                                        .verb = "info",
                                        .request = request.bytes(),
                                        .workers = 1,
-                                       .max_heap_bytes = kHeapBytes});
+                                       .max_heap_bytes = kHeapBytes,
+                                       .brief = true});
   if (!isolation.ok()) return isolation.status();
 
   auto reports = broker.TakeReports();

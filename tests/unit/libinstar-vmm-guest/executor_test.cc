@@ -61,14 +61,18 @@ std::string Obstacle(Isolation isolation) {
   return {};
 }
 
-class ExecutorTest : public ::testing::TestWithParam<Isolation> {
+// And whether the thread of a single vCPU watches over itself.
+using Way = std::tuple<Isolation, bool>;
+
+class ExecutorTest : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
-    if (const std::string obstacle = Obstacle(GetParam()); !obstacle.empty()) {
+    const Isolation isolation = std::get<0>(GetParam());
+    if (const std::string obstacle = Obstacle(isolation); !obstacle.empty()) {
       GTEST_SKIP() << obstacle;
     }
-    executor_ = GetParam() == Isolation::kKvm ? MakeKvmExecutor(MisbehavingImage())
-                                              : MakeProcessExecutor(MisbehavingImage());
+    executor_ = isolation == Isolation::kKvm ? MakeKvmExecutor(MisbehavingImage())
+                                             : MakeProcessExecutor(MisbehavingImage());
   }
 
   Outcome RunGuest(Misdeed deed, unsigned workers = 1) {
@@ -77,13 +81,16 @@ class ExecutorTest : public ::testing::TestWithParam<Isolation> {
         executor_->Prepare({.heap_bytes = 32 << 20,
                             .workers = workers,
                             .stall_timeout = std::chrono::milliseconds(300),
-                            .request = request_.bytes()});
+                            .time_limit = time_limit_,
+                            .request = request_.bytes(),
+                            .watch_itself = std::get<1>(GetParam())});
     if (!prepared.ok()) return {.kind = Outcome::Kind::kHostError, .detail = prepared.ToString()};
     EXPECT_TRUE(executor_->StartThreads().ok());
     return executor_->Run(handler_);
   }
 
   WireWriter request_;
+  std::chrono::milliseconds time_limit_{0};
   RecordingHandler handler_;
   std::unique_ptr<Executor> executor_;
 };
@@ -173,10 +180,24 @@ TEST_P(ExecutorTest, FailureReportOutsideGuestMemoryIsAViolation) {
   EXPECT_EQ(RunGuest(Misdeed::kRawRequest).kind, Outcome::Kind::kViolation);
 }
 
+TEST_P(ExecutorTest, TheTimeLimitHoldsWhateverTheGuestDoes) {
+  for (const Misdeed deed : {Misdeed::kSpin, Misdeed::kEndlessRequests}) {
+    request_ = WireWriter();
+    time_limit_ = std::chrono::milliseconds(100);
+    SetUp();
+    const Outcome outcome = RunGuest(deed);
+    EXPECT_EQ(outcome.kind, Outcome::Kind::kStalled);
+    EXPECT_THAT(outcome.detail, HasSubstr("not done after 0.1 seconds"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest,
-                         ::testing::Values(Isolation::kKvm, Isolation::kProcess),
+                         ::testing::Combine(::testing::Values(Isolation::kKvm, Isolation::kProcess),
+                                            ::testing::Bool()),
                          [](const auto& test) {
-                           return test.param == Isolation::kKvm ? "Kvm" : "Process";
+                           const bool kvm = std::get<0>(test.param) == Isolation::kKvm;
+                           return std::string(kvm ? "Kvm" : "Process") +
+                                  (std::get<1>(test.param) ? "Alone" : "Watched");
                          });
 
 // Everything that must end in a fault at once.
