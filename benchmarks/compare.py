@@ -6,7 +6,8 @@ of each side and their ratio: 1.00 is as fast as qemu-img, less is faster. qemu-
 defaults, with -m 16 -W, or with -C as well, whichever turns out to be fastest, instar with its
 defaults. Inputs and outputs lie in memory (/dev/shm) where there is room, so that the programs are
 compared and not the disk. What instar wrote is verified against the input, outside of the timing.
-Where the work is to copy data, bare copies of it (bare_copy.cc) run in turn with them.
+The bare work of a row, where it can be told, runs in turn with them: a guest that does nothing
+(bare_kvm.cc), or copying the data and nothing else (bare_copy.cc).
 """
 
 import argparse
@@ -39,15 +40,16 @@ def readable(seconds):
 
 
 def bare_seconds(result):
-    """The fastest way to copy what the row moves; None where there is more to its work."""
-    ways = result.get("bare_copy")
-    return ways and min(ways[way]["median_seconds"] for way in ("read", "offload"))
+    """The fastest way to do the bare work of the row; None where there is more to it."""
+    times = [told["median_seconds"] for way, told in result.get("bare", {}).items()
+             if way != "write"]
+    return min(times, default=None)
 
 
 def table_lines(result):
     theirs = result["qemu_img"]
     bare = bare_seconds(result)
-    write = bare and result["bare_copy"]["write"]["median_seconds"]
+    write = result.get("bare", {}).get("write", {}).get("median_seconds")
     for isolation, mine in result["instar"].items():
         yield (f"| {result['row']} | {isolation} "
                f"| {readable(mine['median_seconds'])} | {readable(theirs['median_seconds'])} "
@@ -85,7 +87,7 @@ def default_isolations():
 
 def judge(result, told, bar, most_over_bare):
     """The verdict on a row: "met", "out of reach" or "missed", and in words. A ratio is out of reach
-    where a bare copy of the data does not have it; then it counts how near the row comes to that."""
+    where the bare work does not have it; then it counts how near the row comes to that."""
     theirs = result["qemu_img"]
     if bar.get("no_larger") and told["allocated_bytes"] > theirs["allocated_bytes"]:
         return "missed", (f"{told['allocated_bytes']} bytes of storage, qemu-img "
@@ -100,7 +102,7 @@ def judge(result, told, bar, most_over_bare):
     over = told["median_seconds"] / bare
     beyond = limit > bar["max_ratio"] and over <= most_over_bare
     return "out of reach" if beyond else "missed", (
-        text + f"; a bare copy has {limit:.2f}, this takes {over:.2f} times as long")
+        text + f"; the bare work has {limit:.2f}, this takes {over:.2f} times as long")
 
 
 def missed_by_all(results, demanded):
@@ -136,7 +138,7 @@ def check(results, unmeasured, bars, demanded):
     return not any(line.startswith("missed") for line in lines), lines
 
 
-HEAD = ("| what | isolation | instar | qemu-img | ratio | bare copy | bare write | instar peak "
+HEAD = ("| what | isolation | instar | qemu-img | ratio | bare work | bare write | instar peak "
         "| qemu-img peak |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|")
 
@@ -207,12 +209,14 @@ def main():
     instar = os.path.abspath(arguments.instar or pathlib.Path(arguments.build) / "bin" / "instar")
     if not os.access(instar, os.X_OK):
         sys.exit(f"{instar}: no such program; './dev build' makes it")
-    bare_copy = os.path.abspath(pathlib.Path(arguments.build) / "bin" / "bare_copy")
-    if not os.access(bare_copy, os.X_OK):
-        sys.exit(f"{bare_copy}: no such program; './dev bench' makes it")
+    bare = [os.path.abspath(pathlib.Path(arguments.build) / "bin" / name)
+            for name in ("bare_copy", "bare_kvm")]
+    for program in bare:
+        if not os.access(program, os.X_OK):
+            sys.exit(f"{program}: no such program; './dev bench' makes it")
     if not arguments.qemu_img or not shutil.which("qemu-io"):
         sys.exit("qemu-img and qemu-io are not both installed ('./dev setup bench')")
-    programs = Programs(instar, arguments.qemu_img, bare_copy)
+    programs = Programs(instar, arguments.qemu_img, *bare)
     chosen = [row for row in rows() if arguments.rows in row.name]
     if not chosen:
         sys.exit(f"no row's name contains '{arguments.rows}'")

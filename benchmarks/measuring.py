@@ -119,6 +119,7 @@ class Programs:
     instar: str
     qemu_img: str
     bare_copy: str
+    bare_kvm: str
 
 
 class Side:
@@ -171,12 +172,15 @@ def fastest(row, directory, qemu_img):
     return min(sides, key=lambda side: statistics.median(tried[id(side)]))
 
 
-def bare_copies(row, directory, bare_copy, size):
-    """By the ways of bare_copy.cc: the copying of what a row moves, and nothing else."""
+def bare_work(row, directory, programs, size):
+    """What a row cannot do without, and nothing else: a guest that halts, or, in the ways of
+    bare_copy.cc, the copying of its data."""
+    if row.starts and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return {"start": Side([programs.bare_kvm], row, directory)}
     if not row.moves_bytes:
         return {}
     held = {"read": row.moves_bytes, "offload": inputs.DATA, "write": inputs.DATA}
-    return {way: Side([bare_copy, way, "mixed.raw", row.output,
+    return {way: Side([programs.bare_copy, way, "mixed.raw", row.output,
                        *map(str, (size, inputs.PERIOD, length))], row, directory)
             for way, length in held.items()}
 
@@ -192,7 +196,7 @@ def measure(row, directory, programs, isolations, pairs, size):
         in_child(lambda command=side.command: verify(row, directory, command,
                                                              programs.qemu_img),
                  "verifying")
-    bare = bare_copies(row, directory, programs.bare_copy, size)
+    bare = bare_work(row, directory, programs, size)
     for _ in range(max(pairs, row.pairs)):
         for side in (*mine.values(), theirs, *bare.values()):
             side.samples.append(side.once())
@@ -203,5 +207,5 @@ def measure(row, directory, programs, isolations, pairs, size):
     for told in result["instar"].values():
         told["ratio"] = round(told["median_seconds"] / result["qemu_img"]["median_seconds"], 4)
     if bare:
-        result["bare_copy"] = {way: side.times() for way, side in bare.items()}
+        result["bare"] = {way: side.times() for way, side in bare.items()}
     return result

@@ -19,6 +19,7 @@ class Row:
     pairs: int = 0  # at least this many, if more than asked for
     # All the work there is is to copy the disk's data: of each inputs.PERIOD the source holds...
     moves_bytes: int = 0  # ...this
+    starts: bool = False  # all the work there is is to start, and to end
     shares: bool = False  # on a file system where files can share blocks
 
 
@@ -42,7 +43,7 @@ def rows():
     plain = (*sharing, ["-C", *out_of_order])
     made = [
         Row("info, small qcow2", ["info", "small.qcow2"], ["info", "small.qcow2"],
-            verify="info", pairs=20),
+            verify="info", pairs=20, starts=True),
         convert("raw to qcow2", "mixed.raw", "out.qcow2",
                 ["-f", "raw", "-O", "qcow2"], *plain),
         convert("qcow2 to raw", "plain.qcow2", "out.raw",
