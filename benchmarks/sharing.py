@@ -29,4 +29,6 @@ def file_system(place, size):
         try:
             yield mount, None
         finally:
-            subprocess.run(["umount", mount], check=True)
+            # After an interruption what was running may hold it for a moment longer.
+            if subprocess.run(["umount", mount], stderr=subprocess.DEVNULL).returncode != 0:
+                subprocess.run(["umount", "--lazy", mount], check=True)
