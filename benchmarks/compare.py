@@ -203,6 +203,8 @@ def main():
     parser.add_argument("--check", action="store_true",
                         help="exit 1 when a bar of benchmarks/bars.toml is missed")
     arguments = parser.parse_args()
+    if arguments.pairs < (5 if arguments.check else 1):
+        parser.error("--pairs: at least 1, and with --check at least 5")
     for number in (signal.SIGTERM, signal.SIGHUP):  # as an interruption: what was made is removed
         signal.signal(number, lambda number, _: sys.exit(128 + number))
 

@@ -66,7 +66,12 @@ def run(command, directory):
     with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
         child = subprocess.Popen(command, cwd=directory, stdin=null, stdout=null, stderr=errors)
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:  # an interruption: nothing goes on in what is about to be removed
+            child.kill()
+            child.wait()
+            raise
         seconds = time.perf_counter() - begin
         peak_kib = usage.ru_maxrss + orphans_kib()
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -10,6 +10,11 @@ namespace {
 constexpr std::uint64_t kPieceBytes = 256 << 10;
 constexpr std::uint64_t kTablePieceBytes = 64 << 10;
 
+// Whether a refcount block can stand there: no file reaches beyond 2^63.
+bool IsPlace(std::uint64_t offset, std::uint64_t cluster_bytes) {
+  return offset % cluster_bytes == 0 && offset <= INT64_MAX - cluster_bytes;
+}
+
 }  // namespace
 
 DiskRefcounts::DiskRefcounts(const BlockDevice& device, const Header& header,
@@ -40,7 +45,7 @@ Result<std::span<const std::byte>> DiskRefcounts::ReadPiece(const ByteRange& pie
   while (bytes < ahead_bytes_ && cluster_bytes == piece.length_bytes && ++index < table_entries_) {
     INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, TableEntry(index));
     const std::uint64_t offset = entry & ~kRefcountBlockReserved;
-    if (offset == 0 || offset % cluster_bytes != 0) break;
+    if (offset == 0 || !IsPlace(offset, cluster_bytes)) break;
     wanted_.push_back({.offset = offset, .length_bytes = cluster_bytes});
     bytes += cluster_bytes;
   }
@@ -59,7 +64,7 @@ Status DiskRefcounts::Fill(std::uint64_t cluster) {
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, TableEntry(index));
   const std::uint64_t offset = entry & ~kRefcountBlockReserved;
   if (offset == 0) return {};
-  if (offset % header_.cluster_bytes() != 0) {
+  if (!IsPlace(offset, header_.cluster_bytes())) {
     run_.misplaced = true;
     return {};
   }

@@ -50,7 +50,8 @@ bool Splitter::SkipZeros() {
   while (next_ < end) {
     std::uint64_t skip = end - next_;
     for (const std::size_t side : {0, 1}) {
-      const auto piece = cursor_.Next(side, next_, skip);
+      auto piece = cursor_.Next(side, next_, skip);
+      if (piece) holes_[side].Look(*piece);
       // Who compares the chunk finds the fault again and tells of it.
       if (!piece || piece->kind != Piece::Kind::kZero) return true;
       skip = piece->length_bytes;

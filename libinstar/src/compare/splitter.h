@@ -14,6 +14,7 @@
 
 #include "compare/disk_pair.h"
 #include "compare/event.h"
+#include "convert/hole_finder.h"
 #include "instar/chain.h"
 
 namespace instar::compare {
@@ -36,7 +37,12 @@ class Splitter {
 
  private:
   Splitter(Host& host, const DiskPair& pair, bool strict, FirstEvent& first)
-      : host_(host), pair_(pair), strict_(strict), first_(first) {}
+      : host_(host),
+        pair_(pair),
+        strict_(strict),
+        first_(first),
+        holes_{convert::HoleFinder(host, pair.disk(0), kChunkBytes),
+               convert::HoleFinder(host, pair.disk(1), kChunkBytes)} {}
   // Steps over zeros; false at the end.
   bool SkipZeros();
   // Compares the allocation of [offset, offset + length); the bytes up to a difference.
@@ -49,6 +55,7 @@ class Splitter {
   std::atomic_flag lock_;
   std::uint64_t next_ = 0;
   PairCursor cursor_;
+  std::array<convert::HoleFinder, 2> holes_;
   std::array<std::unique_ptr<ChainCursor>, 2> strict_cursors_;
 };
 

@@ -25,44 +25,18 @@ std::optional<Claim> ChunkQueue::Next() {
 bool ChunkQueue::Look() {
   if (next_offset_ >= lead_.offset && next_offset_ < lead_.end()) {
     lead_ = lead_.Part(next_offset_, lead_.length_bytes);
-    LookForHole();
+    holes_.Look(lead_);
     return true;
   }
   lead_ = {};
   auto found = scout_->Next(next_offset_, disk_.size_bytes() - next_offset_);
   if (found) {
     lead_ = *found;
-    LookForHole();
+    holes_.Look(lead_);
     return true;
   }
   if (!options_.salvage) Fail(found.error());
   return options_.salvage;
-}
-
-// Makes a lead of data that stands in a long hole of its file one of zeros. Large blocks of a
-// format are allocated whole and hold little at first.
-void ChunkQueue::LookForHole() {
-  if (lead_.kind != Piece::Kind::kData || lead_.inherited || next_offset_ < next_look_ ||
-      lead_.length_bytes <= options_.chunk_bytes || disk_.BareRaw(next_offset_, 1)) {
-    return;
-  }
-  // Of data one byte is enough: where it ends can take the host long to find.
-  constexpr std::uint64_t kFar = std::uint64_t{1} << 62;
-  FileRun run;
-  for (const std::uint64_t length : {std::uint64_t{1}, kFar}) {
-    const auto count = host_.NextRuns(lead_.device, lead_.file_offset, length, {&run, 1});
-    if (!count || *count == 0) return;  // who reads it will be told why
-    if (!run.hole) break;
-  }
-  if (run.hole && run.length_bytes >= options_.chunk_bytes) {
-    lead_.kind = Piece::Kind::kZero;
-    lead_.length_bytes = std::min(lead_.length_bytes, run.length_bytes);
-    look_chunks_ = kFirstLookChunks;
-    return;
-  }
-  // A call costs as much as copying some of a chunk, so it must not be made for each.
-  next_look_ = next_offset_ + look_chunks_ * options_.chunk_bytes;
-  look_chunks_ = std::min(2 * look_chunks_, kMostLookChunks);
 }
 
 // How much to claim where the lead is data: whole chunks that cannot hold anything compressed.

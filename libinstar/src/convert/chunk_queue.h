@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 
+#include "convert/hole_finder.h"
 #include "convert/source_disk.h"
 #include "convert/target.h"
 
@@ -88,15 +89,14 @@ class ChunkQueue {
 
  private:
   ChunkQueue(Host& host, const SourceDisk& disk, const Target& target, const Options& options)
-      : host_(host), disk_(disk), target_(target), options_(options) {}
+      : host_(host),
+        disk_(disk),
+        target_(target),
+        options_(options),
+        holes_(host, disk, options.chunk_bytes) {}
   bool Look();
-  void LookForHole();
   [[nodiscard]] std::optional<Claim> NextLocked();
   [[nodiscard]] std::uint64_t StretchBytes() const;
-
-  // Looks for holes come after so many chunks, and twice as many each time that there is none.
-  static constexpr std::uint64_t kFirstLookChunks = 8;
-  static constexpr std::uint64_t kMostLookChunks = 512;
 
   Host& host_;
   const SourceDisk& disk_;
@@ -105,9 +105,8 @@ class ChunkQueue {
   std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;
-  Piece lead_;                                    // covers next_offset_ unless it could not be told
-  std::uint64_t next_look_ = 0;                   // for a hole: not before the disk's offset
-  std::uint64_t look_chunks_ = kFirstLookChunks;  // from one look to the next
+  Piece lead_;  // covers next_offset_ unless it could not be told
+  HoleFinder holes_;
   std::atomic_flag claim_lock_;
 
   std::atomic<std::uint64_t> turn_{0};

@@ -154,6 +154,9 @@ Status Run(Host& host, const ConvertRequest& request) {
   std::uint64_t stretch_bytes = unseen ? kUnseenStretchBytes : kSeenStretchBytes;
   if (compress || request.salvage) stretch_bytes = 0;
   const std::uint64_t seen_bytes = unseen ? chunk_bytes : std::max(chunk_bytes, stretch_bytes);
+  // Holes in the file of a raw source are found again as zeros where runs of this length count.
+  constexpr std::uint64_t kFoundBytes = 4096;
+  const bool short_holes = RunBytes(request) > kFoundBytes;
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
@@ -163,7 +166,8 @@ Status Run(Host& host, const ConvertRequest& request) {
                                             .ordered = !target->is_flat() || target->appends_only(),
                                             .salvage = request.salvage,
                                             .stretch_bytes = stretch_bytes,
-                                            .over_holes = !unseen,
+                                            // Where short holes count, each is a piece.
+                                            .over_holes = !unseen && !short_holes,
                                             .workers = count}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
@@ -181,6 +185,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .chunk_bytes = chunk_bytes,
                 .seen_bytes = seen_bytes,
                 .run_bytes = RunBytes(request),
+                .short_holes = short_holes,
                 .compress = compress,
                 .inherit = inherit,
                 .collect_moves = unseen};

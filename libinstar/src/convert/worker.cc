@@ -3,12 +3,6 @@
 #include <utility>
 
 namespace instar::convert {
-namespace {
-
-// Holes in the file of a raw source are found again as zeros where runs of this length count.
-constexpr std::uint64_t kFoundBytes = 4096;
-
-}  // namespace
 
 Worker::Worker(const Job& job, unsigned number, ChunkMap map)
     : job_(job),
@@ -27,14 +21,13 @@ Worker::Worker(const Job& job, unsigned number, ChunkMap map)
 }
 
 Result<std::unique_ptr<Worker>> Worker::Create(const Job& job, unsigned number) {
-  INSTAR_ASSIGN_OR_RETURN(ChunkMap map,
-                          ChunkMap::Create(job.host, job.disk,
-                                           {.chunk_bytes = job.chunk_bytes,
-                                            .longest_bytes = job.seen_bytes,
-                                            .unit_bytes = job.target.unit_bytes(),
-                                            .inherit = job.inherit,
-                                            .short_holes = job.run_bytes > kFoundBytes,
-                                            .salvage = job.salvage}));
+  INSTAR_ASSIGN_OR_RETURN(ChunkMap map, ChunkMap::Create(job.host, job.disk,
+                                                         {.chunk_bytes = job.chunk_bytes,
+                                                          .longest_bytes = job.seen_bytes,
+                                                          .unit_bytes = job.target.unit_bytes(),
+                                                          .inherit = job.inherit,
+                                                          .short_holes = job.short_holes,
+                                                          .salvage = job.salvage}));
   return std::unique_ptr<Worker>(new Worker(job, number, std::move(map)));
 }
 

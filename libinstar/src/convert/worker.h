@@ -36,6 +36,7 @@ struct Job {
   std::uint64_t chunk_bytes = kChunkBytes;
   std::uint64_t seen_bytes = kChunkBytes;  // a longer claim is moved without a look into it
   std::uint64_t run_bytes = 0;  // shortest run of zeros that counts: a power of two, or 0 for none
+  bool short_holes = false;     // holes of raw sources that no scan finds again count
   bool compress = false;
   bool inherit = false;  // the target has a backing file
   // Moves may wait until there are more of them: nothing looks at what they move, and their order

@@ -56,6 +56,17 @@ TEST(Compare, ZerosAreNotRead) {
   EXPECT_EQ(host.calls(FakeHost::Call::kScanZero), 0u);
 }
 
+TEST(Compare, WhatStandsInALongHoleOfItsFileIsNotRead) {
+  FakeHost host;
+  MakeRaw(host, kFirst, 512 * kMiB, {{300 * kMiB, Noise(1, kCluster)}});
+  ImageBuilder image(host, kSecond, 512 * kMiB, "preallocation=metadata", "", "", false);
+  image.Data(300 * kMiB, Noise(1, kCluster)).Finish();
+  ASSERT_TRUE(RunCompare(host, {.first = kFirst, .second = kSecond}).has_value());
+  EXPECT_THAT(ReportText(host), HasSubstr("verdict: 0"));
+  EXPECT_LE(host.calls(FakeHost::Call::kScanZero), 4u);
+  EXPECT_LE(host.calls(FakeHost::Call::kNextRun), 12u);
+}
+
 TEST(Compare, DataAgainstZerosIsScanned) {
   FakeHost host;
   Bytes mostly_zero(kMiB);

@@ -55,6 +55,22 @@ TEST(Convert, DataOfAFormatIsClaimedInLongStretches) {
   EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 8u);
 }
 
+TEST(Convert, ShortHolesThatCountFitWhateverTheWorkers) {
+  FakeHost maker;
+  std::vector<std::pair<std::uint64_t, Bytes>> runs;
+  for (std::uint64_t at = 0; at < 64 * kMiB; at += 2048) runs.emplace_back(at, Pattern(1, 1024));
+  MakeRaw(maker, kSource, 64 * kMiB, runs);
+  for (const unsigned workers : {1u, 4u}) {
+    FakeHost host;
+    host.Add(kSource).file = maker.At(kSource).file;
+    host.AddTarget(kTarget);
+    ConvertRequest request = To(FormatId::kQcow2);
+    request.workers = workers;
+    request.sparse_bytes = 65536;
+    ExpectConverts(host, request);
+  }
+}
+
 TEST(Convert, ShortRunsOfARawDiskAreClaimedInLongStretches) {
   FakeHost host;
   std::vector<std::pair<std::uint64_t, Bytes>> runs;

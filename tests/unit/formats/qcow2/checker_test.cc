@@ -164,10 +164,13 @@ TEST_F(CheckerTest, AOneBitRefcountCannotCountASecondReference) {
 TEST_F(CheckerTest, AMisplacedRefcountBlockLeavesItsClustersUnchecked) {
   Make(100);
   const std::uint64_t table = LoadBe64(device_.bytes, 48);
-  device_.PutBe64(table, refcounts_ + 512);
-  const CheckCounts counts = Run();
-  EXPECT_EQ(counts.corruptions, 1u);
-  EXPECT_EQ(counts.check_errors, (device_.bytes.size() + 4095) / 4096);
+  constexpr std::uint64_t kNoFile = std::uint64_t{1} << 63;
+  for (const std::uint64_t place : {refcounts_ + 512, refcounts_ | kNoFile}) {
+    device_.PutBe64(table, place);
+    const CheckCounts counts = Run();
+    EXPECT_EQ(counts.corruptions, 1u);
+    EXPECT_EQ(counts.check_errors, (device_.bytes.size() + 4095) / 4096);
+  }
 }
 
 TEST_F(CheckerTest, AFailingReadIsAnError) {
