@@ -74,9 +74,11 @@ Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) 
 Status Writer::Begin() {
   if (keep_ || target_->appends_only()) return {};
   if (!target_->fresh_reads_zero()) return BeginOnDevice();
-  // A size that the target cannot have is found out before what it holds is gone.
-  INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
-  INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
+  if (target_->size_bytes() != 0) {
+    // A size that the target cannot have is found out before what it holds is gone.
+    INSTAR_TRY(target_->Resize(size_bytes_, Preallocation::kOff));
+    INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
+  }
   return target_->Resize(size_bytes_, preallocation_);
 }
 
