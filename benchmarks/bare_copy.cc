@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -39,6 +38,12 @@ std::uint64_t Number(const char* text) {
     std::exit(2);
   }
   return value;
+}
+
+// Said of arguments that make no sense.
+[[noreturn]] void Refuse() {
+  std::fprintf(stderr, "bare_copy read|offload|write SOURCE TARGET SIZE PERIOD LENGTH\n");
+  std::exit(2);
 }
 
 bool IsZero(const char* block) {
@@ -94,19 +99,20 @@ struct Copier {
   }
 };
 
+Copier::Way WayNamed(std::string_view name) {
+  if (name == "read") return Copier::Way::kRead;
+  if (name == "offload") return Copier::Way::kOffload;
+  if (name == "write") return Copier::Way::kWrite;
+  Refuse();
+}
+
 }  // namespace
 
 // WAY SOURCE TARGET SIZE PERIOD LENGTH: of each PERIOD bytes below SIZE, the first LENGTH. All are
 // multiples of 4096.
 int main(int count, char** arguments) {
-  if (count != 7) {
-    std::fprintf(stderr, "bare_copy read|offload|write SOURCE TARGET SIZE PERIOD LENGTH\n");
-    return 2;
-  }
-  const std::string_view name = arguments[1];
-  Copier copier{.way = name == "offload" ? Copier::Way::kOffload
-                       : name == "write" ? Copier::Way::kWrite
-                                         : Copier::Way::kRead,
+  if (count != 7) Refuse();
+  Copier copier{.way = WayNamed(arguments[1]),
                 .source = open(arguments[2], O_RDONLY | O_CLOEXEC),
                 .target = open(arguments[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
   if (copier.source < 0) Fail(arguments[2]);

@@ -177,10 +177,10 @@ def fastest(row, directory, qemu_img):
     return min(sides, key=lambda side: statistics.median(tried[id(side)]))
 
 
-def bare_work(row, directory, programs, size):
+def bare_work(row, directory, programs, isolations, size):
     """What a row cannot do without, and nothing else: a guest that halts, or, in the ways of
     bare_copy.cc, the copying of its data."""
-    if row.starts and os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if row.starts and "kvm" in isolations:
         return {"start": Side([programs.bare_kvm], row, directory)}
     if not row.moves_bytes:
         return {}
@@ -198,10 +198,9 @@ def measure(row, directory, programs, isolations, pairs, size):
     theirs = fastest(row, directory, programs.qemu_img)
     for side in mine.values():
         side.warm_up()
-        in_child(lambda command=side.command: verify(row, directory, command,
-                                                             programs.qemu_img),
+        in_child(lambda command=side.command: verify(row, directory, command, programs.qemu_img),
                  "verifying")
-    bare = bare_work(row, directory, programs, size)
+    bare = bare_work(row, directory, programs, isolations, size)
     for _ in range(max(pairs, row.pairs)):
         for side in (*mine.values(), theirs, *bare.values()):
             side.samples.append(side.once())

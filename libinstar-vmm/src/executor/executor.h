@@ -30,7 +30,7 @@ struct ExecutorOptions {
   // No thread watches over a single vCPU: its own is interrupted a few times a second, which system
   // calls of a caller that changes files could not bear. For a process of its own.
   bool watch_itself = false;
-  Timing* timing = nullptr;                         // where Prepare and Run record, or null
+  Timing* timing = nullptr;  // where Prepare and Run record, or null
 };
 
 // How a guest ended.

@@ -1,9 +1,7 @@
 #include "executor/guest_child.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,11 +11,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
-#include <iterator>
+#include <vector>
 
 #include "executor/bare_code.h"
+#include "jail/call_filter.h"
 
 namespace instar::vmm {
 namespace {
@@ -71,24 +70,17 @@ void CatchFaults() {
   }
 }
 
-// Five system calls, on all threads; anything else kills the process. arch_prctl sets the FS base
+// Four system calls, on all threads; anything else kills the process. arch_prctl sets the FS base
 // once per thread.
 sock_fprog WriteFilter(Refuge& refuge) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 4, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 3, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit, 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_arch_prctl, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  static_assert(sizeof program <= sizeof refuge.filter);
-  std::memcpy(refuge.filter.data(), program, sizeof program);
-  return {.len = std::size(program), .filter = refuge.filter.data()};
+  CallFilter calls;
+  for (const long number : {SYS_futex, SYS_exit_group, SYS_exit, SYS_arch_prctl}) {
+    calls.Allow(number);
+  }
+  const std::vector<sock_filter> program = calls.Program();
+  Require(program.size() <= refuge.filter.size());
+  std::copy(program.begin(), program.end(), refuge.filter.begin());
+  return {.len = static_cast<unsigned short>(program.size()), .filter = refuge.filter.data()};
 }
 
 // Reads /proc/self/maps and calls visit(start, end, is_system) for each mapping, in order.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "executor/guest_child.h"
 #include "executor/vcpu_executor.h"
@@ -18,6 +19,9 @@
 
 namespace instar::vmm {
 namespace {
+
+// After so long the mailbox is looked at again, even if nobody woke the host; below a second.
+constexpr std::chrono::milliseconds kPatience{100};
 
 absl::Status Errno(const char* what) {
   return absl::UnavailableError(absl::StrFormat("%s: %s", what, std::strerror(errno)));
@@ -44,8 +48,7 @@ class ProcessExecutor final : public VcpuExecutor {
   RunEnd RunVcpu(unsigned index, std::string* detail) override;
   void Kick(unsigned index) override;
   bool StartTicking(std::chrono::milliseconds period) override {
-    patience_ = period;
-    ticks_ = true;
+    tick_ = period;
     return true;
   }
   std::string CheckAlive() override;
@@ -53,8 +56,8 @@ class ProcessExecutor final : public VcpuExecutor {
 
   pid_t child_ = -1;
   bool reaped_ = false;  // touched by the watchdog, and by the destructor when that has ended
-  std::chrono::milliseconds patience_{100};  // until the mailbox is looked at again, unwoken
-  bool ticks_ = false;                       // and then is left alone
+  std::chrono::milliseconds tick_{0};  // RunVcpu returns after so long; 0: when there is a reason
+  bool left_running_ = false;          // it has: vCPU 0 waits for no answer
   int memory_fd_ = -1;
   void* mapping_ = nullptr;
   std::size_t mapping_bytes_ = 0;
@@ -99,7 +102,8 @@ VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
   // Answer the last request, or start the vCPU, then sleep until it rings. The state is the guest's
   // to write: it only decides when the host looks, never what the host believes.
   const std::uint32_t state = __atomic_load_n(&box->state, __ATOMIC_ACQUIRE);
-  if (state == INSTAR_MAILBOX_REQUEST || state == INSTAR_MAILBOX_IDLE) {
+  const bool waits = index != 0 || !std::exchange(left_running_, false);
+  if (waits && (state == INSTAR_MAILBOX_REQUEST || state == INSTAR_MAILBOX_IDLE)) {
     __atomic_store_n(&box->state,
                      state == INSTAR_MAILBOX_IDLE ? INSTAR_MAILBOX_START : INSTAR_MAILBOX_RESPONSE,
                      __ATOMIC_RELEASE);
@@ -108,9 +112,14 @@ VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
   while (!ended()) {
     const std::uint32_t now = __atomic_load_n(&box->state, __ATOMIC_ACQUIRE);
     if (now == INSTAR_MAILBOX_REQUEST) return RunEnd::kRang;
-    const timespec patience = {.tv_sec = 0, .tv_nsec = patience_.count() * 1'000'000};
-    const auto woken = syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &patience, nullptr, 0);
-    if (ticks_ && woken != 0 && errno == ETIMEDOUT) return RunEnd::kInterrupted;
+    const bool ticks = tick_.count() != 0;
+    const std::chrono::nanoseconds patience = ticks ? tick_ : kPatience;
+    const timespec until = {.tv_sec = 0, .tv_nsec = patience.count()};
+    const auto woken = syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &until, nullptr, 0);
+    if (ticks && woken != 0 && errno == ETIMEDOUT) {
+      left_running_ = true;
+      return RunEnd::kInterrupted;
+    }
   }
   return RunEnd::kInterrupted;
 }

@@ -272,9 +272,8 @@ void VcpuExecutor::End(Outcome outcome) {
   for (unsigned i = 0; i < workers_.size(); ++i) Kick(i);
 }
 
-// Ends a run that stands still. Time in which one host call lasted the whole tick is the host's (a
-// slow disk), not the guest's, and does not count.
-// A look at whether the run still gets on; ends it if not.
+// A look at whether the run still gets on; ends it if not. Time in which one host call lasted the
+// whole tick is the host's (a slow disk), not the guest's, and does not count.
 void VcpuExecutor::Look(std::unique_lock<std::mutex>& lock) {
   if (handler_ == nullptr) return;
   const auto now_at = std::chrono::steady_clock::now();

@@ -69,10 +69,10 @@ struct ScanRange {
 // Most entries one vectored call may carry; planners split longer lists.
 inline constexpr std::size_t kMaxHostList = 4096;
 
-// All calls may be made from any worker at once.
 // The largest unit of a ScanZero that is always read whole.
 inline constexpr std::uint64_t kScannedWhole = 4096;
 
+// All calls may be made from any worker at once.
 class Host {
  public:
   virtual ~Host() = default;

@@ -51,9 +51,11 @@ bool Splitter::SkipZeros() {
     std::uint64_t skip = end - next_;
     for (const std::size_t side : {0, 1}) {
       auto piece = cursor_.Next(side, next_, skip);
-      if (piece) holes_[side].Look(*piece);
       // Who compares the chunk finds the fault again and tells of it.
-      if (!piece || piece->kind != Piece::Kind::kZero) return true;
+      if (!piece) return true;
+      // Of raw files the runs are told as they are.
+      if (!pair_.disk(side).BareRaw(next_, 1) && !holes_[side].Look(*piece)) return true;
+      if (piece->kind != Piece::Kind::kZero) return true;
       skip = piece->length_bytes;
     }
     if (strict_) {

@@ -41,8 +41,7 @@ class Splitter {
         pair_(pair),
         strict_(strict),
         first_(first),
-        holes_{convert::HoleFinder(host, pair.disk(0), kChunkBytes),
-               convert::HoleFinder(host, pair.disk(1), kChunkBytes)} {}
+        holes_{convert::HoleFinder(host, kChunkBytes), convert::HoleFinder(host, kChunkBytes)} {}
   // Steps over zeros; false at the end.
   bool SkipZeros();
   // Compares the allocation of [offset, offset + length); the bytes up to a difference.

@@ -21,32 +21,25 @@ std::optional<Claim> ChunkQueue::Next() {
   return NextLocked();
 }
 
-// Makes lead_ cover next_offset_. False if the map cannot be read.
-bool ChunkQueue::Look() {
+// Makes lead_ cover next_offset_.
+Status ChunkQueue::Look() {
+  const std::uint64_t rest = disk_.size_bytes() - next_offset_;
   if (next_offset_ >= lead_.offset && next_offset_ < lead_.end()) {
     lead_ = lead_.Part(next_offset_, lead_.length_bytes);
-    holes_.Look(lead_);
-    return true;
+  } else if (const auto raw =
+                 options_.over_holes ? disk_.BareRaw(next_offset_, rest) : std::nullopt) {
+    lead_ = *raw;
+  } else {
+    INSTAR_ASSIGN_OR_RETURN(lead_, scout_->Next(next_offset_, rest));
   }
-  lead_ = {};
-  auto found = scout_->Next(next_offset_, disk_.size_bytes() - next_offset_);
-  if (found) {
-    lead_ = *found;
-    holes_.Look(lead_);
-    return true;
-  }
-  if (!options_.salvage) Fail(found.error());
-  return options_.salvage;
+  // Of a raw file the scout tells every run.
+  if (disk_.BareRaw(next_offset_, 1) && !options_.over_holes) return {};
+  return holes_.Look(lead_);
 }
 
 // How much to claim where the lead is data: whole chunks that cannot hold anything compressed.
 std::uint64_t ChunkQueue::StretchBytes() const {
-  std::uint64_t length = std::min(lead_.length_bytes, FairBytes(next_offset_));
-  if (length < options_.chunk_bytes && options_.over_holes) {
-    const auto raw = disk_.BareRaw(next_offset_, FairBytes(next_offset_));
-    if (raw) length = raw->length_bytes;
-  }
-  return AlignDown(length, options_.chunk_bytes);
+  return AlignDown(std::min(lead_.length_bytes, FairBytes(next_offset_)), options_.chunk_bytes);
 }
 
 std::optional<Claim> ChunkQueue::NextLocked() {
@@ -54,7 +47,13 @@ std::optional<Claim> ChunkQueue::NextLocked() {
   std::uint64_t length = 0;
   while (true) {
     if (next_offset_ >= size || stopped_.load(std::memory_order_relaxed)) return std::nullopt;
-    if (!Look()) return std::nullopt;
+    if (const Status looked = Look(); !looked) {
+      if (!options_.salvage) {
+        Fail(looked.error());
+        return std::nullopt;
+      }
+      lead_ = {};
+    }
 
     length = std::min(options_.chunk_bytes, size - next_offset_);
     const bool holds_nothing = lead_.kind == Piece::Kind::kZero || lead_.inherited;

@@ -27,11 +27,9 @@ namespace instar::convert {
 // cache where it passes through memory.
 inline constexpr std::uint64_t kChunkBytes = 2 << 20;
 
-// Data that does not is claimed in stretches of whole chunks: fewer calls. Of a stretch that is
-// looked into for zeros, the pieces and the units are kept in memory.
-inline constexpr std::uint64_t kSeenStretchBytes = 16 << 20;
-// Of data that nothing looks into, blocks are shared in longer stretches, too.
-inline constexpr std::uint64_t kUnseenStretchBytes = 64 << 20;
+// Data that does not is claimed in stretches of whole chunks: fewer calls. Pieces and units of a
+// stretch that is looked into for zeros are kept in memory.
+inline constexpr std::uint64_t kStretchBytes = 64 << 20;
 
 struct Claim {
   std::uint64_t ticket = 0;
@@ -52,7 +50,8 @@ class ChunkQueue {
     // Data that does not pass through a worker's memory is claimed in stretches of up to so much;
     // 0: in chunks.
     std::uint64_t stretch_bytes = 0;
-    // Stretches of a source that is nothing but a raw file may have holes.
+    // Who moves them finds the holes of a source that is nothing but a raw file: the queue need
+    // not find them all.
     bool over_holes = false;
     unsigned workers = 1;
   };
@@ -93,8 +92,8 @@ class ChunkQueue {
         disk_(disk),
         target_(target),
         options_(options),
-        holes_(host, disk, options.chunk_bytes) {}
-  bool Look();
+        holes_(host, options.chunk_bytes) {}
+  Status Look();
   [[nodiscard]] std::optional<Claim> NextLocked();
   [[nodiscard]] std::uint64_t StretchBytes() const;
 

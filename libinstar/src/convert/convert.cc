@@ -151,12 +151,12 @@ Status Run(Host& host, const ConvertRequest& request) {
   const bool unseen = target->is_flat() && target->placed_reads_zero() && !target->appends_only() &&
                       !request.salvage;
   const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
-  std::uint64_t stretch_bytes = unseen ? kUnseenStretchBytes : kSeenStretchBytes;
-  if (compress || request.salvage) stretch_bytes = 0;
+  const std::uint64_t stretch_bytes = compress || request.salvage ? 0 : kStretchBytes;
   const std::uint64_t seen_bytes = unseen ? chunk_bytes : std::max(chunk_bytes, stretch_bytes);
   // Holes in the file of a raw source are found again as zeros where runs of this length count.
   constexpr std::uint64_t kFoundBytes = 4096;
-  const bool short_holes = RunBytes(request) > kFoundBytes;
+  const std::uint64_t run_bytes = RunBytes(request);
+  const bool short_holes = run_bytes > kFoundBytes;
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
@@ -167,7 +167,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                                             .salvage = request.salvage,
                                             .stretch_bytes = stretch_bytes,
                                             // Where short holes count, each is a piece.
-                                            .over_holes = !unseen && !short_holes,
+                                            .over_holes = !short_holes,
                                             .workers = count}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
@@ -184,7 +184,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .zeros = zeros,
                 .chunk_bytes = chunk_bytes,
                 .seen_bytes = seen_bytes,
-                .run_bytes = RunBytes(request),
+                .run_bytes = run_bytes,
                 .short_holes = short_holes,
                 .compress = compress,
                 .inherit = inherit,

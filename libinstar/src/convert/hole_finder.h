@@ -1,11 +1,12 @@
 // Data of an image that stands in a hole of its file: it is zeros, and need not be read. Formats
-// allocate large blocks whole, or all of the disk beforehand, which then hold little.
+// allocate large blocks whole, or all of the disk beforehand, which then hold little; and all of a
+// raw disk stands in its file, holes and all.
 #ifndef INSTAR_CONVERT_HOLE_FINDER_H_
 #define INSTAR_CONVERT_HOLE_FINDER_H_
 
 #include <cstdint>
 
-#include "convert/source_disk.h"
+#include "convert/piece.h"
 #include "instar/host.h"
 
 namespace instar::convert {
@@ -14,13 +15,12 @@ namespace instar::convert {
 class HoleFinder {
  public:
   // Holes below `chunk_bytes` do not count.
-  HoleFinder(Host& host, const SourceDisk& disk, std::uint64_t chunk_bytes)
-      : host_(host), disk_(disk), chunk_bytes_(chunk_bytes) {}
+  HoleFinder(Host& host, std::uint64_t chunk_bytes) : host_(host), chunk_bytes_(chunk_bytes) {}
 
   // Makes `piece` one of zeros, as far as the hole reaches, if it is data that starts in a long
   // hole of its file and is longer than a chunk. A call of the host costs as much as copying some
   // of a chunk, so not every piece is looked at.
-  void Look(Piece& piece);
+  Status Look(Piece& piece);
 
  private:
   // Looks come after so many chunks, and twice as many each time that there is no hole.
@@ -28,7 +28,6 @@ class HoleFinder {
   static constexpr std::uint64_t kLongestStep = 512;
 
   Host& host_;
-  const SourceDisk& disk_;
   const std::uint64_t chunk_bytes_;
   std::uint64_t next_offset_ = 0;  // of the disk: nothing is looked at before
   std::uint64_t step_ = kFirstStep;

@@ -25,6 +25,13 @@ class FileZeroing : public testing::Test {
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
 
+  // Makes the file one of `data_bytes` of data, and a hole up to `size_bytes`.
+  void FillUpTo(std::size_t data_bytes, std::size_t size_bytes) {
+    const std::string data(data_bytes, 'x');
+    ASSERT_EQ(pwrite(file_.fd, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
+    ASSERT_EQ(ftruncate(file_.fd, static_cast<off_t>(size_bytes)), 0);
+  }
+
   TemporaryDirectory directory_;
   IoFile file_;
 };
@@ -95,9 +102,7 @@ TEST_F(FileZeroing, OneByteOfARunIsToldLikeAllOfIt) {
 
 TEST_F(FileZeroing, RunMemoryTakesMoreAndMoreForDataAfterData) {
   constexpr std::uint64_t kMiB = 1 << 20;
-  const std::string data(32 * kMiB, 'x');
-  ASSERT_EQ(pwrite(file_.fd, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
-  ASSERT_EQ(ftruncate(file_.fd, 64 * kMiB), 0);
+  FillUpTo(32 * kMiB, 64 * kMiB);
   RunMemory memory;
   std::uint64_t at = 0;
   for (std::uint64_t step = RunMemory::kFirstStep; step < RunMemory::kLongestStep; step *= 2) {
@@ -128,9 +133,7 @@ TEST_F(FileZeroing, RunMemorySeeksAgainOnlyBeyondARun) {
 
 TEST_F(FileZeroing, RunsOnceFoundAreRememberedForAll) {
   constexpr std::uint64_t kMiB = 1 << 20;
-  const std::string data(9 * kMiB, 'x');
-  ASSERT_EQ(pwrite(file_.fd, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
-  ASSERT_EQ(ftruncate(file_.fd, 20 * kMiB), 0);
+  FillUpTo(9 * kMiB, 20 * kMiB);
   FileRuns shared;
   EXPECT_EQ(shared.Find(file_.fd, 2 * kMiB, kMiB).length, kMiB);  // not from its start
   EXPECT_TRUE(shared.Find(file_.fd, 12 * kMiB, kMiB).hole);
