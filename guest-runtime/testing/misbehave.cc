@@ -68,6 +68,16 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
         instar_device_info info;
         table->device_info(table->context, 0, &info);
       }
+    case Misdeed::kEndlessWaking:
+      for (;;) {
+        long result;
+        asm volatile("syscall"
+                     : "=a"(result)
+                     : "a"(202L /* futex */), "D"(&ThisVcpu()->mailbox->state), "S"(1L /* wake */),
+                       "d"(1L)
+                     : "rcx", "r11", "memory");
+        sink = static_cast<std::uint64_t>(result);
+      }
     case Misdeed::kNullRead:
       sink = low_address[0];
       break;

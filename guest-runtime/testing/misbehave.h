@@ -14,6 +14,7 @@ enum class Misdeed : std::uint64_t {
   kNone = 0,
   kSpin,
   kEndlessRequests,
+  kEndlessWaking,  // of the host, without a request
   kNullRead,
   kWriteCode,
   kWriteReadOnlyData,

@@ -51,7 +51,7 @@ struct Refuge {
   static constexpr std::size_t kFaultStackBytes = 16384;
 
   std::array<BareStart, INSTAR_MAX_WORKERS> starts;
-  std::array<sock_filter, 32> filter;
+  std::array<sock_filter, 48> filter;
   std::uint32_t arrived;
   alignas(16) std::array<std::array<std::byte, kFaultStackBytes>, INSTAR_MAX_WORKERS> fault_stacks;
 };

@@ -27,8 +27,8 @@ struct ExecutorOptions {
   std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
   std::chrono::milliseconds time_limit{0};          // real time in all; 0: none
   std::span<const std::byte> request;               // encoded; copied by Prepare
-  // No thread watches over a single vCPU: its own is interrupted a few times a second, which system
-  // calls of a caller that changes files could not bear. For a process of its own.
+  // No thread watches over a single vCPU: its own is interrupted some twenty times a second, which
+  // system calls of a caller that changes files could not bear. For a process of its own.
   bool watch_itself = false;
   Timing* timing = nullptr;  // where Prepare and Run record, or null
 };
@@ -42,7 +42,7 @@ struct Outcome {
     kStalled,    // the watchdog ended it
     kViolation,  // it sent a request that honest code cannot send
     kHostError,  // the executor itself failed
-    kCancelled,  // Cancel() was called
+    kCancelled,  // the executor was taken down
   };
   Kind kind = Kind::kHostError;
   std::string detail;  // kFault, kStalled, kViolation, kHostError: one line, no newline
@@ -61,6 +61,7 @@ class Executor {
   virtual absl::Status Prepare(const ExecutorOptions& options) = 0;
   // Adds what the run needs inside the jail: descriptors it must not close, the process it may end.
   virtual void AddJailNeeds(JailNeeds& needs) const { (void)needs; }
+  // By the thread that calls Run: it is the one that is interrupted if it watches itself.
   virtual absl::Status StartThreads() = 0;
   virtual Outcome Run(CallHandler& handler) = 0;
 };

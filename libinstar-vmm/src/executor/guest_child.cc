@@ -1,7 +1,9 @@
 #include "executor/guest_child.h"
 
+#include <asm/prctl.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -70,13 +72,16 @@ void CatchFaults() {
   }
 }
 
-// Four system calls, on all threads; anything else kills the process. arch_prctl sets the FS base
-// once per thread.
+// Of four system calls what is needed, on all threads; anything else kills the process. arch_prctl
+// sets the FS base once per thread.
 sock_fprog WriteFilter(Refuge& refuge) {
   CallFilter calls;
-  for (const long number : {SYS_futex, SYS_exit_group, SYS_exit, SYS_arch_prctl}) {
-    calls.Allow(number);
-  }
+  constexpr std::uint64_t kInt = 0xFFFFFFFF;  // the upper half of the register means nothing
+  calls.Allow(SYS_futex, {{.index = 1, .mask = kInt, .value = FUTEX_WAIT}});
+  calls.Allow(SYS_futex, {{.index = 1, .mask = kInt, .value = FUTEX_WAKE}});
+  calls.Allow(SYS_arch_prctl, {{.index = 0, .mask = kInt, .value = ARCH_SET_FS}});
+  calls.Allow(SYS_exit_group);
+  calls.Allow(SYS_exit);
   const std::vector<sock_filter> program = calls.Program();
   Require(program.size() <= refuge.filter.size());
   std::copy(program.begin(), program.end(), refuge.filter.begin());

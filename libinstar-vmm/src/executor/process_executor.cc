@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -32,9 +34,9 @@ class ProcessExecutor final : public VcpuExecutor {
   using VcpuExecutor::VcpuExecutor;
   ~ProcessExecutor() override {
     StopThreads();
-    if (child_ > 0) {
+    if (child_ > 0 && !reaped_) {
       kill(child_, SIGKILL);
-      if (!reaped_) waitpid(child_, nullptr, 0);
+      waitpid(child_, nullptr, 0);
     }
     if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
   }
@@ -55,7 +57,7 @@ class ProcessExecutor final : public VcpuExecutor {
   std::string DescribeDeath(int status);
 
   pid_t child_ = -1;
-  bool reaped_ = false;  // touched by the watchdog, and by the destructor when that has ended
+  std::atomic<bool> reaped_{false};    // then the number may be another process's
   std::chrono::milliseconds tick_{0};  // RunVcpu returns after so long; 0: when there is a reason
   bool left_running_ = false;          // it has: vCPU 0 waits for no answer
   int memory_fd_ = -1;
@@ -109,23 +111,27 @@ VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
                      __ATOMIC_RELEASE);
     syscall(SYS_futex, &box->state, FUTEX_WAKE, 1, nullptr, nullptr, 0);
   }
+  using Clock = std::chrono::steady_clock;
+  const bool ticks = tick_.count() != 0;
+  const auto tick_end = Clock::now() + tick_;
   while (!ended()) {
     const std::uint32_t now = __atomic_load_n(&box->state, __ATOMIC_ACQUIRE);
     if (now == INSTAR_MAILBOX_REQUEST) return RunEnd::kRang;
-    const bool ticks = tick_.count() != 0;
-    const std::chrono::nanoseconds patience = ticks ? tick_ : kPatience;
-    const timespec until = {.tv_sec = 0, .tv_nsec = patience.count()};
-    const auto woken = syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &until, nullptr, 0);
-    if (ticks && woken != 0 && errno == ETIMEDOUT) {
+    std::chrono::nanoseconds patience = kPatience;
+    // By the clock: a guest can wake the host as often as it likes.
+    if (ticks) patience = tick_end - Clock::now();
+    if (patience.count() <= 0) {
       left_running_ = true;
       return RunEnd::kInterrupted;
     }
+    const timespec most = {.tv_sec = 0, .tv_nsec = patience.count()};
+    syscall(SYS_futex, &box->state, FUTEX_WAIT, now, &most, nullptr, 0);
   }
   return RunEnd::kInterrupted;
 }
 
 void ProcessExecutor::Kick(unsigned index) {
-  if (child_ > 0 && index == 0) kill(child_, SIGKILL);
+  if (child_ > 0 && index == 0 && !reaped_) kill(child_, SIGKILL);
   syscall(SYS_futex, &mailbox(index)->state, FUTEX_WAKE, 8, nullptr, nullptr, 0);
 }
 

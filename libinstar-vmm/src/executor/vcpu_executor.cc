@@ -273,7 +273,8 @@ void VcpuExecutor::End(Outcome outcome) {
 }
 
 // A look at whether the run still gets on; ends it if not. Time in which one host call lasted the
-// whole tick is the host's (a slow disk), not the guest's, and does not count.
+// whole tick is the host's (a slow disk), not the guest's, and does not count; a thread that
+// watches itself looks after such a call, which then counts as two ticks at most.
 void VcpuExecutor::Look(std::unique_lock<std::mutex>& lock) {
   if (handler_ == nullptr) return;
   const auto now_at = std::chrono::steady_clock::now();

@@ -34,8 +34,8 @@ class VcpuExecutor : public Executor {
     kDied,         // the vCPU can run no further; *detail says why
     kInterrupted,  // kicked
   };
-  // Lets vCPU `index` run until it rings, dies or is kicked. `first` is true when it has never run
-  // or its last request has not been answered yet.
+  // Answers the last request of vCPU `index`, if it waits for that, and lets it run until it rings,
+  // dies or is kicked.
   virtual RunEnd RunVcpu(unsigned index, std::string* detail) = 0;
   // Makes RunVcpu of `index` return, now or as soon as it is called.
   virtual void Kick(unsigned index) = 0;
@@ -43,7 +43,7 @@ class VcpuExecutor : public Executor {
   // while the vCPU runs. False if that cannot be had.
   virtual bool StartTicking(std::chrono::milliseconds period) = 0;
   virtual void StopTicking() {}
-  // Called by the watchdog a few times a second. Not empty if the guest is found dead: why.
+  // Called by who watches, some twenty times a second. Not empty if the guest is found dead: why.
   virtual std::string CheckAlive() { return {}; }
 
   // Lays out and fills guest memory that Map provides.

@@ -10,6 +10,8 @@
 // tenth of a millisecond in all.
 #if __has_include(<sys/platform/x86.h>)
 #include <sys/platform/x86.h>
+#endif
+#if defined(CPU_FEATURE_ACTIVE)
 #define INSTAR_CPU_HAS(feature, name) CPU_FEATURE_ACTIVE(feature)
 #else
 #define INSTAR_CPU_HAS(feature, name) (__builtin_cpu_supports(name) != 0)

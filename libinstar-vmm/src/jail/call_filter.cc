@@ -4,17 +4,15 @@
 #include <linux/seccomp.h>
 
 #include <cstddef>
+#include <cstdlib>
 
 namespace instar::vmm {
 namespace {
 
-#if defined(__x86_64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#else
+#if !defined(__x86_64__)
 #error "the filter of system calls does not know this architecture's number"
 #endif
+constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
 
 constexpr sock_filter Load(std::size_t offset) {
   return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
@@ -27,10 +25,18 @@ constexpr sock_filter IfEqual(std::uint32_t value, std::uint8_t then, std::uint8
 
 constexpr std::size_t Argument(unsigned index, bool upper_half) {
   return offsetof(seccomp_data, args) + index * sizeof(std::uint64_t) +
-         (upper_half ? sizeof(std::uint32_t) : 0);  // both architectures are little-endian
+         (upper_half ? sizeof(std::uint32_t) : 0);  // little-endian
 }
 
 }  // namespace
+
+void CallFilter::Allow(long number, std::initializer_list<Condition> conditions) {
+  for (const auto& [index, mask, value] : conditions) {
+    // One that holds always, or never, is a mistake.
+    if (index >= 6 || mask == 0 || (value & ~mask) != 0) std::abort();
+  }
+  checked_.push_back({static_cast<std::uint32_t>(number), conditions});
+}
 
 std::vector<sock_filter> CallFilter::Program() const {
   std::vector<sock_filter> program;

@@ -23,10 +23,9 @@ class CallFilter {
 
   // Allows call `number`, with any arguments.
   void Allow(long number) { plain_.push_back(static_cast<std::uint32_t>(number)); }
-  // The same where all conditions hold. May be called again for the same number.
-  void Allow(long number, std::initializer_list<Condition> conditions) {
-    checked_.push_back({static_cast<std::uint32_t>(number), conditions});
-  }
+  // The same where all conditions hold. May be called again for the same number. Every condition
+  // tests something: its mask is not 0, and its value within the mask.
+  void Allow(long number, std::initializer_list<Condition> conditions);
 
   [[nodiscard]] std::vector<sock_filter> Program() const;
 

@@ -61,7 +61,6 @@ constexpr std::array kPlain = {
     SYS_clock_nanosleep,
     SYS_nanosleep,
     SYS_restart_syscall,
-    SYS_timer_delete,
     SYS_set_robust_list,
     SYS_rseq,
     SYS_getrandom,
@@ -126,6 +125,7 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
     for (const std::uint64_t request : kKvmIoctls) {
       filter.Allow(SYS_ioctl, {Equals(1, request)});
     }
+    filter.Allow(SYS_timer_delete);  // of a vCPU's thread that watched over itself
   }
   if (needs.isolation == Isolation::kProcess) {
     filter.Allow(SYS_wait4);

@@ -191,6 +191,12 @@ TEST_P(ExecutorTest, TheTimeLimitHoldsWhateverTheGuestDoes) {
   }
 }
 
+TEST_P(ExecutorTest, AGuestThatWakesTheHostForNothingIsEndedByTheWatchdog) {
+  const Outcome outcome = RunGuest(Misdeed::kEndlessWaking);
+  const bool kvm = std::get<0>(GetParam()) == Isolation::kKvm;
+  EXPECT_EQ(outcome.kind, kvm ? Outcome::Kind::kFault : Outcome::Kind::kStalled) << outcome.detail;
+}
+
 INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest,
                          ::testing::Combine(::testing::Values(Isolation::kKvm, Isolation::kProcess),
                                             ::testing::Bool()),
