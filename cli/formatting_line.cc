@@ -113,10 +113,9 @@ Settings SettingsOf(const NewImage& image) {
   while (const auto item = items.Next()) {
     const auto setting = CheckOption(image.format, *item);
     if (!setting) continue;
-    const bool number =
-        setting->spec->kind == OptionKind::kSize || setting->spec->kind == OptionKind::kNumber;
     Set(settings, setting->spec->name,
-        number ? std::to_string(setting->number) : std::string(setting->text));
+        IsNumber(setting->spec->kind) ? std::to_string(setting->number)
+                                      : std::string(setting->text));
   }
   Set(settings, "size", std::to_string(image.virtual_size_bytes));
   if (!image.backing_file.empty()) {

@@ -38,6 +38,19 @@ struct OptionSummary {
 using OptionSummary = std::string_view;
 #endif
 
+[[nodiscard]] constexpr bool IsNumber(OptionKind kind) {
+  switch (kind) {
+    case OptionKind::kSize:
+    case OptionKind::kNumber:
+    case OptionKind::kDecimal:
+      return true;
+    case OptionKind::kBoolean:
+    case OptionKind::kText:
+      return false;
+  }
+  return false;
+}
+
 struct OptionSpec {
   std::string_view name;
   OptionKind kind = OptionKind::kText;

@@ -60,6 +60,7 @@ Result<DeviceInfo> CallTableHost::Info(DeviceId device) {
                     .fresh_reads_zero = (info.flags & INSTAR_DEVICE_FRESH_READS_ZERO) != 0,
                     .block_device = (info.flags & INSTAR_DEVICE_BLOCK) != 0,
                     .sequential = (info.flags & INSTAR_DEVICE_SEQUENTIAL) != 0,
+                    .direct = (info.flags & INSTAR_DEVICE_DIRECT) != 0,
                     .allocated_bytes = info.allocated_bytes};
 }
 

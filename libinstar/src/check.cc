@@ -45,7 +45,7 @@ class MeteredDevice final : public BlockDevice {
   MeteredDevice(const HostDevice& device, SignsOfLife& signs)
       : device_(device),
         signs_(signs),
-        budget_(CheckedMul(device.size_bytes(), kReadsPerByte).value_or(INT64_MAX) + kFreeBytes) {}
+        budget_(CheckedMul(StoredBytes(device), kReadsPerByte).value_or(INT64_MAX) + kFreeBytes) {}
 
   [[nodiscard]] std::uint64_t bytes_read() const { return read_.load(std::memory_order_relaxed); }
 
@@ -68,6 +68,12 @@ class MeteredDevice final : public BlockDevice {
   }
 
  private:
+  // A file that is mostly hole is as long as it likes to be.
+  static std::uint64_t StoredBytes(const HostDevice& device) {
+    const std::uint64_t stored = device.info().allocated_bytes;
+    return stored != 0 ? std::min(stored, device.size_bytes()) : device.size_bytes();
+  }
+
   static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;
   static constexpr std::uint64_t kReadsPerByte = 64;
   // A slow disk reads that in some seconds. So that the signs of a long check fit in a report, the

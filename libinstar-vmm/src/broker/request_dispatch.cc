@@ -184,7 +184,8 @@ CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
       .flags = ((*device)->writable ? INSTAR_DEVICE_WRITABLE : 0) |
                ((*device)->fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
                ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0) |
-               ((*device)->is_stream() ? INSTAR_DEVICE_SEQUENTIAL : 0),
+               ((*device)->is_stream() ? INSTAR_DEVICE_SEQUENTIAL : 0) |
+               ((*device)->direct_fd.valid() ? INSTAR_DEVICE_DIRECT : 0),
       .reserved = 0,
       .allocated_bytes = (*device)->AllocatedBytes()};
   std::memcpy(request.reply.data(), &info, sizeof(info));

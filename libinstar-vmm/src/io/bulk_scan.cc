@@ -11,8 +11,8 @@ namespace {
 
 // Shorter units are read as they come: a request costs as much as they do, and the guest may count
 // on it (kScannedWhole).
-constexpr std::uint64_t kWorthProbing = 4 * HeadProbe::kBytes;
-static_assert(kWorthProbing > kScannedWhole);
+constexpr std::uint64_t kWorthProbing = kProbedUnitBytes;
+static_assert(kWorthProbing > kScannedWhole && kWorthProbing >= 4 * HeadProbe::kBytes);
 
 // Cuts a range into units and keeps, over pieces of any size, whether the unit at hand is zero.
 class UnitScanner {

@@ -10,13 +10,14 @@
 #include <cstdint>
 #include <span>
 
+#include "instar/host.h"
 #include "io/staging_buffer.h"
 
 namespace instar::vmm {
 
 class ScanCache {
  public:
-  static constexpr std::size_t kBytes = std::size_t{8} << 20;
+  static constexpr std::size_t kBytes = kScanKeptBytes;
 
   // Forgets everything.
   void Clear() { count_ = 0, used_ = 0; }

@@ -26,6 +26,7 @@ struct DeviceInfo {
   // nobody knows: NextRuns at the end of what was read so far fetches the next run, or none at the
   // end, and a copy takes from that run only.
   bool sequential = false;
+  bool direct = false;  // what is read is not kept by the host: a second time takes as long
   std::uint64_t allocated_bytes = 0;  // of storage the file occupies; 0 where that is not known
 };
 
@@ -71,6 +72,10 @@ inline constexpr std::size_t kMaxHostList = 4096;
 
 // The largest unit of a ScanZero that is always read whole.
 inline constexpr std::uint64_t kScannedWhole = 4096;
+// Of what a ScanZero reads, so many bytes of data are kept for the Transfer that follows.
+inline constexpr std::uint64_t kScanKeptBytes = 8 << 20;
+// Units from this on a ScanZero mostly tells by their first bytes, without reading all of them.
+inline constexpr std::uint64_t kProbedUnitBytes = 16 << 10;
 
 // All calls may be made from any worker at once.
 class Host {
@@ -95,9 +100,10 @@ class Host {
 
   // For each range in turn and each `unit_bytes` of it (the last may be short), one bit of
   // `bitmap`, lowest bit of the first word first: 1 if all bytes are zero. A range starts at the
-  // next free bit, not at a new word. The host may keep what it read for a Transfer by the same
-  // worker that follows. Units of up to kScannedWhole bytes are read to their end, so that success
-  // means that they can be read; of a larger one no more need be than shows that it holds data.
+  // next free bit, not at a new word. The host keeps what it read, up to kScanKeptBytes, for a
+  // Transfer by the same worker that follows. Units of up to kScannedWhole bytes are read to their
+  // end, so that success means that they can be read; of a larger one no more need be than shows
+  // that it holds data.
   virtual Status ScanZero(std::span<const ScanRange> ranges, std::uint64_t unit_bytes,
                           std::span<std::uint64_t> bitmap) = 0;
 

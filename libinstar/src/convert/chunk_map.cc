@@ -9,8 +9,8 @@ namespace instar::convert {
 
 ChunkMap::ChunkMap(Host& host, const SourceDisk& disk, const Options& options)
     : host_(&host), disk_(&disk), options_(options) {
-  // Extents are whole sectors, but for where a source ends. What is longer than a chunk is data
-  // as a whole, or of raw files.
+  // Extents are whole sectors, but for where a source ends. What is longer than a chunk is
+  // one piece, of data or zeros.
   max_pieces_ = static_cast<std::size_t>(options.chunk_bytes / kSectorBytes) + 2 * disk.count() + 2;
   pieces_.reserve(max_pieces_);
   if (options.inherit || options.salvage != nullptr) spare_.reserve(max_pieces_);

@@ -1,4 +1,4 @@
-// The pieces of one chunk.
+// The pieces of one claim.
 #ifndef INSTAR_CONVERT_CHUNK_MAP_H_
 #define INSTAR_CONVERT_CHUNK_MAP_H_
 
@@ -27,7 +27,7 @@ class ChunkMap {
 
   static Result<ChunkMap> Create(Host& host, const SourceDisk& disk, const Options& options);
 
-  // Maps the chunk: pieces in order, without gaps. Where the target has a backing file, units of
+  // Maps the claim: pieces in order, without gaps. Where the target has a backing file, units of
   // the target that the source's top layer says nothing of become kInherited; units it says
   // something of are told in full, so that whole units can be written.
   Status Fill(const Claim& claim);

@@ -27,8 +27,7 @@ namespace instar::convert {
 // cache where it passes through memory.
 inline constexpr std::uint64_t kChunkBytes = 2 << 20;
 
-// Data that does not is claimed in stretches of whole chunks: fewer calls. Pieces and units of a
-// stretch that is looked into for zeros are kept in memory.
+// Data that does not pass through memory is claimed in stretches of whole chunks: fewer calls.
 inline constexpr std::uint64_t kStretchBytes = 64 << 20;
 
 struct Claim {
@@ -36,7 +35,7 @@ struct Claim {
   std::uint64_t offset = 0;
   std::uint64_t length_bytes = 0;
   // What the disk holds at `offset`; length 0 where that could not be told. A claim longer than a
-  // chunk is all of its lead, zeros or data, or lies in a source that is nothing but a raw file.
+  // chunk is all of its lead, zeros or data.
   Piece lead;
 };
 
@@ -50,6 +49,8 @@ class ChunkQueue {
     // Data that does not pass through a worker's memory is claimed in stretches of up to so much;
     // 0: in chunks.
     std::uint64_t stretch_bytes = 0;
+    // The same where NoteContent was told last of a stretch that is not mostly zeros.
+    std::uint64_t dense_stretch_bytes = 0;
     // Who moves them finds the holes of a source that is nothing but a raw file: the queue need
     // not find them all.
     bool over_holes = false;
@@ -72,12 +73,20 @@ class ChunkQueue {
   void Fail(const Error& error);
   [[nodiscard]] Status status() const;
 
+  // What a look into a claim found: bytes of data out of so many.
+  void NoteContent(std::uint64_t data_bytes, std::uint64_t claim_bytes) {
+    sparse_.store(data_bytes <= claim_bytes / 8, std::memory_order_relaxed);
+  }
+
   // How much one worker may take on at once when all before `offset` is handed out: up to
-  // stretch_bytes, less towards the end of the disk, so that all have something to do.
+  // stretch_bytes or dense_stretch_bytes, less towards the end of the disk, so that all have
+  // something to do.
   [[nodiscard]] std::uint64_t FairBytes(std::uint64_t offset) const {
     constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
-    return std::min(options_.stretch_bytes,
-                    (disk_.size_bytes() - offset) / (kClaimsAWorker * options_.workers));
+    const std::uint64_t most = sparse_.load(std::memory_order_relaxed)
+                                   ? options_.stretch_bytes
+                                   : options_.dense_stretch_bytes;
+    return std::min(most, (disk_.size_bytes() - offset) / (kClaimsAWorker * options_.workers));
   }
 
   // Bytes of the disk that are settled.
@@ -111,6 +120,7 @@ class ChunkQueue {
   std::atomic<std::uint64_t> turn_{0};
   std::atomic_flag turn_lock_;  // unordered turns
   std::atomic<std::uint64_t> done_bytes_{0};
+  std::atomic<bool> sparse_{false};  // what was looked into last
 
   std::atomic<bool> stopped_{false};
   std::atomic_flag error_taken_;

@@ -78,6 +78,14 @@ unsigned Workers(Host& host, const ConvertRequest& request, std::uint64_t size_b
   return static_cast<unsigned>(std::max<std::uint64_t>(1, std::min(request.workers, most)));
 }
 
+// How much to look into at once for zeros in `block_bytes` where data stands close. What the host
+// reads for that and does not keep it reads again to copy it, and where it has to read all, or
+// cannot read it from memory the second time, that costs more than the calls it saves.
+std::uint64_t DenseStretchBytes(const SourceDisk& disk, std::uint64_t block_bytes) {
+  const bool read_whole = block_bytes < kProbedUnitBytes || disk.direct();
+  return read_whole ? kScanKeptBytes : 2 * kScanKeptBytes;
+}
+
 void RunWorker(void* argument, unsigned number) {
   (*static_cast<std::vector<std::unique_ptr<Worker>>*>(argument))[number]->Run();
 }
@@ -157,6 +165,9 @@ Status Run(Host& host, const ConvertRequest& request) {
   constexpr std::uint64_t kFoundBytes = 4096;
   const std::uint64_t run_bytes = RunBytes(request);
   const bool short_holes = run_bytes > kFoundBytes;
+  const std::uint64_t block_bytes = std::max(target->unit_bytes(), run_bytes);
+  const std::uint64_t dense_bytes =
+      unseen ? stretch_bytes : std::min(stretch_bytes, DenseStretchBytes(*disk, block_bytes));
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
   // decides, with -W too: without it the layout, and with it the result, would vary from run to
   // run.
@@ -166,6 +177,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                                             .ordered = !target->is_flat() || target->appends_only(),
                                             .salvage = request.salvage,
                                             .stretch_bytes = stretch_bytes,
+                                            .dense_stretch_bytes = dense_bytes,
                                             // Where short holes count, each is a piece.
                                             .over_holes = !short_holes,
                                             .workers = count}));

@@ -17,6 +17,9 @@ Status Worker::ConvertPlain(const Claim& claim) {
   zero_map_.Reset(claim.offset, claim.length_bytes);
   INSTAR_TRY(zero_map_.Scan(map_.pieces(), chunk_.span(), trust_data));
 
+  job_.queue.NoteContent(zero_map_.Count(ZeroMap::Unit::kData) * job_.target.unit_bytes(),
+                         claim.length_bytes);
+
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
   return EndTurn(claim, PlacePlain(claim));
 }

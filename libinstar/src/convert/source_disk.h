@@ -34,6 +34,9 @@ class SourceDisk {
   // The largest cluster of any layer; 0 when all are raw, and nothing can be compressed.
   [[nodiscard]] std::uint64_t largest_cluster_bytes() const { return largest_cluster_bytes_; }
 
+  // Whether what is read of some file is read again as slowly as the first time.
+  [[nodiscard]] bool direct() const { return direct_; }
+
   // The stretch at `offset`, as data, if it lies in a source that is nothing but a raw file: there
   // a hole shorter than a chunk is not worth the call that would find it.
   [[nodiscard]] std::optional<Piece> BareRaw(std::uint64_t offset, std::uint64_t max_length) const;
@@ -66,6 +69,7 @@ class SourceDisk {
   std::uint64_t window_bytes_ = 0;
   bool window_beyond_end_ = false;
   std::uint64_t largest_cluster_bytes_ = 0;
+  bool direct_ = false;
   bool inherit_ = false;
 };
 

@@ -1,4 +1,4 @@
-// The bulk steps and the writes of one chunk, collected while its places are decided and sent in as
+// The bulk steps and the writes of a claim, collected while its places are decided and sent in as
 // few calls as the host's lists allow.
 #ifndef INSTAR_CONVERT_TRANSFER_LIST_H_
 #define INSTAR_CONVERT_TRANSFER_LIST_H_

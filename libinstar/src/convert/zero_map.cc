@@ -45,6 +45,10 @@ void ZeroMap::Mark(std::uint64_t offset, std::uint64_t length, Unit value) {
   }
 }
 
+std::size_t ZeroMap::Count(Unit value) const {
+  return static_cast<std::size_t>(std::ranges::count(units_, value));
+}
+
 // Blocks of a scan are counted from the start of a range, but zero runs from multiples of their
 // length: a piece that starts between two gets a range of its own up to the next.
 void ZeroMap::AddRanges(std::size_t index, const Piece& piece) {

@@ -40,6 +40,8 @@ class ZeroMap {
   [[nodiscard]] std::size_t units() const { return units_.size(); }
   [[nodiscard]] Unit operator[](std::size_t unit) const { return units_[unit]; }
   void Mark(std::uint64_t offset, std::uint64_t length, Unit value);
+  // How many units hold that.
+  [[nodiscard]] std::size_t Count(Unit value) const;
 
  private:
   // One range of a scan, within one piece; but for its first and last, its blocks are

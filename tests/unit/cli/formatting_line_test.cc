@@ -19,13 +19,14 @@ TEST(FormattingLine, OptionsStandInTheOrderOfTheFormatNotOfTheUser) {
   EXPECT_EQ(FormattingLine({.path = "x",
                             .format = FormatId::kQcow2,
                             .options = "nocow=off,refcount_bits=0x8,lazy_refcounts=yes,compat=v3,"
+                                       "compression_level=07,"
                                        "preallocation=off,cluster_size=4k,encryption=off",
                             .virtual_size_bytes = 1,
                             .backing_file = "a,b",
                             .backing_format = "raw"}),
             "Formatting 'x', fmt=qcow2 encryption=off cluster_size=4096 extended_l2=off "
             "preallocation=off compression_type=zlib size=1 compat=v3 backing_file=a,,b "
-            "backing_fmt=raw lazy_refcounts=yes refcount_bits=8 nocow=off\n");
+            "backing_fmt=raw lazy_refcounts=yes refcount_bits=8 nocow=off compression_level=7\n");
 }
 
 TEST(FormattingLine, TheLastOfEqualOptionsCounts) {

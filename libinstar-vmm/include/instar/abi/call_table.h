@@ -37,6 +37,7 @@ enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
 #define INSTAR_DEVICE_FRESH_READS_ZERO 2u
 #define INSTAR_DEVICE_BLOCK 4u
 #define INSTAR_DEVICE_SEQUENTIAL 8u /* a pipe: read or written once, from its start to its end */
+#define INSTAR_DEVICE_DIRECT 16u /* read past the page cache: reading twice takes twice as long */
 
 struct instar_device_info {
   uint64_t size_bytes;
@@ -115,6 +116,8 @@ struct instar_call_table {
 
   /* bulk data, never seen by the caller */
   int64_t (*transfer)(void* context, const struct instar_transfer* list, uint64_t count);
+  /* Units of up to 4096 bytes are read to their end, so that success means that they can be read;
+     of a larger one no more need be than shows that it holds data. */
   int64_t (*scan_zero)(void* context, const struct instar_range* list, uint64_t count,
                        uint64_t unit_bytes, uint64_t* bitmap, uint64_t bitmap_words);
   /* Result: how many runs there are; they follow one another from `offset` on. */

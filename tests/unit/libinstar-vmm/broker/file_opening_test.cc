@@ -1,5 +1,6 @@
 #include "broker/file_opening.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,6 +120,22 @@ TEST(OpenTarget, AFreshFileReadsZerosAKeptOneDoesNot) {
   const DeviceId kept = broker.OpenTarget(directory.Write("kept", "x"), {.keep = true}).value();
   ASSERT_EQ(guest.Info(kept, &info).result, 0);
   EXPECT_EQ(info.flags, INSTAR_DEVICE_WRITABLE);
+}
+
+TEST(OpenSource, AFileReadPastThePageCacheIsToldApart) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Write("source", std::string(4096, 'x'));
+  const int direct = open(path.c_str(), O_RDONLY | O_DIRECT);
+  if (direct < 0) GTEST_SKIP() << "this file system has no O_DIRECT";
+  close(direct);
+  Broker broker({});
+  FakeGuest guest(broker);
+  instar_device_info info;
+  ASSERT_EQ(guest.Info(broker.OpenSource(path, {}).value(), &info).result, 0);
+  EXPECT_EQ(info.flags & INSTAR_DEVICE_DIRECT, 0u);
+  const DeviceId past = broker.OpenSource(path, {.cache = CacheMode::kNone}).value();
+  ASSERT_EQ(guest.Info(past, &info).result, 0);
+  EXPECT_NE(info.flags & INSTAR_DEVICE_DIRECT, 0u);
 }
 
 TEST(Discard, RemovesWhatThisBrokerCreatedAndNothingElse) {
