@@ -6,7 +6,10 @@
 //   read     pread and pwrite; blocks of zeros are left out, for which each is looked at
 //   offload  copy_file_range; nothing can be looked at
 //   write    pwrite alone, of something else: a part of all ways
+//   clone    all blocks of the source become the target's, too, where the file system can do that
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,7 +45,7 @@ std::uint64_t Number(const char* text) {
 
 // Said of arguments that make no sense.
 [[noreturn]] void Refuse() {
-  std::fprintf(stderr, "bare_copy read|offload|write SOURCE TARGET SIZE PERIOD LENGTH\n");
+  std::fprintf(stderr, "bare_copy read|offload|write|clone SOURCE TARGET SIZE PERIOD LENGTH\n");
   std::exit(2);
 }
 
@@ -51,7 +54,7 @@ bool IsZero(const char* block) {
 }
 
 struct Copier {
-  enum class Way { kRead, kOffload, kWrite };
+  enum class Way { kRead, kOffload, kWrite, kClone };
   Way way;
   int source;
   int target;
@@ -95,6 +98,8 @@ struct Copier {
         return WriteNonZero(buffer, offset, length);
       case Way::kWrite:
         return Write(buffer, offset, length);
+      case Way::kClone:
+        return;  // all at once
     }
   }
 };
@@ -103,6 +108,7 @@ Copier::Way WayNamed(std::string_view name) {
   if (name == "read") return Copier::Way::kRead;
   if (name == "offload") return Copier::Way::kOffload;
   if (name == "write") return Copier::Way::kWrite;
+  if (name == "clone") return Copier::Way::kClone;
   Refuse();
 }
 
@@ -121,6 +127,10 @@ int main(int count, char** arguments) {
   const std::uint64_t period = Number(arguments[5]);
   const std::uint64_t length = Number(arguments[6]);
   if (ftruncate(copier.target, static_cast<off_t>(size)) != 0) Fail(arguments[3]);
+  if (copier.way == Copier::Way::kClone) {
+    if (ioctl(copier.target, FICLONE, copier.source) != 0) Fail("clone");
+    return 0;
+  }
 
   constexpr std::uint64_t kTurn = std::uint64_t{8} << 20;
   std::atomic<std::uint64_t> next{0};

@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import inputs
+import judging
 
 
 @dataclasses.dataclass
@@ -182,6 +183,9 @@ def bare_work(row, directory, programs, isolations, size):
     bare_copy.cc, the copying of its data."""
     if row.starts and "kvm" in isolations:
         return {"start": Side([programs.bare_kvm], row, directory)}
+    if row.shares:
+        return {"clone": Side([programs.bare_copy, "clone", "mixed.raw", row.output,
+                               *map(str, (size, inputs.PERIOD, inputs.PERIOD))], row, directory)}
     if not row.moves_bytes:
         return {}
     held = {"read": row.moves_bytes, "offload": inputs.DATA, "write": inputs.DATA}
@@ -209,7 +213,7 @@ def measure(row, directory, programs, isolations, pairs, size):
     result = {"row": row.name, "qemu_img": {"settings": theirs.settings, **theirs.facts()},
               "instar": {isolation: side.facts() for isolation, side in mine.items()}}
     for told in result["instar"].values():
-        told["ratio"] = round(told["median_seconds"] / result["qemu_img"]["median_seconds"], 4)
+        told["ratio"] = round(judging.ratio(told, result["qemu_img"]), 4)
     if bare:
         result["bare"] = {way: side.times() for way, side in bare.items()}
     return result

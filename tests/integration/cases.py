@@ -1,11 +1,10 @@
 """All integration groups."""
 
 from integration import (command_line, devices, documents, huge, locks, outputs, pipes, sharing,
-                         shortened, signals, watchdog)
+                         shortened, signals, verdicts, watchdog)
 
 
 def groups():
     return [*command_line.groups(), *devices.groups(), *documents.groups(), *outputs.groups(), *huge.groups(),
             *locks.groups(), *pipes.groups(), *sharing.groups(), *shortened.groups(),
-            *signals.groups(),
-            *watchdog.groups()]
+            *signals.groups(), *verdicts.groups(), *watchdog.groups()]

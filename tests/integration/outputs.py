@@ -70,8 +70,9 @@ def unreadable_content_removes_the_new_target(t):
 
 
 def compression_levels(t, form, options):
-    """Every level gives the source's content, and the same bytes whatever the workers."""
-    lines = b"".join(b"%d: nothing to report, %d\n" % (n, n * n % 9973) for n in range(60_000))
+    """Every level gives the source's content, and the same bytes whatever the workers, each of which
+    gets a chunk or more."""
+    lines = b"".join(b"%d: nothing to report, %d\n" % (n, n * n % 9973) for n in range(300_000))
     (t.dir / "log.raw").write_bytes(lines + bytes(-len(lines) % 512))
     sizes = {}
     for level in (1, 2, 4, 5, 7, 9):

@@ -1,0 +1,80 @@
+"""What bars.toml says of measured rows."""
+
+import statistics
+
+
+def ratio(mine, theirs):
+    """The median of what the runs of a pair have to each other, which went one after the other."""
+    return statistics.median(a / b for a, b in zip(mine["seconds"], theirs["seconds"]))
+
+
+def copies(result):
+    """The ways of doing the bare work of a row, if there is not more to it. Not the write alone."""
+    return [told for way, told in result.get("bare", {}).items() if way != "write"]
+
+
+def bare_seconds(result):
+    """The fastest way to do the bare work of the row; None where there is more to it."""
+    return min((told["median_seconds"] for told in copies(result)), default=None)
+
+
+def least(result):
+    """What the row's work takes at least, as far as was seen, with the ratio to qemu-img: the bare
+    work, unless instar did it all in less, whatever the isolation. None where that is not known."""
+    bare = copies(result)
+    return min(((told["median_seconds"], ratio(told, result["qemu_img"]))
+                for told in bare + list(result["instar"].values())), default=None) if bare else None
+
+
+def judge(result, told, bar, most_over):
+    """The verdict on a row: "met", "out of reach" or "missed", and in words. A ratio is out of reach
+    where the least work does not have it; then it counts how near the row comes to that."""
+    theirs = result["qemu_img"]
+    if bar.get("no_larger") and told["allocated_bytes"] > theirs["allocated_bytes"]:
+        return "missed", (f"{told['allocated_bytes']} bytes of storage, qemu-img "
+                          f"{theirs['allocated_bytes']}")
+    text = f"{told['ratio']:.2f}, allowed {bar['max_ratio']:.2f}"
+    if told["ratio"] <= bar["max_ratio"]:
+        return "met", text
+    known = least(result)
+    if known is None:
+        return "missed", text
+    seconds, limit = known
+    over = told["median_seconds"] / seconds
+    beyond = limit > bar["max_ratio"] and over <= most_over
+    return "out of reach" if beyond else "missed", (
+        text + f"; the least there is has {limit:.2f}, this takes {over:.2f} times as long")
+
+
+def missed_by_all(results, demanded):
+    """Where a row uses too much memory, or differs too much between two isolations."""
+    for result in results:
+        theirs = result["qemu_img"]
+        for isolation, told in result["instar"].items():
+            if told["peak_mib"] > theirs["peak_mib"] + demanded["memory"]["most_more_mib"]:
+                yield (f"{result['row']} ({isolation}): {told['peak_mib']:.0f} MiB of memory, "
+                       f"qemu-img {theirs['peak_mib']:.0f} MiB")
+        process, kvm = (result["instar"].get(name) for name in ("process", "kvm"))
+        if process and kvm:
+            times = ratio(process, kvm)
+            if times > demanded["process"]["most_of_kvm"]:
+                yield f"{result['row']}: process takes {times:.2f} times as long as kvm"
+
+
+def check(results, unmeasured, demanded):
+    """What bars.toml says of all rows: whether nothing is missed, and the verdicts in words.
+    `unmeasured`: why not, of rows."""
+    lines = [f"missed: {line}" for line in missed_by_all(results, demanded)]
+    if not demanded["bar"]:
+        lines.append("missed: there is no bar for any of these rows")
+    by_name = {result["row"]: result for result in results}
+    for bar in demanded["bar"]:
+        result = by_name.get(bar["row"])
+        told = result and result["instar"].get("kvm")
+        if told:
+            verdict, text = judge(result, told, bar, demanded["physical"]["most_over"])
+        else:
+            verdict, text = "missed", "not measured" + (
+                ": " + unmeasured[bar["row"]] if bar["row"] in unmeasured else " with kvm")
+        lines.append(f"{verdict}: {bar['row']}: {text}")
+    return not any(line.startswith("missed") for line in lines), lines

@@ -1,0 +1,75 @@
+"""When ./dev bench --check says that a bar is met, out of reach or missed."""
+
+import importlib.util
+import pathlib
+
+from harness import Group
+
+BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def timed(*seconds):
+    return {"seconds": seconds, "median_seconds": sorted(seconds)[len(seconds) // 2]}
+
+
+def run(judging, kvm, process=None, bare=None, peak=10):
+    """The verdicts on one row in which qemu-img takes one second, and may take 0.7 of it."""
+    theirs = {**timed(1, 1, 1), "peak_mib": 20, "allocated_bytes": 100}
+    mine = {"kvm": timed(*kvm)} | ({"process": timed(*process)} if process else {})
+    for told in mine.values():
+        told |= {"ratio": judging.ratio(told, theirs), "peak_mib": peak, "allocated_bytes": 101}
+    result = {"row": "row", "qemu_img": theirs, "instar": mine}
+    if bare:
+        result["bare"] = {"read": timed(*bare), "write": timed(0.01, 0.01, 0.01)}
+    return [result], {"memory": {"most_more_mib": 32}, "process": {"most_of_kvm": 1.1},
+                      "physical": {"most_over": 1.25}, "bar": [{"row": "row", "max_ratio": 0.7}]}
+
+
+def verdict(judging, *arguments, **more):
+    good, lines = judging.check(run(judging, *arguments, **more)[0], {},
+                                run(judging, *arguments, **more)[1])
+    return good, [line.split(":")[0] for line in lines]
+
+
+def verdicts(t):
+    judging = load("judging")
+    half, most, near, far = (0.5,) * 3, (0.7,) * 3, (0.8,) * 3, (0.95,) * 3
+    t.equal(verdict(judging, half), (True, ["met"]), "below the bar")
+    t.equal(verdict(judging, most), (True, ["met"]), "at the bar")
+    t.equal(verdict(judging, near), (False, ["missed"]), "above it")
+    t.equal(verdict(judging, near, bare=(0.75,) * 3), (True, ["out of reach"]), "near the least")
+    t.equal(verdict(judging, far, bare=(0.75,) * 3), (False, ["missed"]), "far from the least")
+    t.equal(verdict(judging, near, bare=half), (False, ["missed"]), "the bare work has it")
+    t.equal(verdict(judging, near, process=(0.78,) * 3, bare=(0.9,) * 3), (True, ["out of reach"]),
+            "what instar does itself counts as the least")
+    t.equal(verdict(judging, near, process=half, bare=(0.9,) * 3), (False, ["missed"]),
+            "what instar does itself is in reach")
+    t.equal(verdict(judging, half, process=most), (False, ["missed", "met"]), "a slow process mode")
+    t.equal(verdict(judging, half, peak=53), (False, ["missed", "met"]), "too much memory")
+    t.equal(verdict(judging, (0.1, 0.9, 0.9)), (False, ["missed"]), "the median of the pairs counts")
+
+
+def what_is_not_measured_is_missed(t):
+    judging = load("judging")
+    results, demanded = run(judging, (0.5,) * 3)
+    demanded["bar"].append({"row": "another", "max_ratio": 0.7})
+    good, lines = judging.check(results, {"another": "no such file system"}, demanded)
+    t.equal((good, lines[-1]), (False, "missed: another: not measured: no such file system"),
+            "a row that could not be measured")
+    demanded["bar"][0]["no_larger"] = True
+    t.equal(judging.check(results, {}, demanded)[1][0],
+            "missed: row: 101 bytes of storage, qemu-img 100", "a larger file")
+
+
+def groups():
+    group = Group("verdicts of the benchmark")
+    group.case("met, out of reach, missed")(verdicts)
+    group.case("what is not measured, and what is too large")(what_is_not_measured_is_missed)
+    return [group]
