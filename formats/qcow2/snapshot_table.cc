@@ -9,7 +9,11 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kNoIcount = ~std::uint64_t{0};  // what writers store for "none"
-constexpr std::size_t kPieceBytes = 4096;               // read at a time
+
+// Read at a time: by how many entries of a usual length are left.
+constexpr std::uint64_t kSmallestPiece = 4 << 10;
+constexpr std::uint64_t kLargestPiece = 64 << 10;
+constexpr std::uint64_t kUsualEntryBytes = 128;
 
 }  // namespace
 
@@ -62,13 +66,15 @@ Status VisitSnapshots(const BlockDevice& device, const Header& header, SnapshotV
   ReadWindow window(device, kMaxTextBytes);
   std::uint64_t at = header.snapshots_offset;
   for (std::uint32_t i = 0; i < header.snapshot_count; ++i) {
+    const auto piece_bytes = static_cast<std::size_t>(
+        std::clamp((header.snapshot_count - i) * kUsualEntryBytes, kSmallestPiece, kLargestPiece));
     if (at >= device.size_bytes()) {
       return Corrupt("snapshot {0} at {1x} lies beyond the end of the file ({2x})", i, at,
                      device.size_bytes());
     }
     constexpr std::size_t kHeadBytes =
         SnapshotEntry::kFixedBytes + SnapshotEntry::kExtraBytesIcount;
-    INSTAR_ASSIGN_OR_RETURN(const auto head, window.View(at, kHeadBytes, kPieceBytes));
+    INSTAR_ASSIGN_OR_RETURN(const auto head, window.View(at, kHeadBytes, piece_bytes));
     const SnapshotEntry entry = SnapshotEntry::DecodeFrom(head);
     if (entry.extra_bytes > kMaxSnapshotExtraBytes) {
       return OverLimit("snapshot {0} has {1} bytes of extra data, more than the limit of {2}", i,
@@ -80,7 +86,7 @@ Status VisitSnapshots(const BlockDevice& device, const Header& header, SnapshotV
     const std::size_t text_bytes = std::size_t{entry.id_bytes} + entry.name_bytes;
     INSTAR_ASSIGN_OR_RETURN(
         const auto text,
-        window.View(at + SnapshotEntry::kFixedBytes + entry.extra_bytes, text_bytes, kPieceBytes));
+        window.View(at + SnapshotEntry::kFixedBytes + entry.extra_bytes, text_bytes, piece_bytes));
     const std::string_view both{reinterpret_cast<const char*>(text.data()), text_bytes};
     if (!visitor.Visit(entry, both.substr(0, entry.id_bytes), both.substr(entry.id_bytes))) break;
     at += entry.encoded_bytes();

@@ -56,6 +56,23 @@ class ExtentChecker {
     if (complaints_++ >= kMaxComplaints) return;
     findings_.Add({.kind = kind, .message = message, .numbers = {first, second, 0}});
   }
+  // Bytes of table `index`, which stands at `sector`, and of those that stand behind it in order,
+  // as many as a window holds.
+  Result<std::size_t> TablesTogether(ReadWindow& directory, std::uint64_t directory_sector,
+                                     std::uint64_t index, std::uint64_t sector) {
+    const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
+    std::uint64_t bytes = table_bytes;
+    while (bytes + table_bytes <= kPieceBytes && ++index < header_.directory_entries()) {
+      // Not into the next piece of the directory, to come back from there.
+      if (index * kEntryBytes % kPieceBytes == 0) break;
+      INSTAR_ASSIGN_OR_RETURN(const std::uint32_t next,
+                              DirectoryEntry(directory, directory_sector, index));
+      if (next * kSectorBytes != sector * kSectorBytes + bytes) break;
+      bytes += table_bytes;
+    }
+    return bytes;
+  }
+
   // The second walk finds nothing that the first did not.
   void Corrupt(const char* message, std::uint64_t first, std::uint64_t second = 0) {
     if (!keep_) Tell(FindingKind::kCorruption, message, first, second);
@@ -88,8 +105,10 @@ class ExtentChecker {
                 index);
         return {};
       }
+      INSTAR_ASSIGN_OR_RETURN(const std::size_t fill_bytes,
+                              TablesTogether(directory_, header_.directory_sector, index, sector));
       INSTAR_ASSIGN_OR_RETURN(const auto table,
-                              tables_.View(sector * kSectorBytes, table_bytes, table_bytes));
+                              tables_.View(sector * kSectorBytes, table_bytes, fill_bytes));
       NoteTable(index, table);
     }
     return {};
@@ -114,10 +133,15 @@ class ExtentChecker {
                  RangeFits(other * kSectorBytes, table_bytes, device_.size_bytes()) &&
                  RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes());
     if (equal) {
+      INSTAR_ASSIGN_OR_RETURN(const std::size_t table_fill,
+                              TablesTogether(directory_, header_.directory_sector, index, sector));
       INSTAR_ASSIGN_OR_RETURN(const auto table,
-                              tables_.View(sector * kSectorBytes, table_bytes, table_bytes));
+                              tables_.View(sector * kSectorBytes, table_bytes, table_fill));
       INSTAR_ASSIGN_OR_RETURN(
-          const auto twin, redundant_tables_.View(other * kSectorBytes, table_bytes, table_bytes));
+          const std::size_t fill_bytes,
+          TablesTogether(redundant_directory_, header_.redundant_directory_sector, index, other));
+      INSTAR_ASSIGN_OR_RETURN(
+          const auto twin, redundant_tables_.View(other * kSectorBytes, table_bytes, fill_bytes));
       equal = std::memcmp(table.data(), twin.data(), table_bytes) == 0;
     }
     if (!equal) Corrupt("grain table {0} and its redundant copy differ", index);
