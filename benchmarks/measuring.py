@@ -183,12 +183,11 @@ def bare_work(row, directory, programs, isolations, size):
     bare_copy.cc, the copying of its data."""
     if row.starts and "kvm" in isolations:
         return {"start": Side([programs.bare_kvm], row, directory)}
+    held = {}  # of each period, by the way
     if row.shares:
-        return {"clone": Side([programs.bare_copy, "clone", "mixed.raw", row.output,
-                               *map(str, (size, inputs.PERIOD, inputs.PERIOD))], row, directory)}
-    if not row.moves_bytes:
-        return {}
-    held = {"read": row.moves_bytes, "offload": inputs.DATA, "write": inputs.DATA}
+        held = {"clone": inputs.PERIOD}
+    elif row.moves_bytes:
+        held = {"read": row.moves_bytes, "offload": inputs.DATA, "write": inputs.DATA}
     return {way: Side([programs.bare_copy, way, "mixed.raw", row.output,
                        *map(str, (size, inputs.PERIOD, length))], row, directory)
             for way, length in held.items()}

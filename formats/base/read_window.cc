@@ -7,7 +7,7 @@ namespace instar {
 Result<std::span<const std::byte>> ReadWindow::View(std::uint64_t offset, std::size_t length,
                                                     std::size_t fill_bytes) {
   if (length > capacity_bytes_) __builtin_trap();
-  if (offset >= start_ && offset - start_ <= filled_ && filled_ - (offset - start_) >= length) {
+  if (Holds(offset, length)) {
     return std::span<const std::byte>(buffer_).subspan(offset - start_, length);
   }
   const std::size_t wanted = std::clamp(fill_bytes, length, capacity_bytes_);

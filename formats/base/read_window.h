@@ -3,6 +3,7 @@
 #ifndef FORMATS_BASE_READ_WINDOW_H_
 #define FORMATS_BASE_READ_WINDOW_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,6 +25,17 @@ class ReadWindow {
   // reads `fill_bytes` (at least `length`, cut to the capacity; by default all of it). kIo.
   Result<std::span<const std::byte>> View(std::uint64_t offset, std::size_t length,
                                           std::size_t fill_bytes = SIZE_MAX);
+
+  // Whether View would read nothing.
+  [[nodiscard]] bool Holds(std::uint64_t offset, std::size_t length) const {
+    return offset >= start_ && offset - start_ <= filled_ && filled_ - (offset - start_) >= length;
+  }
+
+  // How much of a table to read at a time that has some `table_bytes`: few calls for a long one,
+  // little memory for a short one.
+  [[nodiscard]] static std::size_t PieceOf(std::uint64_t table_bytes) {
+    return static_cast<std::size_t>(std::clamp<std::uint64_t>(table_bytes, 4 << 10, 64 << 10));
+  }
 
  private:
   const BlockDevice* device_;

@@ -1,19 +1,10 @@
 #include "formats/qcow2/bitmap_directory.h"
 
-#include <algorithm>
-
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 
 namespace instar::qcow2 {
-namespace {
-
-// Read at a time.
-constexpr std::uint64_t kSmallestPiece = 4 << 10;
-constexpr std::uint64_t kLargestPiece = 64 << 10;
-
-}  // namespace
 
 BitmapEntry BitmapEntry::DecodeFrom(std::span<const std::byte> bytes) {
   return {.table_offset = LoadBe64(bytes, 0),
@@ -74,8 +65,7 @@ Status CheckEntry(const BitmapEntry& entry, std::uint32_t index, std::uint64_t b
 
 Status VisitBitmaps(const BlockDevice& device, const BitmapsExtension& extension,
                     BitmapVisitor& visitor) {
-  ReadWindow window(device, static_cast<std::size_t>(std::clamp<std::uint64_t>(
-                                extension.directory_bytes, kSmallestPiece, kLargestPiece)));
+  ReadWindow window(device, ReadWindow::PieceOf(extension.directory_bytes));
   std::uint64_t at = 0;  // within the directory
   for (std::uint32_t i = 0; i < extension.bitmap_count; ++i) {
     const std::uint64_t left = extension.directory_bytes - at;

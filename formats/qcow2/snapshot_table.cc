@@ -9,10 +9,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kNoIcount = ~std::uint64_t{0};  // what writers store for "none"
-
-// Read at a time: by how many entries of a usual length are left.
-constexpr std::uint64_t kSmallestPiece = 4 << 10;
-constexpr std::uint64_t kLargestPiece = 64 << 10;
 constexpr std::uint64_t kUsualEntryBytes = 128;
 
 }  // namespace
@@ -66,8 +62,8 @@ Status VisitSnapshots(const BlockDevice& device, const Header& header, SnapshotV
   ReadWindow window(device, kMaxTextBytes);
   std::uint64_t at = header.snapshots_offset;
   for (std::uint32_t i = 0; i < header.snapshot_count; ++i) {
-    const auto piece_bytes = static_cast<std::size_t>(
-        std::clamp((header.snapshot_count - i) * kUsualEntryBytes, kSmallestPiece, kLargestPiece));
+    const std::size_t piece_bytes =
+        ReadWindow::PieceOf((header.snapshot_count - i) * kUsualEntryBytes);
     if (at >= device.size_bytes()) {
       return Corrupt("snapshot {0} at {1x} lies beyond the end of the file ({2x})", i, at,
                      device.size_bytes());

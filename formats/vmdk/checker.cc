@@ -6,13 +6,12 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/base/read_window.h"
+#include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/reader.h"
 
 namespace instar::vmdk {
 namespace {
 
-constexpr std::uint64_t kPieceBytes = 64 << 10;
 constexpr std::uint64_t kMaxKeptGrains = 16 << 20;
 constexpr std::uint64_t kMaxComplaints = 1000;  // of one extent
 
@@ -23,10 +22,8 @@ class ExtentChecker {
         header_(extent.header),
         findings_(findings),
         counts_(counts),
-        directory_(device_, kPieceBytes),
-        tables_(device_, kPieceBytes),
-        redundant_directory_(device_, kPieceBytes),
-        redundant_tables_(device_, kPieceBytes) {}
+        directory_(device_, header_, header_.directory_sector),
+        redundant_directory_(device_, header_, header_.redundant_directory_sector) {}
 
   Status Run() {
     INSTAR_TRY(Walk());
@@ -56,35 +53,9 @@ class ExtentChecker {
     if (complaints_++ >= kMaxComplaints) return;
     findings_.Add({.kind = kind, .message = message, .numbers = {first, second, 0}});
   }
-  // Bytes of table `index`, which stands at `sector`, and of those that stand behind it in order,
-  // as many as a window holds.
-  Result<std::size_t> TablesTogether(ReadWindow& directory, std::uint64_t directory_sector,
-                                     std::uint64_t index, std::uint64_t sector) {
-    const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
-    std::uint64_t bytes = table_bytes;
-    while (bytes + table_bytes <= kPieceBytes && ++index < header_.directory_entries()) {
-      // Not into the next piece of the directory, to come back from there.
-      if (index * kEntryBytes % kPieceBytes == 0) break;
-      INSTAR_ASSIGN_OR_RETURN(const std::uint32_t next,
-                              DirectoryEntry(directory, directory_sector, index));
-      if (next * kSectorBytes != sector * kSectorBytes + bytes) break;
-      bytes += table_bytes;
-    }
-    return bytes;
-  }
-
   // The second walk finds nothing that the first did not.
   void Corrupt(const char* message, std::uint64_t first, std::uint64_t second = 0) {
     if (!keep_) Tell(FindingKind::kCorruption, message, first, second);
-  }
-
-  Result<std::uint32_t> DirectoryEntry(ReadWindow& window, std::uint64_t sector,
-                                       std::uint64_t index) {
-    const std::uint64_t bytes = header_.directory_entries() * kEntryBytes;
-    const std::uint64_t piece = AlignDown(index * kEntryBytes, kPieceBytes);
-    INSTAR_ASSIGN_OR_RETURN(const auto view, window.View(sector * kSectorBytes + piece,
-                                                         std::min(kPieceBytes, bytes - piece)));
-    return LoadLe32(view, index * kEntryBytes - piece);
   }
 
   Status Walk() {
@@ -92,8 +63,8 @@ class ExtentChecker {
     std::uint64_t tables_left = device_.size_bytes() / table_bytes;
     next_sector_ = 0;
     for (std::uint64_t index = 0; index < header_.directory_entries(); ++index) {
-      INSTAR_ASSIGN_OR_RETURN(const std::uint32_t sector,
-                              DirectoryEntry(directory_, header_.directory_sector, index));
+      INSTAR_ASSIGN_OR_RETURN(const auto entries, directory_.Entries(index));
+      const std::uint32_t sector = LoadLe32(entries, 0);
       if (header_.has_redundant_directory() && !keep_) INSTAR_TRY(CompareRedundant(index, sector));
       if (sector == 0) continue;
       if (!RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes())) {
@@ -105,10 +76,7 @@ class ExtentChecker {
                 index);
         return {};
       }
-      INSTAR_ASSIGN_OR_RETURN(const std::size_t fill_bytes,
-                              TablesTogether(directory_, header_.directory_sector, index, sector));
-      INSTAR_ASSIGN_OR_RETURN(const auto table,
-                              tables_.View(sector * kSectorBytes, table_bytes, fill_bytes));
+      INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, sector));
       NoteTable(index, table);
     }
     return {};
@@ -125,23 +93,15 @@ class ExtentChecker {
       }
       return {};
     }
-    INSTAR_ASSIGN_OR_RETURN(
-        const std::uint32_t other,
-        DirectoryEntry(redundant_directory_, header_.redundant_directory_sector, index));
+    INSTAR_ASSIGN_OR_RETURN(const auto entries, redundant_directory_.Entries(index));
+    const std::uint32_t other = LoadLe32(entries, 0);
     if (other == sector) return {};
     bool equal = sector != 0 && other != 0 &&
                  RangeFits(other * kSectorBytes, table_bytes, device_.size_bytes()) &&
                  RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes());
     if (equal) {
-      INSTAR_ASSIGN_OR_RETURN(const std::size_t table_fill,
-                              TablesTogether(directory_, header_.directory_sector, index, sector));
-      INSTAR_ASSIGN_OR_RETURN(const auto table,
-                              tables_.View(sector * kSectorBytes, table_bytes, table_fill));
-      INSTAR_ASSIGN_OR_RETURN(
-          const std::size_t fill_bytes,
-          TablesTogether(redundant_directory_, header_.redundant_directory_sector, index, other));
-      INSTAR_ASSIGN_OR_RETURN(
-          const auto twin, redundant_tables_.View(other * kSectorBytes, table_bytes, fill_bytes));
+      INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, sector));
+      INSTAR_ASSIGN_OR_RETURN(const auto twin, redundant_directory_.Table(index, other));
       equal = std::memcmp(table.data(), twin.data(), table_bytes) == 0;
     }
     if (!equal) Corrupt("grain table {0} and its redundant copy differ", index);
@@ -190,10 +150,8 @@ class ExtentChecker {
   const SparseHeader& header_;
   FindingSink& findings_;
   CheckCounts& counts_;
-  ReadWindow directory_;
-  ReadWindow tables_;
-  ReadWindow redundant_directory_;
-  ReadWindow redundant_tables_;
+  GrainDirectory directory_;
+  GrainDirectory redundant_directory_;
   std::uint64_t complaints_ = 0;
   std::uint64_t next_sector_ = 0;
   bool in_order_ = true;

@@ -8,7 +8,6 @@
 namespace instar::vmdk {
 namespace {
 
-constexpr std::uint64_t kPieceBytes = 64 << 10;
 constexpr unsigned kMaxPiecesPerExtent = 64;
 
 }  // namespace
@@ -18,24 +17,18 @@ SparseCursor::SparseCursor(const BlockDevice& device, const SparseHeader& header
     : device_(&device),
       header_(header),
       length_bytes_(length_bytes),
-      directory_(device, std::min(kPieceBytes, header.directory_entries() * kEntryBytes)),
-      tables_(device, kPieceBytes),
+      directory_(device, header, header.directory_sector),
       meter_(device.size_bytes()) {}
 
 Result<SparseCursor::Entries> SparseCursor::Find(std::uint64_t offset) {
   const std::uint64_t covers = header_.table_covers_bytes();
   const std::uint64_t index = offset / covers;
-  const std::uint64_t directory_bytes = header_.directory_entries() * kEntryBytes;
-  const std::uint64_t piece = AlignDown(index * kEntryBytes, kPieceBytes);
-  INSTAR_ASSIGN_OR_RETURN(const auto directory,
-                          directory_.View(header_.directory_sector * kSectorBytes + piece,
-                                          std::min(kPieceBytes, directory_bytes - piece)));
-  std::uint64_t at = index * kEntryBytes - piece;
-  const std::uint64_t table_sector = LoadLe32(directory, at);
+  INSTAR_ASSIGN_OR_RETURN(const auto directory, directory_.Entries(index));
+  const std::uint64_t table_sector = LoadLe32(directory, 0);
   if (table_sector == 0) {
     std::uint64_t tables = 1;
-    for (at += kEntryBytes; at < directory.size() && LoadLe32(directory, at) == 0;
-         at += kEntryBytes) {
+    while (tables * kEntryBytes < directory.size() &&
+           LoadLe32(directory, tables * kEntryBytes) == 0) {
       ++tables;
     }
     return Entries{.unallocated_bytes = (index + tables) * covers - offset};
@@ -50,13 +43,7 @@ Result<SparseCursor::Entries> SparseCursor::Find(std::uint64_t offset) {
         table_sector, index, device_->size_bytes());
   }
   INSTAR_TRY(meter_.Visit(index, table_bytes));
-  std::uint64_t fill_bytes = table_bytes;
-  for (at += kEntryBytes; at < directory.size() && fill_bytes + table_bytes <= kPieceBytes;
-       at += kEntryBytes) {
-    if (LoadLe32(directory, at) * kSectorBytes != table_offset + fill_bytes) break;
-    fill_bytes += table_bytes;
-  }
-  INSTAR_ASSIGN_OR_RETURN(const auto table, tables_.View(table_offset, table_bytes, fill_bytes));
+  INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, table_sector));
   const std::uint64_t first = offset % covers / header_.grain_bytes();
   return Entries{.bytes = table.subspan(first * kEntryBytes)};
 }

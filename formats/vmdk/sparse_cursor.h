@@ -1,8 +1,6 @@
 // Walks the grain directory and the grain tables of one sparse extent.
 //
-// A cursor holds a piece of the directory and one of the tables, whatever the extent claims. Runs
-// are followed across grain tables and unallocated directory entries; where tables follow one
-// another in the file, as everybody writes them, they are read together.
+// Runs are followed across grain tables and unallocated directory entries.
 #ifndef FORMATS_VMDK_SPARSE_CURSOR_H_
 #define FORMATS_VMDK_SPARSE_CURSOR_H_
 
@@ -10,8 +8,8 @@
 #include <span>
 
 #include "formats/base/image_reader.h"
-#include "formats/base/read_window.h"
 #include "formats/base/table_meter.h"
+#include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/sparse_header.h"
 
 namespace instar::vmdk {
@@ -40,8 +38,7 @@ class SparseCursor {
   const BlockDevice* device_;
   SparseHeader header_;
   std::uint64_t length_bytes_;
-  ReadWindow directory_;
-  ReadWindow tables_;
+  GrainDirectory directory_;
   TableMeter meter_;
 };
 

@@ -1,7 +1,6 @@
 """What becomes of targets: their modes, their names, and their content when a run fails."""
 
 import os
-import re
 import stat
 
 from harness import Group, first_difference, tree
@@ -80,8 +79,7 @@ def compression_levels(t, form, options):
         for workers in (1, 3, 8):
             t.succeeded(t.instar("convert", f"--workers={workers}", f"--compress-level={level}",
                                  *options, "-f", "raw", "-O", form, "log.raw", "out"))
-            # A VMDK image carries a number chosen by chance.
-            written = re.sub(rb"\nCID=[0-9a-f]{8}\n", b"\nCID=\n", (t.dir / "out").read_bytes())
+            written = (t.dir / "out").read_bytes()
             t.check(written == (first or written), f"level {level}: {workers} workers write other bytes")
             first = written
         t.made_by_qemu_img("compare", "-f", "raw", "-F", form, "log.raw", "out")

@@ -33,8 +33,8 @@ def run(judging, kvm, process=None, bare=None, peak=10):
 
 
 def verdict(judging, *arguments, **more):
-    good, lines = judging.check(run(judging, *arguments, **more)[0], {},
-                                run(judging, *arguments, **more)[1])
+    results, demanded = run(judging, *arguments, **more)
+    good, lines = judging.check(results, {}, demanded)
     return good, [line.split(":")[0] for line in lines]
 
 

@@ -24,16 +24,16 @@ std::optional<Claim> ChunkQueue::Next() {
 // Makes lead_ cover next_offset_.
 Status ChunkQueue::Look() {
   const std::uint64_t rest = disk_.size_bytes() - next_offset_;
+  const auto raw = disk_.BareRaw(next_offset_, rest);
   if (next_offset_ >= lead_.offset && next_offset_ < lead_.end()) {
     lead_ = lead_.Part(next_offset_, lead_.length_bytes);
-  } else if (const auto raw =
-                 options_.over_holes ? disk_.BareRaw(next_offset_, rest) : std::nullopt) {
+  } else if (raw && options_.over_holes) {
     lead_ = *raw;
   } else {
     INSTAR_ASSIGN_OR_RETURN(lead_, scout_->Next(next_offset_, rest));
   }
   // Of a raw file the scout tells every run.
-  if (disk_.BareRaw(next_offset_, 1) && !options_.over_holes) return {};
+  if (raw && !options_.over_holes) return {};
   return holes_.Look(lead_);
 }
 

@@ -51,7 +51,7 @@ class ChunkQueue {
     std::uint64_t stretch_bytes = 0;
     // The same where NoteContent was told last of a stretch that is not mostly zeros.
     std::uint64_t dense_stretch_bytes = 0;
-    // Who moves them finds the holes of a source that is nothing but a raw file: the queue need
+    // Who moves a claim finds the holes of a source that is nothing but a raw file: the queue need
     // not find them all.
     bool over_holes = false;
     unsigned workers = 1;

@@ -19,7 +19,7 @@ class HoleFinder {
 
   // Makes `piece` one of zeros, as far as the hole reaches, if it is data that starts in a long
   // hole of its file and is longer than a chunk. A call of the host costs as much as copying some
-  // of a chunk, so not every piece is looked at.
+  // of a chunk, so not every piece is looked at. Fails where the host cannot tell.
   Status Look(Piece& piece);
 
  private:

@@ -16,7 +16,6 @@ Status Worker::ConvertPlain(const Claim& claim) {
   const bool trust_data = job_.target.is_flat() && job_.target.placed_reads_zero();
   zero_map_.Reset(claim.offset, claim.length_bytes);
   INSTAR_TRY(zero_map_.Scan(map_.pieces(), chunk_.span(), trust_data));
-
   job_.queue.NoteContent(zero_map_.Count(ZeroMap::Unit::kData) * job_.target.unit_bytes(),
                          claim.length_bytes);
 

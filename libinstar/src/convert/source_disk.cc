@@ -31,10 +31,8 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
     const auto& layers = source.chain->layers();
     source.bare_raw = layers.size() == 1 && source.chain->top().format() == FormatId::kRaw;
     for (const Layer& layer : layers) {
-      disk->direct_ = disk->direct_ || layer.device->info().direct;
-      for (const auto& attached : layer.attached) {
-        disk->direct_ = disk->direct_ || attached->info().direct;
-      }
+      disk->direct_ |= layer.device->info().direct;
+      for (const auto& attached : layer.attached) disk->direct_ |= attached->info().direct;
       disk->largest_cluster_bytes_ =
           std::max(disk->largest_cluster_bytes_, layer.reader->compressed_unit_bytes());
       const std::uint64_t cluster_bytes = layer.reader->cluster_size_bytes();

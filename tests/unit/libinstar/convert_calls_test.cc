@@ -51,8 +51,8 @@ TEST(Convert, DataOfAFormatIsClaimedInLongStretches) {
   host.AddTarget(kTarget);
   ExpectConverts(host, To(FormatId::kQcow2));
   EXPECT_EQ(ReadDisk(host, kTarget, FormatId::kQcow2), disk);
-  EXPECT_LE(host.calls(FakeHost::Call::kScanZero), 12u);
-  EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 12u);
+  EXPECT_LE(host.calls(FakeHost::Call::kScanZero), 8u);
+  EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 8u);
 }
 
 TEST(Convert, ShortHolesThatCountFitWhateverTheWorkers) {
@@ -80,7 +80,7 @@ TEST(Convert, ShortRunsOfARawDiskAreClaimedInLongStretches) {
   MakeRaw(host, kSource, 256 * kMiB, runs);
   host.AddTarget(kTarget);
   ExpectConverts(host, To(FormatId::kQcow2));
-  EXPECT_LE(host.calls(FakeHost::Call::kScanZero), 40u);
+  EXPECT_LE(host.calls(FakeHost::Call::kScanZero), 28u);
 }
 
 TEST(Convert, ScatteredDataOfARawDiskIsClaimedInLongerStretchesYet) {
