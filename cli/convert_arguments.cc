@@ -191,7 +191,7 @@ class Reader {
         options.out_of_order = true;
         return {};
       case kCopyOffloading:
-        copy_offloading_ = true;
+        options.copy_offloading = true;
         return {};
       case kRateLimit: {
         const auto bytes = ParseByteSize(option.value, "rate limit");
@@ -286,13 +286,13 @@ class Reader {
     if (options.skip_broken_bitmaps && !options.bitmaps) {
       return Refusal("Use of --skip-broken-bitmaps requires --bitmaps");
     }
-    if (copy_offloading_ && options.compress) {
+    if (options.copy_offloading && options.compress) {
       return Refusal("Cannot enable copy offloading when -c is used");
     }
-    if (copy_offloading_ && sparse_given_) {
+    if (options.copy_offloading && sparse_given_) {
       return Refusal("Cannot enable copy offloading when -S is used");
     }
-    if (copy_offloading_ && options.salvage) {
+    if (options.copy_offloading && options.salvage) {
       return Refusal("Cannot use copy offloading in salvaging mode");
     }
     if (options.out_of_order && options.compress) {
@@ -320,7 +320,6 @@ class Reader {
   bool target_image_opts_ = false;
   bool target_format_given_ = false;
   bool sparse_given_ = false;
-  bool copy_offloading_ = false;
 };
 
 }  // namespace

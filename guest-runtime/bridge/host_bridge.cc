@@ -61,6 +61,7 @@ Result<DeviceInfo> CallTableHost::Info(DeviceId device) {
                     .block_device = (info.flags & INSTAR_DEVICE_BLOCK) != 0,
                     .sequential = (info.flags & INSTAR_DEVICE_SEQUENTIAL) != 0,
                     .direct = (info.flags & INSTAR_DEVICE_DIRECT) != 0,
+                    .shares = (info.flags & INSTAR_DEVICE_SHARES) != 0,
                     .allocated_bytes = info.allocated_bytes};
 }
 

@@ -90,8 +90,26 @@ def storage_of_its_own(t):
             t.check(difference is None, f"{options}: other content: {difference}")
 
 
+def kept_targets(t):
+    """What a target that is kept has reserved it keeps, unless -C says otherwise."""
+    with sharing_file_system(t) as mount:
+        write_source(mount)
+        # What is shared takes none, and gives up what was reserved.
+        for reserved, options, most in ((True, [], 0), (True, ["-C"], -DATA), (False, [], 0)):
+            target = mount / f"t{reserved}{len(options)}"
+            with open(target, "wb") as file:
+                file.truncate((mount / "s.raw").stat().st_size)
+                if reserved:
+                    os.posix_fallocate(file.fileno(), 0, DATA)
+            grown = growth(t, mount, "-n", *options, "-O", "raw", mount / "s.raw", target)
+            t.check(abs(grown - most) < DATA // 4, f"reserved {reserved}, {options}: {grown} bytes")
+            difference = first_difference(mount / "s.raw", target)
+            t.check(difference is None, f"{options}: other content: {difference}")
+
+
 def groups():
     group = Group("block sharing")
     group.case("files of all formats with aligned data share blocks")(blocks_are_shared)
     group.case("storage of its own where asked for")(storage_of_its_own)
+    group.case("storage of targets that are kept")(kept_targets)
     return [group]

@@ -36,11 +36,18 @@ struct TargetOptions {
   CacheMode cache = CacheMode::kUnsafe;
 };
 
+// Whether copies may share blocks with their source where the file system lets them.
+enum class Sharing {
+  kNever,
+  kLosingNothing,  // not where the target has storage of its own, which would be given up
+  kAlways,
+};
+
 struct BrokerLimits {
   std::uint64_t max_output_bytes = ~std::uint64_t{0};
   std::uint64_t rate_limit_bytes_per_second = 0;  // over all transfers and writes; 0: none
   unsigned max_devices = 1024;
-  bool share_blocks = false;  // copies may share blocks with their source where they can
+  Sharing sharing = Sharing::kNever;
 };
 
 // What the host knows of a device; all but `path` and `display_name` as of the moment of asking.

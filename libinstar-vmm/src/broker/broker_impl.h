@@ -75,6 +75,7 @@ class Broker::Impl {
   CallResult Read(const IoListRequest& request, const GuestMemory& memory);
   CallResult Write(const IoListRequest& request, const GuestMemory& memory);
   CallResult Transfer(Worker& worker, const TransferListRequest& request);
+  [[nodiscard]] bool MayShare(const Device& target, std::uint64_t offset) const;
   CallResult ScanZero(Worker& worker, const ScanZeroRequest& request);
   CallResult NextRuns(const NextRunsRequest& request);
   CallResult Compare(Worker& worker, const CompareRequest& request);

@@ -71,9 +71,11 @@ struct Device {
   CacheMode cache = CacheMode::kWriteback;
   std::uint64_t block_device_bytes = 0;
   std::uint64_t bytes_at_open = 0;  // of a source that is a file
+  std::uint64_t own_bytes = 0;      // of a target that is kept: it may have storage up to here
   DeviceId parent = kNoDevice;      // the image that named it
   ReferenceLocation location;
   std::atomic<std::uint64_t> reached{0};  // highest offset written
+  std::atomic<bool> shares{false};        // all that was copied into it last
   FileRuns runs;                          // of a source
 
   [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
@@ -91,6 +93,7 @@ struct Device {
             .key = static_cast<std::uint32_t>(id),
             .stable = !writable,
             .reached = &reached,
+            .shares = &shares,
             .runs = writable ? nullptr : &runs,
             .input = input.get()};
   }

@@ -185,7 +185,8 @@ CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
                ((*device)->fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
                ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0) |
                ((*device)->is_stream() ? INSTAR_DEVICE_SEQUENTIAL : 0) |
-               ((*device)->direct_fd.valid() ? INSTAR_DEVICE_DIRECT : 0),
+               ((*device)->direct_fd.valid() ? INSTAR_DEVICE_DIRECT : 0) |
+               ((*device)->shares.load(std::memory_order_relaxed) ? INSTAR_DEVICE_SHARES : 0),
       .reserved = 0,
       .allocated_bytes = (*device)->AllocatedBytes()};
   std::memcpy(request.reply.data(), &info, sizeof(info));
@@ -293,6 +294,11 @@ CallResult Broker::Impl::Write(const IoListRequest& request, const GuestMemory& 
   return kDone;
 }
 
+bool Broker::Impl::MayShare(const Device& target, std::uint64_t offset) const {
+  if (limits_.sharing == Sharing::kLosingNothing) return offset >= target.own_bytes;
+  return limits_.sharing == Sharing::kAlways;
+}
+
 CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& request) {
   for (auto rest = request.list; !rest.empty();) {
     if (violation() != nullptr) return Refused(ErrorCode::kInvalidArgument);
@@ -321,7 +327,7 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
          .target_offset = step.target_offset,
          .length = step.length,
          .zero_unit = step.kind == INSTAR_TRANSFER_COPY_SPARSE ? step.zero_unit_bytes : 0,
-         .share_blocks = limits_.share_blocks});
+         .share_blocks = MayShare(target, step.target_offset)});
     if (result.ok()) continue;
     return result.on_target ? Failed("write", target, result) : Failed("read", **source, result);
   }

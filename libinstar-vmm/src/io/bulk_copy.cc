@@ -73,6 +73,9 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     if (!ledger_.ChargeMove(shared)) return kOverBudget;
     ledger_.Reached(*copy.target.reached, copy.target_offset + done);
   }
+  if (copy.target.shares != nullptr) {
+    copy.target.shares->store(done == copy.length, std::memory_order_relaxed);
+  }
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
     const std::uint64_t target_offset = copy.target_offset + done;

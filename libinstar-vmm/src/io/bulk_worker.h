@@ -32,8 +32,9 @@ struct BulkFile {
   std::uint32_t key = 0;  // tells files apart; unique within the broker
   bool stable = false;    // this run does not write it: what was read of it may be kept
   std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
-  FileRuns* runs = nullptr;                       // of the file, if it is stable
-  InputStream* input = nullptr;  // instead of a file: only what it has at hand can be copied
+  std::atomic<bool>* shares = nullptr;  // targets: whether the last copy shared all blocks
+  FileRuns* runs = nullptr;             // of the file, if it is stable
+  InputStream* input = nullptr;         // instead of a file: only what it has at hand can be copied
 };
 
 struct BulkCopy {

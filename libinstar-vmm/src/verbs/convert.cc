@@ -247,10 +247,11 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
 
 // Whether the target may share blocks with a source: not where the user asked for storage of its
 // own.
-bool MayShareBlocks(const ConvertOptions& options) {
+Sharing SharingOf(const ConvertOptions& options) {
   const auto preallocation = OptionValue(options.target_options, "preallocation");
   const bool reserved = preallocation && (*preallocation == "falloc" || *preallocation == "full");
-  return options.sparse_bytes != 0 && !reserved;
+  if (options.sparse_bytes == 0 || reserved) return Sharing::kNever;
+  return options.copy_offloading ? Sharing::kAlways : Sharing::kLosingNothing;
 }
 
 absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options,
@@ -258,7 +259,7 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options,
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
   Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
                  .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
-                 .share_blocks = MayShareBlocks(options)});
+                 .sharing = SharingOf(options)});
   if (options.progress) broker.set_progress(options.progress);
   Devices devices;
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;

@@ -27,6 +27,8 @@ struct DeviceInfo {
   // end, and a copy takes from that run only.
   bool sequential = false;
   bool direct = false;  // what is read is not kept by the host: a second time takes as long
+  bool shares = false;  // all that was copied into it last shares blocks with its source, no byte
+                        // was moved
   std::uint64_t allocated_bytes = 0;  // of storage the file occupies; 0 where that is not known
 };
 

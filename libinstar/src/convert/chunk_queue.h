@@ -30,6 +30,9 @@ inline constexpr std::uint64_t kChunkBytes = 2 << 20;
 // Data that does not pass through memory is claimed in stretches of whole chunks: fewer calls.
 inline constexpr std::uint64_t kStretchBytes = 64 << 20;
 
+// Where blocks are shared no byte is moved, and calls are what costs.
+inline constexpr std::uint64_t kSharedStretchBytes = std::uint64_t{16} << 30;
+
 struct Claim {
   std::uint64_t ticket = 0;
   std::uint64_t offset = 0;
@@ -78,10 +81,15 @@ class ChunkQueue {
     sparse_.store(data_bytes <= claim_bytes / 8, std::memory_order_relaxed);
   }
 
+  // What is moved shares blocks with its source.
+  void NoteSharing() { shares_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool shares() const { return shares_.load(std::memory_order_relaxed); }
+
   // How much one worker may take on at once when all before `offset` is handed out: up to
   // stretch_bytes or dense_stretch_bytes, less towards the end of the disk, so that all have
   // something to do.
   [[nodiscard]] std::uint64_t FairBytes(std::uint64_t offset) const {
+    if (shares()) return kSharedStretchBytes;
     constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
     const std::uint64_t most = sparse_.load(std::memory_order_relaxed)
                                    ? options_.stretch_bytes
@@ -121,6 +129,7 @@ class ChunkQueue {
   std::atomic_flag turn_lock_;  // unordered turns
   std::atomic<std::uint64_t> done_bytes_{0};
   std::atomic<bool> sparse_{false};  // what was looked into last
+  std::atomic<bool> shares_{false};
 
   std::atomic<bool> stopped_{false};
   std::atomic_flag error_taken_;

@@ -19,14 +19,20 @@ bool SameUnit(const Piece& a, const Piece& b) {
 
 ContentLoader::ContentLoader(Host& host, const SourceDisk& disk, std::size_t max_pieces,
                              SalvageCount* salvage)
-    : host_(host), disk_(disk), salvage_(salvage) {
-  reads_.reserve(max_pieces);
-  const std::uint64_t cluster = disk.largest_cluster_bytes();
-  if (cluster == 0) return;  // raw: never compressed
+    : host_(host), disk_(disk), max_pieces_(max_pieces), salvage_(salvage) {}
+
+bool ContentLoader::HasCompressed(std::span<const Piece> pieces) {
+  return std::ranges::any_of(
+      pieces, [](const Piece& piece) { return piece.kind == Piece::Kind::kCompressed; });
+}
+
+void ContentLoader::MakeBuffers() {
+  const std::uint64_t cluster = disk_.largest_cluster_bytes();
   // A unit that does not compress may take more than its size, by less than as much again.
   compressed_ = ByteBuffer(std::max(kBatchBytes, 2 * cluster + kSectorBytes));
   unit_ = ByteBuffer(cluster);
-  pending_.reserve(max_pieces);
+  reads_.reserve(max_pieces_);
+  pending_.reserve(max_pieces_);
 }
 
 void ContentLoader::StartBatch() {
@@ -120,6 +126,8 @@ Status ContentLoader::InflateBatch(std::span<Piece> pieces, std::uint64_t chunk_
 
 Status ContentLoader::Inflate(std::span<Piece> pieces, std::uint64_t chunk_offset,
                               std::span<std::byte> memory) {
+  if (!HasCompressed(pieces)) return {};
+  if (compressed_.size() == 0) MakeBuffers();
   unit_holds_ = {};
   StartBatch();
   for (std::size_t i = 0; i < pieces.size(); ++i) {

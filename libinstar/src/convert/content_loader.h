@@ -29,10 +29,13 @@ class ByteBuffer {
   std::size_t size_ = 0;
 };
 
-// Not thread-safe: one a worker. Allocates only when it is made.
+// Not thread-safe: one a worker. Its buffers are made when the first compressed piece comes: memory
+// that is only reserved is not free of cost in a sandbox (a page of each block is touched).
 class ContentLoader {
  public:
   ContentLoader(Host& host, const SourceDisk& disk, std::size_t max_pieces, SalvageCount* salvage);
+
+  [[nodiscard]] static bool HasCompressed(std::span<const Piece> pieces);
 
   // Inflates every piece of kCompressed to its place in `memory`, which holds the chunk that starts
   // at `chunk_offset`, and makes it kMemory. With few reads: one call a batch of units.
@@ -47,6 +50,7 @@ class ContentLoader {
     std::size_t piece;
     std::size_t buffer_offset;
   };
+  void MakeBuffers();
   Status InflateBatch(std::span<Piece> pieces, std::uint64_t chunk_offset,
                       std::span<std::byte> memory);
   Status InflateOne(Piece& piece, std::span<const std::byte> compressed, std::uint64_t chunk_offset,
@@ -56,6 +60,7 @@ class ContentLoader {
 
   Host& host_;
   const SourceDisk& disk_;
+  const std::size_t max_pieces_;
   SalvageCount* salvage_;
   ByteBuffer compressed_;
   ByteBuffer unit_;       // a unit of which only parts are wanted

@@ -8,7 +8,8 @@ namespace instar::convert {
 
 Status Worker::ConvertPlain(const Claim& claim) {
   INSTAR_TRY(map_.Fill(claim));
-  if (job_.disk.largest_cluster_bytes() != 0) {
+  if (ContentLoader::HasCompressed(map_.pieces())) {
+    if (chunk_.size() == 0) chunk_ = ByteBuffer(job_.chunk_bytes);
     INSTAR_TRY(loader_.Inflate(map_.pieces(), claim.offset, chunk_.span()));
   }
   // Where the host can leave zeros out as it copies, and no unit is allocated for them, there is

@@ -12,8 +12,8 @@ Worker::Worker(const Job& job, unsigned number, ChunkMap map)
                 map_.max_pieces()),
       loader_(job.host, job.disk, map_.max_pieces(), job.salvage),
       transfers_(job.zeros, map_.max_pieces()) {
-  if (job.compress || job.disk.largest_cluster_bytes() != 0) chunk_ = ByteBuffer(job.chunk_bytes);
   if (job.compress) {
+    chunk_ = ByteBuffer(job.chunk_bytes);
     const std::uint64_t units = job.chunk_bytes / job.target.unit_bytes();
     packed_ = ByteBuffer(units * job.target.writer().max_compressed_bytes());
     packed_bytes_.resize(units);
@@ -44,10 +44,20 @@ void Worker::Run() {
 }
 
 Status Worker::Settle() {
+  const bool moves = transfers_.steps() != 0;
   INSTAR_TRY(transfers_.Send(job_.host));
+  if (moves) INSTAR_TRY(NoteSharing());
   job_.queue.AddDone(unsettled_bytes_);
   unsettled_bytes_ = 0;
   return job_.progress.Update(job_.queue.done_bytes());
+}
+
+Status Worker::NoteSharing() {
+  if (!job_.collect_moves || asked_ || job_.queue.shares()) return {};
+  asked_ = true;
+  INSTAR_ASSIGN_OR_RETURN(const DeviceInfo info, job_.host.Info(job_.target.id()));
+  if (info.shares) job_.queue.NoteSharing();
+  return {};
 }
 
 Status Worker::Convert(const Claim& claim) {

@@ -61,6 +61,8 @@ class Worker {
   Status EndTurn(const Claim& claim, const Status& placed);
   // Carries out what waits, and counts what was claimed as done.
   Status Settle();
+  // Tells the queue if what was moved first shares blocks with its source.
+  Status NoteSharing();
 
   // plain_chunk.cc
   Status ConvertPlain(const Claim& claim);
@@ -85,8 +87,10 @@ class Worker {
   ContentLoader loader_;
   TransferList transfers_;
   std::uint64_t unsettled_bytes_ = 0;  // claimed and not counted as done
-  ByteBuffer chunk_;   // content that passes through memory, at its place in the chunk
-  ByteBuffer packed_;  // compressed units, one after another
+  bool asked_ = false;                 // whether blocks are shared
+  // Content that passes through memory, at its place in the chunk; made when there is any.
+  ByteBuffer chunk_;
+  ByteBuffer packed_;                      // compressed units, one after another
   std::vector<std::size_t> packed_bytes_;  // per unit; 0: it is stored plain
 };
 

@@ -38,6 +38,8 @@ enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
 #define INSTAR_DEVICE_BLOCK 4u
 #define INSTAR_DEVICE_SEQUENTIAL 8u /* a pipe: read or written once, from its start to its end */
 #define INSTAR_DEVICE_DIRECT 16u /* read past the page cache: reading twice takes twice as long */
+#define INSTAR_DEVICE_SHARES \
+  32u /* all that was copied into it last shares blocks with its source */
 
 struct instar_device_info {
   uint64_t size_bytes;

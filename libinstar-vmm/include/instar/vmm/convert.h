@@ -53,7 +53,10 @@ struct ConvertOptions {
   bool salvage = false;
   bool bitmaps = false;
   bool skip_broken_bitmaps = false;
-  bool out_of_order = false;                      // -W
+  bool out_of_order = false;  // -W
+  // -C: blocks may be shared with the source also where a target that is kept has storage of its
+  // own already, which it then gives up. Elsewhere they are in any case.
+  bool copy_offloading = false;
   bool force_share = false;                       // -U
   DiskWindow window;                              // what to copy, of a single source
   std::uint64_t sparse_bytes = 4096;              // -S, a multiple of 512; 0: write everything
