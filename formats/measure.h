@@ -23,6 +23,8 @@ struct Measurement {
 class ImageMeasurer {
  public:
   virtual ~ImageMeasurer() = default;
+  // Whether what AddData is told makes a difference; if not it need not be called.
+  [[nodiscard]] virtual bool counts_data() const { return true; }
   virtual Status AddData(std::uint64_t offset, std::uint64_t length) = 0;
   // Counts the dirty bitmaps of the image of format `format` on `source`, if both it and the new
   // image can have some. At most once.

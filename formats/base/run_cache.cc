@@ -32,6 +32,7 @@ Status RunCache::Ask(const BlockDevice& device, std::uint64_t offset, std::size_
   count_ = at_ = 0;
   start_ = end_ = at_start_ = offset;
   const std::uint64_t left = device.size_bytes() - offset;
+  if (runs_.size() < most) runs_.resize(most);
   INSTAR_ASSIGN_OR_RETURN(const std::size_t count,
                           device.NextRuns(offset, left, std::span(runs_).first(most)));
   for (; count_ < std::min(count, most); ++count_) {

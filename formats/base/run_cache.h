@@ -3,10 +3,10 @@
 #ifndef FORMATS_BASE_RUN_CACHE_H_
 #define FORMATS_BASE_RUN_CACHE_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
@@ -21,7 +21,7 @@ class RunCache {
   Result<FileRun> At(const BlockDevice& device, std::uint64_t offset, std::uint64_t max_length);
 
  private:
-  static constexpr std::size_t kMaxRuns = 64;
+  static constexpr std::size_t kMaxRuns = 512;
   // Who looks this little before what is remembered is taken to walk backwards.
   static constexpr std::uint64_t kBackBytes = std::uint64_t{64} << 20;
 
@@ -37,7 +37,7 @@ class RunCache {
   std::size_t wanted_ = 1;  // runs to ask for next
   std::size_t at_ = 0;      // the run found last, and where it starts
   std::uint64_t at_start_ = 0;
-  std::array<FileRun, kMaxRuns> runs_;
+  std::vector<FileRun> runs_;
 };
 
 }  // namespace instar

@@ -14,6 +14,7 @@ class Measurer final : public ImageMeasurer {
   // kInvalidArgument, kLimit.
   static Result<std::unique_ptr<ImageMeasurer>> Create(const CreateOptions& options);
 
+  [[nodiscard]] bool counts_data() const override { return false; }
   Status AddData(std::uint64_t, std::uint64_t) override { return {}; }
   Result<Measurement> Finish() override {
     return Measurement{

@@ -165,7 +165,7 @@ Status CallTableHost::ScanZero(std::span<const ScanRange> ranges, std::uint64_t 
 
 Result<std::size_t> CallTableHost::NextRuns(DeviceId device, std::uint64_t offset,
                                             std::uint64_t max_length, std::span<FileRun> runs) {
-  instar_run list[64];
+  instar_run list[kPiece];
   const std::size_t room = std::min(runs.size(), std::size(list));
   const std::int64_t count =
       table_.next_runs(table_.context, Raw(device), offset, max_length, list, room);

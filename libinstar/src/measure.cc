@@ -63,7 +63,9 @@ Status RunMeasure(Host& host, const MeasureRequest& request) {
   }
   INSTAR_ASSIGN_OR_RETURN(const auto measurer, MeasureImage(options));
   if (chain != nullptr) {
-    INSTAR_TRY(AddSource(*chain, HasBacking(request.target_options), *measurer));
+    if (measurer->counts_data()) {
+      INSTAR_TRY(AddSource(*chain, HasBacking(request.target_options), *measurer));
+    }
     const Layer& top = chain->layers().front();
     const Status counted = measurer->AddBitmaps(*top.device, top.reader->format());
     if (!counted) return std::unexpected(counted.error().On(top.device->id()));
