@@ -5,8 +5,10 @@
 #define INSTAR_CONVERT_HOLE_FINDER_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "convert/piece.h"
+#include "formats/base/run_cache.h"
 #include "instar/host.h"
 
 namespace instar::convert {
@@ -27,10 +29,17 @@ class HoleFinder {
   static constexpr std::uint64_t kFirstStep = 8;
   static constexpr std::uint64_t kLongestStep = 512;
 
+  // The run of the file that the piece starts in; of data no more than its first byte. After one
+  // long hole another is likely, and what follows is asked for as well.
+  Result<FileRun> RunAt(const Piece& piece);
+
   Host& host_;
   const std::uint64_t chunk_bytes_;
   std::uint64_t next_offset_ = 0;  // of the disk: nothing is looked at before
   std::uint64_t step_ = kFirstStep;
+  bool after_hole_ = false;         // the last look found one
+  std::optional<HostDevice> file_;  // in which
+  RunCache runs_;                   // of that
 };
 
 }  // namespace instar::convert
