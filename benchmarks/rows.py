@@ -80,6 +80,7 @@ def rows():
         told("compare raw with qcow2", "compare", "-f", "raw", "-F", "qcow2", "mixed.raw",
              "plain.qcow2"),
         told("check, 1 TiB in fragments", "check", "fragmented.qcow2"),
+        told("measure, 1 TiB in fragments", "measure", "-O", "qcow2", "fragmented.qcow2"),
         told("map, 1 TiB in fragments", "map", "--output=json", "fragmented.qcow2"),
         # What takes long comes last.
         convert("raw to zlib qcow2", "mixed.raw", "out.qcow2",

@@ -71,11 +71,11 @@ Status ChunkMap::Fill(const Claim& claim) {
 
 Status ChunkMap::ResolveInherited(const Claim& claim) {
   const std::uint64_t unit = options_.unit_bytes;
-  touched_.assign(DivideRoundUp(claim.length_bytes, unit), false);
+  touched_.assign(DivideRoundUp(claim.length_bytes, unit), 0);
   for (const Piece& piece : pieces_) {
     if (piece.inherited) continue;
     const std::uint64_t last = (piece.end() - 1 - claim.offset) / unit;
-    for (std::uint64_t i = (piece.offset - claim.offset) / unit; i <= last; ++i) touched_[i] = true;
+    for (std::uint64_t i = (piece.offset - claim.offset) / unit; i <= last; ++i) touched_[i] = 1;
   }
   std::swap(pieces_, spare_);
   pieces_.clear();
@@ -88,11 +88,11 @@ Status ChunkMap::ResolveInherited(const Claim& claim) {
     std::uint64_t offset = piece.offset;
     while (offset < piece.end()) {
       std::uint64_t index = (offset - claim.offset) / unit;
-      const bool touched = touched_[index];
+      const bool touched = touched_[index] != 0;
       std::uint64_t end = 0;
       do {
         end = claim.offset + ++index * unit;
-      } while (end < piece.end() && touched_[index] == touched);
+      } while (end < piece.end() && (touched_[index] != 0) == touched);
       Piece part = piece.Part(offset, end - offset);
       part.inherited = false;
       if (!touched) part.kind = Piece::Kind::kInherited;

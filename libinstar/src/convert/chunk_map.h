@@ -48,7 +48,7 @@ class ChunkMap {
   std::unique_ptr<SourceCursor> cursor_;
   std::vector<Piece> pieces_;
   std::vector<Piece> spare_;
-  std::vector<bool> touched_;  // units of the target
+  std::vector<std::uint8_t> touched_;  // 1 or 0, by unit of the target
 };
 
 }  // namespace instar::convert
