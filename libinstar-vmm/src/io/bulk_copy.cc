@@ -70,7 +70,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     const std::uint64_t shared = ShareBlocks(copy, done);
     if (shared == 0) break;
     done += shared;
-    if (!ledger_.ChargeMove(shared)) return kOverBudget;
+    if (!ledger_.ChargeShare(shared)) return kOverBudget;
     ledger_.Reached(*copy.target.reached, copy.target_offset + done);
   }
   if (copy.target.shares != nullptr) {

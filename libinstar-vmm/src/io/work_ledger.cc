@@ -41,9 +41,14 @@ void WorkLedger::Reached(std::atomic<std::uint64_t>& reached, std::uint64_t end)
 }
 
 bool WorkLedger::ChargeMove(std::uint64_t bytes) {
+  if (!ChargeShare(bytes)) return false;
+  if (limiter_.limited()) Wait(limiter_.Reserve(bytes, Now()));
+  return true;
+}
+
+bool WorkLedger::ChargeShare(std::uint64_t bytes) {
   AtomicSaturatingAdd(moved_, bytes);
   if (moved_.load(std::memory_order_relaxed) > Allowance(written_)) return false;
-  if (limiter_.limited()) Wait(limiter_.Reserve(bytes, Now()));
   mark_.fetch_add(bytes, std::memory_order_relaxed);
   return true;
 }

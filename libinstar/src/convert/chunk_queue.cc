@@ -33,13 +33,14 @@ Status ChunkQueue::Look() {
     INSTAR_ASSIGN_OR_RETURN(lead_, scout_->Next(next_offset_, rest));
   }
   // Of a raw file the scout tells every run; holes are shared like data.
-  if ((raw && !options_.over_holes) || shares()) return {};
+  if ((raw && !options_.over_holes) || Shares(lead_.device)) return {};
   return holes_.Look(lead_);
 }
 
 // How much to claim where the lead is data: whole chunks that cannot hold anything compressed.
 std::uint64_t ChunkQueue::StretchBytes() const {
-  return AlignDown(std::min(lead_.length_bytes, FairBytes(next_offset_)), options_.chunk_bytes);
+  return AlignDown(std::min(lead_.length_bytes, FairBytes(next_offset_, lead_.device)),
+                   options_.chunk_bytes);
 }
 
 std::optional<Claim> ChunkQueue::NextLocked() {

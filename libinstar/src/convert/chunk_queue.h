@@ -81,15 +81,17 @@ class ChunkQueue {
     sparse_.store(data_bytes <= claim_bytes / 8, std::memory_order_relaxed);
   }
 
-  // What is moved shares blocks with its source.
-  void NoteSharing() { shares_.store(true, std::memory_order_relaxed); }
-  [[nodiscard]] bool shares() const { return shares_.load(std::memory_order_relaxed); }
+  // What is moved from `source` shares blocks with it.
+  void NoteSharing(DeviceId source) { shared_.store(source, std::memory_order_relaxed); }
+  [[nodiscard]] bool Shares(DeviceId source) const {
+    return source != kNoDevice && shared_.load(std::memory_order_relaxed) == source;
+  }
 
   // How much one worker may take on at once when all before `offset` is handed out: up to
   // stretch_bytes or dense_stretch_bytes, less towards the end of the disk, so that all have
-  // something to do.
-  [[nodiscard]] std::uint64_t FairBytes(std::uint64_t offset) const {
-    if (shares()) return kSharedStretchBytes;
+  // something to do; but of a source that shares its blocks a lot.
+  [[nodiscard]] std::uint64_t FairBytes(std::uint64_t offset, DeviceId source) const {
+    if (Shares(source)) return kSharedStretchBytes;
     constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
     const std::uint64_t most = sparse_.load(std::memory_order_relaxed)
                                    ? options_.stretch_bytes
@@ -129,7 +131,7 @@ class ChunkQueue {
   std::atomic_flag turn_lock_;  // unordered turns
   std::atomic<std::uint64_t> done_bytes_{0};
   std::atomic<bool> sparse_{false};  // what was looked into last
-  std::atomic<bool> shares_{false};
+  std::atomic<DeviceId> shared_{kNoDevice};
 
   std::atomic<bool> stopped_{false};
   std::atomic_flag error_taken_;

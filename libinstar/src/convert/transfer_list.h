@@ -34,6 +34,11 @@ class TransferList {
   // Carries out what was added by AddWrite and AddZeroBytes.
   Status SendWrites(Host& host);
 
+  // Where the last step that waits takes its bytes from, or kNoDevice.
+  [[nodiscard]] DeviceId last_source() const {
+    return steps_.empty() ? kNoDevice : steps_.back().source;
+  }
+
   // How many steps wait.
   [[nodiscard]] std::size_t steps() const { return steps_.size(); }
 

@@ -44,19 +44,19 @@ void Worker::Run() {
 }
 
 Status Worker::Settle() {
-  const bool moves = transfers_.steps() != 0;
+  const DeviceId source = transfers_.last_source();
   INSTAR_TRY(transfers_.Send(job_.host));
-  if (moves) INSTAR_TRY(NoteSharing());
+  INSTAR_TRY(NoteSharing(source));
   job_.queue.AddDone(unsettled_bytes_);
   unsettled_bytes_ = 0;
   return job_.progress.Update(job_.queue.done_bytes());
 }
 
-Status Worker::NoteSharing() {
-  if (!job_.collect_moves || asked_ || job_.queue.shares()) return {};
-  asked_ = true;
+Status Worker::NoteSharing(DeviceId source) {
+  if (!job_.collect_moves || source == asked_ || job_.queue.Shares(source)) return {};
+  asked_ = source;
   INSTAR_ASSIGN_OR_RETURN(const DeviceInfo info, job_.host.Info(job_.target.id()));
-  if (info.shares) job_.queue.NoteSharing();
+  if (info.shares) job_.queue.NoteSharing(source);
   return {};
 }
 
@@ -92,7 +92,7 @@ Status Worker::EndTurn(const Claim& claim, const Status& placed) {
   if (!placed) return std::unexpected(placed.error().On(job_.target.id()));
   const std::uint64_t end = claim.offset + claim.length_bytes;
   if (job_.collect_moves && transfers_.steps() < kMaxHostList &&
-      unsettled_bytes_ < job_.queue.FairBytes(end)) {
+      unsettled_bytes_ < job_.queue.FairBytes(end, claim.lead.device)) {
     return transfers_.SendWrites(job_.host);  // whose memory is needed
   }
   return Settle();

@@ -61,8 +61,8 @@ class Worker {
   Status EndTurn(const Claim& claim, const Status& placed);
   // Carries out what waits, and counts what was claimed as done.
   Status Settle();
-  // Tells the queue if what was moved first shares blocks with its source.
-  Status NoteSharing();
+  // Tells the queue if what was moved last, from `source`, shares blocks with it.
+  Status NoteSharing(DeviceId source);
 
   // plain_chunk.cc
   Status ConvertPlain(const Claim& claim);
@@ -87,7 +87,7 @@ class Worker {
   ContentLoader loader_;
   TransferList transfers_;
   std::uint64_t unsettled_bytes_ = 0;  // claimed and not counted as done
-  bool asked_ = false;                 // whether blocks are shared
+  DeviceId asked_ = kNoDevice;         // of which source it was asked last
   // Content that passes through memory, at its place in the chunk; made when there is any.
   ByteBuffer chunk_;
   ByteBuffer packed_;                      // compressed units, one after another

@@ -105,5 +105,12 @@ TEST(BitWriter, DropsWhatDoesNotFit) {
   EXPECT_EQ(words[1], 42u);
 }
 
+// It would wait for minutes.
+TEST(WorkLedger, TheRateLimitDoesNotConcernSharedBlocks) {
+  WorkLedger ledger(/*bytes_per_second=*/1 << 20);
+  EXPECT_TRUE(ledger.ChargeShare(WorkLedger::kFreeBytes));
+  EXPECT_FALSE(ledger.ChargeShare(1));
+}
+
 }  // namespace
 }  // namespace instar::vmm
