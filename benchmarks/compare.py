@@ -199,6 +199,8 @@ def main():
     if arguments.rows:  # what the other rows have to do is not asked
         demanded["bar"] = [bar for bar in demanded["bar"] if arguments.rows in bar["row"]]
     good, verdicts = judging.check(results, unmeasured, demanded)
+    if len(chosen) < len(rows()):
+        verdicts.append(f"not asked for: {len(rows()) - len(chosen)} rows")
     write_results(output, measured, results, verdicts)
     print("", *verdicts, sep="\n")
     print(f"ratio: instar's time over qemu-img's, median of the pairs. Written to {output}")

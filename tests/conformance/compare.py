@@ -2,6 +2,7 @@
 
 import os
 import struct
+import zlib
 
 from harness import Group
 from conformance.comparing import as_qemu, same_output
@@ -191,10 +192,29 @@ def cut_short(t, kind, at, turned):
     os.truncate(t.dir / "cut", at if at > 0 else os.path.getsize(t.dir / "cut") + at)
     images = ("disk.raw", "cut") if turned else ("cut", "disk.raw")
     formats_of_both = ("-f", "raw", "-F", form) if turned else ("-f", form, "-F", "raw")
-    want = t.qemu_img("compare", *formats_of_both, *images)
-    got = t.instar("compare", *formats_of_both, *images)
+    same_exit_code(t, *formats_of_both, *images)
+
+
+def same_exit_code(t, *arguments):
+    want = t.qemu_img("compare", *arguments)
+    got = t.instar("compare", *arguments)
     t.clean(got)
     t.equal(got.code, want.code, "exit code", got, want)
+
+
+def make_overlong(t):
+    """A compressed cluster whose stream goes on where the cluster ends."""
+    m = Maker(t)
+    m.file("disk.raw", b"a" * 64 * KIB)
+    m.qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", "disk.raw", "overlong.qcow2")
+    packer = zlib.compressobj(wbits=-12)
+    stream = packer.compress(b"a" * 128 * KIB) + packer.flush()
+    with open(t.dir / "overlong.qcow2", "r+b") as image:
+        image.seek(40)
+        image.seek(struct.unpack(">Q", image.read(8))[0])
+        image.seek(struct.unpack(">Q", image.read(8))[0] & 0x00FFFFFFFFFFFE00)
+        image.seek(struct.unpack(">Q", image.read(8))[0] & ((1 << 54) - 1))
+        image.write(stream)
 
 
 def make_endless(t):
@@ -261,4 +281,7 @@ def groups():
     stopped = Group("compare/ended", make_endless)
     for isolation in ("kvm", "process"):
         stopped.add(f"by --timeout, {isolation}", ended, isolation)
-    return [group, cut, stopped]
+    overlong = Group("compare/overlong", make_overlong)
+    overlong.add("compressed cluster", same_exit_code, "-f", "raw", "-F", "qcow2", "disk.raw",
+                 "overlong.qcow2")
+    return [group, cut, stopped, overlong]
