@@ -21,6 +21,7 @@ class Row:
     moves_bytes: int = 0  # ...this
     starts: bool = False  # all the work there is is to start, and to end
     shares: bool = False  # on a file system where files can share blocks
+    stored: int = 0  # bytes of storage that a run was seen to take
 
 
 def rows():
