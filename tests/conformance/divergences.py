@@ -41,7 +41,7 @@ CASES = {
         ("info", "-f", "vpc", "--output=json", "creator.vhd"), code=0, says='"virtual-size": 4194304'),
     "a table beyond the end": Case(("convert", "-O", "raw", "cut.qcow2", "out"),
                                    says="beyond the end"),
-    "a table for all of the disk": Case(("measure", "-O", "raw", "shared.qcow2"),
+    "a table for all of the disk": Case(("measure", "-O", "qcow2", "shared.qcow2"),
                                         says="again and again"),
     "a VMDK extent marked RDONLY": Case(("info", "--output=json", "rdonly.vmdk"), code=0,
                                         says='"virtual-size": 65536'),
