@@ -6,7 +6,10 @@
 //   read     pread and pwrite; blocks of zeros are left out, for which each is looked at
 //   offload  copy_file_range; nothing can be looked at
 //   write    pwrite alone, of something else: a part of all ways
-//   clone    all blocks of the source become the target's, too, where the file system can do that
+//   clone    blocks of the source become the target's, too, where the file system can do that; the
+//            source may be an image that holds the data without gaps, from an offset on
+//
+// guest-clone is clone after a bare guest has run (bare_guest.h).
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -22,6 +25,8 @@
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "bare_guest.h"
 
 namespace {
 
@@ -45,7 +50,9 @@ std::uint64_t Number(const char* text) {
 
 // Said of arguments that make no sense.
 [[noreturn]] void Refuse() {
-  std::fprintf(stderr, "bare_copy read|offload|write|clone SOURCE TARGET SIZE PERIOD LENGTH\n");
+  std::fprintf(stderr,
+               "bare_copy read|offload|write SOURCE TARGET SIZE PERIOD LENGTH\n"
+               "bare_copy clone|guest-clone SOURCE TARGET SIZE PERIOD LENGTH [FIRST]\n");
   std::exit(2);
 }
 
@@ -99,8 +106,14 @@ struct Copier {
       case Way::kWrite:
         return Write(buffer, offset, length);
       case Way::kClone:
-        return;  // all at once
+        return;  // not in pieces of a cache's size: main
     }
+  }
+
+  void Clone(std::uint64_t from, std::uint64_t to, std::uint64_t length) const {
+    file_clone_range range{
+        .src_fd = source, .src_offset = from, .src_length = length, .dest_offset = to};
+    if (ioctl(target, FICLONERANGE, &range) != 0) Fail("clone");
   }
 };
 
@@ -108,16 +121,16 @@ Copier::Way WayNamed(std::string_view name) {
   if (name == "read") return Copier::Way::kRead;
   if (name == "offload") return Copier::Way::kOffload;
   if (name == "write") return Copier::Way::kWrite;
-  if (name == "clone") return Copier::Way::kClone;
+  if (name == "clone" || name == "guest-clone") return Copier::Way::kClone;
   Refuse();
 }
 
 }  // namespace
 
-// WAY SOURCE TARGET SIZE PERIOD LENGTH: of each PERIOD bytes below SIZE, the first LENGTH. All are
-// multiples of 4096.
+// WAY SOURCE TARGET SIZE PERIOD LENGTH [FIRST]: of each PERIOD bytes below SIZE, the first LENGTH;
+// with FIRST they stand in the source one after another, from there on. All are multiples of 4096.
 int main(int count, char** arguments) {
-  if (count != 7) Refuse();
+  if (count != 7 && count != 8) Refuse();
   Copier copier{.way = WayNamed(arguments[1]),
                 .source = open(arguments[2], O_RDONLY | O_CLOEXEC),
                 .target = open(arguments[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
@@ -126,9 +139,15 @@ int main(int count, char** arguments) {
   const std::uint64_t size = Number(arguments[4]);
   const std::uint64_t period = Number(arguments[5]);
   const std::uint64_t length = Number(arguments[6]);
+  const std::uint64_t first = count == 8 ? Number(arguments[7]) : 0;
   if (ftruncate(copier.target, static_cast<off_t>(size)) != 0) Fail(arguments[3]);
   if (copier.way == Copier::Way::kClone) {
-    if (ioctl(copier.target, FICLONE, copier.source) != 0) Fail("clone");
+    if (std::string_view(arguments[1]) == "guest-clone") instar::bench::RunBareGuest();
+    std::uint64_t from = first;
+    for (std::uint64_t at = 0; at < size; at += period) {
+      copier.Clone(from, at, std::min(length, size - at));
+      from += first != 0 ? length : period;
+    }
     return 0;
   }
 

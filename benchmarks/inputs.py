@@ -12,6 +12,10 @@ MIB = 1 << 20
 # Of each PERIOD bytes of a mixed disk: so many that are no zeros, and so many that are written.
 PERIOD, DATA, WRITTEN = 16 * MIB, 10 * MIB, 12 * MIB
 
+# Where the data of a qcow2 image begins: behind the header, three tables of reference counts and
+# places, and the first table of clusters.
+QCOW2_FIRST = 5 << 16
+
 
 def make_mixed(path, size):
     """A disk as disks are: in each 16 MiB, data that does not compress, data that does, zeros that

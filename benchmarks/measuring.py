@@ -155,6 +155,8 @@ class Side:
     def once(self):
         if self.output:
             self.output.unlink(missing_ok=True)
+        if self.row.shares:
+            time.sleep(0.1)  # the file system takes back what was shared when it gets round to it
         if self.row.stored:
             in_child(lambda: fetch_memory(self.row.stored), "fetching memory")
         return run(self.command, self.directory)
@@ -201,14 +203,17 @@ def bare_work(row, directory, programs, isolations, size):
     bare_copy.cc, the copying of its data."""
     if row.starts and "kvm" in isolations:
         return {"start": Side([programs.bare_kvm], row, directory)}
-    held = {}  # of each period, by the way
+    ways = {}  # what is copied, by the way
     if row.shares:
-        held = {"clone": inputs.PERIOD}
+        # All of a raw disk at once; what a qcow2 image holds, piece by piece.
+        piece = (size, size) if row.source == "mixed.raw" else (
+            inputs.PERIOD, inputs.DATA, inputs.QCOW2_FIRST)
+        ways = {"guest-clone" if "kvm" in isolations else "clone": (row.source, piece)}
     elif row.moves_bytes:
-        held = {"read": row.moves_bytes, "offload": inputs.DATA, "write": inputs.DATA}
-    return {way: Side([programs.bare_copy, way, "mixed.raw", row.output,
-                       *map(str, (size, inputs.PERIOD, length))], row, directory)
-            for way, length in held.items()}
+        ways = {way: ("mixed.raw", (inputs.PERIOD, held)) for way, held in (
+            ("read", row.moves_bytes), ("offload", inputs.DATA), ("write", inputs.DATA))}
+    return {way: Side([programs.bare_copy, way, source, row.output, *map(str, (size, *numbers))],
+                      row, directory) for way, (source, numbers) in ways.items()}
 
 
 def measure(row, directory, programs, isolations, pairs, size):

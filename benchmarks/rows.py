@@ -20,7 +20,8 @@ class Row:
     # All the work there is is to copy the disk's data: of each inputs.PERIOD the source holds...
     moves_bytes: int = 0  # ...this
     starts: bool = False  # all the work there is is to start, and to end
-    shares: bool = False  # on a file system where files can share blocks
+    shares: bool = False  # on a file system where files can share blocks...
+    source: str | None = None  # ...of this
     stored: int = 0  # bytes of storage that a run was seen to take
 
 
@@ -74,7 +75,7 @@ def rows():
         for asked, settings in (("", sharing), (", qemu-img -C", [offloading])):
             row = convert(f"{form} to raw, shared blocks{asked}", name, "out.raw",
                           ["-f", form, "-O", "raw"], *settings)
-            row.moves_bytes, row.shares = 0, True
+            row.moves_bytes, row.shares, row.source = 0, True, name
             made.append(row)
     return made + [
         told("compare raw with raw", "compare", "-f", "raw", "-F", "raw", "mixed.raw", "same.raw"),

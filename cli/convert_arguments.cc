@@ -80,7 +80,7 @@ constexpr OptionRow kRows[] = {
     {kOutOfOrder, "oob-writes,W", nullptr,
      "accepted; the layout of the target does not depend on it"},
     {kCopyOffloading, "copy-range-offloading,C", nullptr,
-     "share blocks with the source; done anyway where the file system can"},
+     "share blocks with the source; done anyway where the target gives up no storage by it"},
     {kRateLimit, "rate-limit,r", "SIZE", "bytes a second at most"},
     {kForceShare, "force-share,U", nullptr,
      "read sources even while somebody writes to them; the result may be inconsistent"},

@@ -17,7 +17,7 @@ mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' 'Created-B
 # As any root directory: other users' programs run in it, too.
 chmod 755 "$root"
 cleanup() {
-  for point in proc sys dev; do
+  for point in proc sys dev; do # which of them are mounted depends on where it ended
     umount -l "$root/$point" 2>/dev/null || true
   done
   rm -rf --one-file-system "$root"
@@ -32,7 +32,7 @@ command -v debootstrap >/dev/null || {
 debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" \
   "${mirror:-http://deb.debian.org/debian}"
 
-# How this machine reaches its packages holds inside too.
+# How this machine reaches its packages holds inside too; most need no proxy.
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 cp /etc/apt/apt.conf.d/*proxy* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
 

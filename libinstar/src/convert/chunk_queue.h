@@ -57,6 +57,8 @@ class ChunkQueue {
     // Who moves a claim finds the holes of a source that is nothing but a raw file: the queue need
     // not find them all.
     bool over_holes = false;
+    // Begin with single chunks, until EndProbe, of what is not known to share its blocks.
+    bool probe = false;
     unsigned workers = 1;
   };
 
@@ -87,11 +89,15 @@ class ChunkQueue {
     return source != kNoDevice && shared_.load(std::memory_order_relaxed) == source;
   }
 
+  // Before a second worker begins.
+  void EndProbe() { probing_ = false; }
+
   // How much one worker may take on at once when all before `offset` is handed out: up to
   // stretch_bytes or dense_stretch_bytes, less towards the end of the disk, so that all have
-  // something to do; but of a source that shares its blocks a lot.
+  // something to do; but of a source that shares its blocks a lot, and nothing on a probe.
   [[nodiscard]] std::uint64_t FairBytes(std::uint64_t offset, DeviceId source) const {
     if (Shares(source)) return kSharedStretchBytes;
+    if (probing_) return 0;
     constexpr std::uint64_t kClaimsAWorker = 4;  // at least, of what is left
     const std::uint64_t most = sparse_.load(std::memory_order_relaxed)
                                    ? options_.stretch_bytes
@@ -111,6 +117,7 @@ class ChunkQueue {
         disk_(disk),
         target_(target),
         options_(options),
+        probing_(options.probe),
         holes_(host, options.chunk_bytes) {}
   Status Look();
   [[nodiscard]] std::optional<Claim> NextLocked();
@@ -120,6 +127,7 @@ class ChunkQueue {
   const SourceDisk& disk_;
   const Target& target_;
   const Options options_;
+  bool probing_;
   std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;

@@ -126,13 +126,12 @@ Status ContentLoader::InflateBatch(std::span<Piece> pieces, std::uint64_t chunk_
 
 Status ContentLoader::Inflate(std::span<Piece> pieces, std::uint64_t chunk_offset,
                               std::span<std::byte> memory) {
-  if (!HasCompressed(pieces)) return {};
-  if (compressed_.size() == 0) MakeBuffers();
   unit_holds_ = {};
   StartBatch();
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const Piece& piece = pieces[i];
     if (piece.kind != Piece::Kind::kCompressed) continue;
+    if (compressed_.size() == 0) MakeBuffers();
     if (piece.unit_bytes > unit_.size() || piece.compressed_bytes > compressed_.size() ||
         !RangeFits(piece.unit_skip, piece.length_bytes, piece.unit_bytes)) {
       Error error = Corrupt("the compressed unit of {0} bytes at {1x} is larger than a cluster",

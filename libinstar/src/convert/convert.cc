@@ -96,7 +96,10 @@ Status RunWorkers(const Job& job, unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
     INSTAR_ASSIGN_OR_RETURN(auto worker, Worker::Create(job, i));
     workers.push_back(std::move(worker));
+    // Where blocks are shared the file system lets in one at a time.
+    if (i == 0 && job.collect_moves && workers.front()->RunWhileShared()) return job.queue.status();
   }
+  job.queue.EndProbe();
   if (count == 1) {
     workers.front()->Run();
   } else {
@@ -180,6 +183,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                                             .dense_stretch_bytes = dense_bytes,
                                             // Where short holes count, each is a piece.
                                             .over_holes = !short_holes,
+                                            .probe = unseen,
                                             .workers = count}));
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.

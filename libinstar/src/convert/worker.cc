@@ -33,14 +33,25 @@ Result<std::unique_ptr<Worker>> Worker::Create(const Job& job, unsigned number) 
 
 void Worker::Run() {
   while (const auto claim = job_.queue.Next()) {
-    unsettled_bytes_ += claim->length_bytes;
-    const Status status = Convert(*claim);
-    if (!status) {
-      job_.queue.Fail(status.error());
-      return;
-    }
+    if (!Take(*claim)) return;
   }
   if (const Status status = Settle(); !status) job_.queue.Fail(status.error());
+}
+
+bool Worker::RunWhileShared() {
+  while (const auto claim = job_.queue.Next()) {
+    if (!Take(*claim)) return true;
+    if (!job_.queue.Shares(claim->lead.device)) return false;
+  }
+  if (const Status status = Settle(); !status) job_.queue.Fail(status.error());
+  return true;
+}
+
+bool Worker::Take(const Claim& claim) {
+  unsettled_bytes_ += claim.length_bytes;
+  const Status status = Convert(claim);
+  if (!status) job_.queue.Fail(status.error());
+  return status.has_value();
 }
 
 Status Worker::Settle() {

@@ -51,9 +51,15 @@ class Worker {
   // Until nothing is left or something failed; the queue knows which.
   void Run();
 
+  // The same, but no longer than what is moved shares blocks with its source. False: there is more,
+  // for Run.
+  bool RunWhileShared();
+
  private:
   Worker(const Job& job, unsigned number, ChunkMap map);
 
+  // False: it failed, and the queue knows.
+  bool Take(const Claim& claim);
   Status Convert(const Claim& claim);
   Status ConvertZeros(const Claim& claim);
   Status ConvertData(const Claim& claim);

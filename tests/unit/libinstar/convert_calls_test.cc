@@ -25,7 +25,8 @@ TEST(Convert, HolesOfAnySizeCostNoCalls) {
   ConvertRequest request = To(FormatId::kRaw);
   request.workers = 2;
   ExpectConverts(host, request);
-  EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 2u);
+  // One for the first chunk alone: whether that is shared decides how many go on.
+  EXPECT_LE(host.calls(FakeHost::Call::kTransfer), 3u);
   EXPECT_LT(host.calls(FakeHost::Call::kNextRun), 10u);
   EXPECT_EQ(host.At(kTarget).file.size, 64 * kTiB);
   EXPECT_EQ(host.At(kTarget).file.allocated_bytes(), 8192u);
