@@ -124,6 +124,49 @@ TEST(Convert, DataThatNothingLooksIntoIsMovedInLongStretches) {
   }
 }
 
+TEST(Convert, SharedBlocksAreOneWorkersWorkInFewCalls) {
+  FakeHost host;
+  ImageBuilder image(host, kSource, 256 * kMiB);
+  for (std::uint64_t at = 0; at < 256 * kMiB; at += 16 * kMiB) {
+    image.Data(at, Noise(1, 3 * kMiB));
+  }
+  const Bytes disk = image.Finish();
+  host.AddTarget(kTarget).shares_with = kSource;
+  ConvertRequest request = To(FormatId::kRaw);
+  request.workers = 4;
+  ExpectConverts(host, request);
+  EXPECT_EQ(FileOf(host, kTarget), disk);
+  EXPECT_EQ(host.calls(FakeHost::Call::kTransfer), 2u);
+  EXPECT_EQ(host.calls(FakeHost::Call::kParallel), 0u);
+}
+
+TEST(Convert, AllWorkersMoveWhatIsNotShared) {
+  for (const DeviceId shared : {kSource, kSource2}) {
+    FakeHost host;
+    MakeRaw(host, kSource, 16 * kMiB, {{0, Pattern(1, 16 * kMiB)}});
+    MakeRaw(host, kSource2, 16 * kMiB, {{0, Pattern(2, 16 * kMiB)}});
+    host.AddTarget(kTarget).shares_with = shared;
+    ConvertRequest request = To(FormatId::kRaw);
+    request.sources = {kSource, kSource2};
+    request.workers = 4;
+    ExpectConverts(host, request);
+    EXPECT_EQ(ReadDisk(host, kTarget, FormatId::kRaw).size(), 32 * kMiB);
+    EXPECT_EQ(host.calls(FakeHost::Call::kParallel), 1u);
+    EXPECT_EQ(host.workers_used(), 4u);
+  }
+}
+
+TEST(Convert, WhatFailsBeforeTheOthersBeginIsToldOnce) {
+  FakeHost host;
+  MakeRaw(host, kSource, 16 * kMiB, {{0, Pattern(1, 16 * kMiB)}});
+  host.AddTarget(kTarget);
+  host.Fail(FakeHost::Call::kTransfer, 1, {.code = ErrorCode::kNoSpace, .message = "full"});
+  ConvertRequest request = To(FormatId::kRaw);
+  request.workers = 4;
+  EXPECT_EQ(ErrorOf(host, request).code, ErrorCode::kNoSpace);
+  EXPECT_EQ(host.calls(FakeHost::Call::kParallel), 0u);
+}
+
 TEST(Convert, AFreshRawTargetIsNotScannedAtAll) {
   FakeHost host;
   MakeMixedQcow2(host, kSource);

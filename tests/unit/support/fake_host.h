@@ -120,6 +120,8 @@ class FakeHost final : public Host {
     bool sequential = false;  // a pipe: what is written must follow, what is read does
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable{};  // offset, length
     bool touched = false;  // written, zeroed or resized
+    std::optional<DeviceId> shares_with{};  // what is copied from there shares its blocks
+    DeviceId copied_from = kNoDevice;       // what was copied into it last
   };
 
   // Adds a device; the reference stays good.
@@ -152,7 +154,8 @@ class FakeHost final : public Host {
                       .writable = device->writable,
                       .fresh_reads_zero = device->fresh_reads_zero,
                       .block_device = device->block_device,
-                      .sequential = device->sequential};
+                      .sequential = device->sequential,
+                      .shares = device->shares_with == device->copied_from};
   }
   Result<DeviceId> OpenReference(DeviceId, std::string_view name, ReferenceRole) override {
     const std::lock_guard lock(mutex_);
@@ -346,6 +349,7 @@ class FakeHost final : public Host {
     }
     INSTAR_ASSIGN_OR_RETURN(const Device* source,
                             Within(step.source, step.source_offset, step.length_bytes));
+    target->copied_from = step.source;
     const std::uint64_t unit = sparse ? step.zero_unit_bytes : step.length_bytes;
     if (sparse && (unit < 512 || unit > (2 << 20) || (unit & (unit - 1)) != 0)) {
       return InvalidArgument("a zero unit of {0}", unit);
