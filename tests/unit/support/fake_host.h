@@ -119,7 +119,7 @@ class FakeHost final : public Host {
     bool block_device = false;
     bool sequential = false;  // a pipe: what is written must follow, what is read does
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable{};  // offset, length
-    bool touched = false;  // written, zeroed or resized
+    bool touched = false;                   // written, zeroed or resized
     std::optional<DeviceId> shares_with{};  // what is copied from there shares its blocks
     DeviceId copied_from = kNoDevice;       // what was copied into it last
   };
