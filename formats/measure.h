@@ -25,6 +25,9 @@ class ImageMeasurer {
   virtual ~ImageMeasurer() = default;
   // Whether what AddData is told makes a difference; if not it need not be called.
   [[nodiscard]] virtual bool counts_data() const { return true; }
+  // AddData counts whole units of the disk of so many bytes, a power of two: what else a unit holds
+  // that was counted makes no difference.
+  [[nodiscard]] virtual std::uint64_t unit_bytes() const { return 1; }
   virtual Status AddData(std::uint64_t offset, std::uint64_t length) = 0;
   // Counts the dirty bitmaps of the image of format `format` on `source`, if both it and the new
   // image can have some. At most once.

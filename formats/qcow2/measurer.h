@@ -23,6 +23,7 @@ class Measurer final : public ImageMeasurer {
   // Errors as Writer::Create; files need not be open.
   static Result<std::unique_ptr<ImageMeasurer>> Create(const CreateOptions& options);
 
+  [[nodiscard]] std::uint64_t unit_bytes() const override { return options_.cluster_bytes(); }
   Status AddData(std::uint64_t offset, std::uint64_t length) override;
   Status AddBitmaps(const BlockDevice& source, FormatId format) override;
   Result<Measurement> Finish() override;

@@ -11,6 +11,7 @@ class Measurer final : public ImageMeasurer {
   explicit Measurer(const WriterOptions& options)
       : options_(options), counter_(options.virtual_bytes, options.block_bytes) {}
 
+  [[nodiscard]] std::uint64_t unit_bytes() const override { return options_.block_bytes; }
   Status AddData(std::uint64_t offset, std::uint64_t length) override {
     return counter_.Add(offset, length);
   }

@@ -20,6 +20,7 @@ class Measurer final : public ImageMeasurer {
         grains_(options_.virtual_size_bytes, SparseLayout::kGrainBytes),
         tables_(options_.virtual_size_bytes, SparseLayout::kTableCoversBytes) {}
 
+  [[nodiscard]] std::uint64_t unit_bytes() const override { return SparseLayout::kGrainBytes; }
   Status AddData(std::uint64_t offset, std::uint64_t length) override {
     INSTAR_TRY(grains_.Add(offset, length));
     return tables_.Add(offset, length);

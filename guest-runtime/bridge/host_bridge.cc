@@ -164,11 +164,12 @@ Status CallTableHost::ScanZero(std::span<const ScanRange> ranges, std::uint64_t 
 }
 
 Result<std::size_t> CallTableHost::NextRuns(DeviceId device, std::uint64_t offset,
-                                            std::uint64_t max_length, std::span<FileRun> runs) {
+                                            std::uint64_t max_length, std::uint64_t unit_bytes,
+                                            std::span<FileRun> runs) {
   instar_run list[kPiece];
   const std::size_t room = std::min(runs.size(), std::size(list));
   const std::int64_t count =
-      table_.next_runs(table_.context, Raw(device), offset, max_length, list, room);
+      table_.next_runs(table_.context, Raw(device), offset, max_length, unit_bytes, list, room);
   INSTAR_TRY(ToStatus(count, "could not find the holes of the file", device));
   const std::size_t told = std::min(static_cast<std::size_t>(count), room);
   for (std::size_t i = 0; i < told; ++i) {

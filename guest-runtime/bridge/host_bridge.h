@@ -23,7 +23,7 @@ class CallTableHost final : public Host {
   Status ScanZero(std::span<const ScanRange> ranges, std::uint64_t unit_bytes,
                   std::span<std::uint64_t> bitmap) override;
   Result<std::size_t> NextRuns(DeviceId device, std::uint64_t offset, std::uint64_t max_length,
-                               std::span<FileRun> runs) override;
+                               std::uint64_t unit_bytes, std::span<FileRun> runs) override;
   Result<std::optional<std::uint64_t>> Compare(const ScanRange& a, const ScanRange& b) override;
   Status Emit(std::span<const std::byte> records) override;
   Status Progress(std::uint64_t done, std::uint64_t total) override;

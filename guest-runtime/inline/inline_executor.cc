@@ -160,9 +160,10 @@ class InlineExecutor final : public Executor {
             },
         .next_runs =
             [](void* c, std::uint32_t device, std::uint64_t offset, std::uint64_t max_length,
-               instar_run* runs, std::uint64_t capacity) {
+               std::uint64_t unit, instar_run* runs, std::uint64_t capacity) {
               return Self(c)
-                  .Call(INSTAR_OP_NEXT_RUNS, device, offset, max_length, Address(runs), capacity)
+                  .Call(INSTAR_OP_NEXT_RUNS, device, offset, max_length, unit, Address(runs),
+                        capacity)
                   .result;
             },
         .compare =

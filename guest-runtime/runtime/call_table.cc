@@ -58,8 +58,8 @@ std::int64_t ScanZero(void*, const instar_range* list, std::uint64_t count, std:
   return Call(INSTAR_OP_SCAN_ZERO, list, count, unit, bitmap, words).result;
 }
 std::int64_t NextRuns(void*, std::uint32_t device, std::uint64_t offset, std::uint64_t max_length,
-                      instar_run* runs, std::uint64_t capacity) {
-  return Call(INSTAR_OP_NEXT_RUNS, device, offset, max_length, runs, capacity).result;
+                      std::uint64_t unit, instar_run* runs, std::uint64_t capacity) {
+  return Call(INSTAR_OP_NEXT_RUNS, device, offset, max_length, unit, runs, capacity).result;
 }
 std::int64_t Compare(void*, const instar_range* a, const instar_range* b, std::uint64_t* first) {
   const Reply reply = Call(INSTAR_OP_COMPARE, a, b);

@@ -74,7 +74,7 @@ Status HostDevice::WriteAll(std::span<const WritePiece> pieces) {
 
 Result<std::size_t> HostDevice::NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                          std::span<FileRun> runs) const {
-  const auto count = host_->NextRuns(id_, offset, max_length, runs);
+  const auto count = host_->NextRuns(id_, offset, max_length, data_unit_bytes_, runs);
   if (!count) return std::unexpected(count.error().On(id_));
   return *count;
 }

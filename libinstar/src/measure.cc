@@ -21,6 +21,12 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
   const std::uint64_t size = chain.virtual_size_bytes();
   // What of the source the backing file will hold is not known, so nothing of it.
   if (all) return size == 0 ? Status{} : measurer.AddData(0, size);
+  const Layer& top = chain.layers().front();
+  // Here a unit of the disk is one of the file.
+  if (chain.layers().size() == 1 && top.reader->format() == FormatId::kRaw &&
+      top.raw_start_bytes % measurer.unit_bytes() == 0) {
+    top.device->TellDataInUnits(measurer.unit_bytes());
+  }
   INSTAR_ASSIGN_OR_RETURN(const auto cursor, chain.OpenCursor());
   INSTAR_ASSIGN_OR_RETURN(ChainHoles holes, ChainHoles::Of(chain));
   for (std::uint64_t offset = 0; offset < size;) {

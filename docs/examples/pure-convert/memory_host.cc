@@ -118,7 +118,7 @@ Status MemoryHost::ScanZero(std::span<const instar::ScanRange> ranges, std::uint
 
 // Buffers have no holes.
 Result<std::size_t> MemoryHost::NextRuns(DeviceId, std::uint64_t, std::uint64_t max_length,
-                                         std::span<instar::FileRun> runs) {
+                                         std::uint64_t, std::span<instar::FileRun> runs) {
   runs.front() = {.length_bytes = max_length, .hole = false};
   return std::size_t{1};
 }

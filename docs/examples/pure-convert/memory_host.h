@@ -37,7 +37,7 @@ class MemoryHost final : public instar::Host {
   instar::Status ScanZero(std::span<const instar::ScanRange> ranges, std::uint64_t unit_bytes,
                           std::span<std::uint64_t> bitmap) override;
   instar::Result<std::size_t> NextRuns(instar::DeviceId device, std::uint64_t offset,
-                                       std::uint64_t max_length,
+                                       std::uint64_t max_length, std::uint64_t unit_bytes,
                                        std::span<instar::FileRun> runs) override;
   instar::Result<std::optional<std::uint64_t>> Compare(const instar::ScanRange& a,
                                                        const instar::ScanRange& b) override;

@@ -181,12 +181,15 @@ Decoded<ScanZeroRequest> RequestDecoder::ScanZero() {
 
 Decoded<NextRunsRequest> RequestDecoder::NextRuns() {
   INSTAR_ASSIGN_OR_RETURN(const DeviceId device, Device(args_[0]));
-  if (args_[4] == 0 || args_[4] > INSTAR_MAX_RUNS) return Refuse(ErrorCode::kLimit);
-  INSTAR_ASSIGN_OR_RETURN(const auto reply, Reply(args_[3], args_[4] * sizeof(instar_run)));
-  if (args_[2] == 0 || args_[1] >= kMaxFileOffset) return Refuse(ErrorCode::kInvalidArgument);
+  if (args_[5] == 0 || args_[5] > INSTAR_MAX_RUNS) return Refuse(ErrorCode::kLimit);
+  INSTAR_ASSIGN_OR_RETURN(const auto reply, Reply(args_[4], args_[5] * sizeof(instar_run)));
+  if (args_[2] == 0 || args_[1] >= kMaxFileOffset || !IsPowerOfTwo(args_[3])) {
+    return Refuse(ErrorCode::kInvalidArgument);
+  }
   return NextRunsRequest{.device = device,
                          .offset = args_[1],
                          .max_length = std::min(args_[2], kMaxFileOffset - args_[1]),
+                         .unit_bytes = args_[3],
                          .reply = reply};
 }
 

@@ -86,6 +86,7 @@ struct NextRunsRequest {
   DeviceId device;
   std::uint64_t offset;
   std::uint64_t max_length;
+  std::uint64_t unit_bytes;    // a power of two
   std::span<std::byte> reply;  // room for one instar_run or more in the guest
 };
 struct CompareRequest {

@@ -364,14 +364,26 @@ CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   std::uint64_t left = request.max_length;
   std::uint64_t count = 0;
   std::uint64_t data = 0;
+  instar_run last{};
   while (left != 0 && data < kEnoughData &&
          (count + 1) * sizeof(instar_run) <= request.reply.size()) {
     const RunOfFile found = (*device)->FindRun(offset, left);
-    const instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
+    instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
+    if (!found.hole) {
+      // Both are far below what overflows.
+      const std::uint64_t end = *AlignUp(offset + found.length, request.unit_bytes);
+      run.length = std::min(left, end - offset);
+      data += run.length;
+    }
+    offset += run.length;
+    left -= run.length;
+    // What was cut at the end of a unit may go on.
+    if (count != 0 && run.hole == last.hole) {
+      run.length += last.length;
+      --count;
+    }
     std::memcpy(request.reply.data() + count * sizeof(run), &run, sizeof(run));
-    offset += found.length;
-    left -= found.length;
-    if (!found.hole) data += found.length;
+    last = run;
     ++count;
   }
   return {.result = static_cast<std::int64_t>(count)};

@@ -110,9 +110,12 @@ class Host {
                           std::span<std::uint64_t> bitmap) = 0;
 
   // The runs of data and hole that follow one another from `offset` on, as many as `runs` (not
-  // empty) has room for and `max_length` bytes hold, or fewer; how many, at least 1.
+  // empty) has room for and `max_length` bytes hold, or fewer; how many, at least 1. From where
+  // data is found on, its unit of the file of `unit_bytes` (a power of two; 1 to know exactly) is
+  // told as data to its end.
   virtual Result<std::size_t> NextRuns(DeviceId device, std::uint64_t offset,
-                                       std::uint64_t max_length, std::span<FileRun> runs) = 0;
+                                       std::uint64_t max_length, std::uint64_t unit_bytes,
+                                       std::span<FileRun> runs) = 0;
 
   // Offset within the ranges of the first byte that differs, or nothing.
   virtual Result<std::optional<std::uint64_t>> Compare(const ScanRange& a, const ScanRange& b) = 0;
@@ -153,6 +156,8 @@ class HostDevice final : public TargetDevice {
   Status WriteAll(std::span<const WritePiece> pieces) override;
   Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
                                std::span<FileRun> runs) const override;
+  // From now on NextRuns tells data in whole units of the file, as Host::NextRuns does.
+  void TellDataInUnits(std::uint64_t unit_bytes) { data_unit_bytes_ = unit_bytes; }
   Status Resize(std::uint64_t size_bytes, Preallocation preallocation) override;
   Status Flush() override;
   Status Zero(std::uint64_t offset, std::uint64_t length) override;
@@ -166,6 +171,7 @@ class HostDevice final : public TargetDevice {
   Host* host_;
   DeviceId id_;
   DeviceInfo info_;
+  std::uint64_t data_unit_bytes_ = 1;
   std::vector<std::byte> head_;  // empty: not kept
 };
 

@@ -10,7 +10,7 @@ Result<FileRun> HoleFinder::RunAt(const Piece& piece) {
   if (!after_hole_) {
     FileRun run;
     INSTAR_ASSIGN_OR_RETURN(const std::size_t count,
-                            host_.NextRuns(piece.device, piece.file_offset, 1, {&run, 1}));
+                            host_.NextRuns(piece.device, piece.file_offset, 1, 1, {&run, 1}));
     if (count == 0 || !run.hole) return kData;
   }
   if (!file_ || file_->id() != piece.device) {

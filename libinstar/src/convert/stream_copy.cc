@@ -44,7 +44,7 @@ Status CopyStream(Host& host, const ConvertRequest& request) {
   while (true) {
     FileRun run;
     INSTAR_ASSIGN_OR_RETURN(const std::size_t count,
-                            host.NextRuns(source, size, kPieceBytes, {&run, 1}));
+                            host.NextRuns(source, size, kPieceBytes, 1, {&run, 1}));
     if (count == 0) break;
     if (run.length_bytes > request.max_virtual_bytes - std::min(size, request.max_virtual_bytes)) {
       Error error = OverLimit("there are more than {0} bytes, the limit for a virtual disk",

@@ -170,7 +170,7 @@ class RecordingCallTable {
           return Self(c).ScanZero(list, count, unit, bitmap, words);
         },
         .next_runs = [](void* c, std::uint32_t, std::uint64_t, std::uint64_t max_length,
-                        instar_run* runs, std::uint64_t) -> std::int64_t {
+                        std::uint64_t, instar_run* runs, std::uint64_t) -> std::int64_t {
           if (auto fault = Self(c).Note("next_runs")) return fault;
           *runs = {.length = max_length, .hole = 0, .reserved = 0};
           return 1;

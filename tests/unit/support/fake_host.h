@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "formats/base/checked.h"
 #include "instar/host.h"
 
 namespace instar::test {
@@ -230,7 +231,7 @@ class FakeHost final : public Host {
     return {};
   }
   Result<std::size_t> NextRuns(DeviceId id, std::uint64_t offset, std::uint64_t max_length,
-                               std::span<FileRun> runs) override {
+                               std::uint64_t unit_bytes, std::span<FileRun> runs) override {
     const std::lock_guard lock(mutex_);
     INSTAR_TRY(Enter(Call::kNextRun));
     INSTAR_ASSIGN_OR_RETURN(const Device* device, Find(id));
@@ -241,9 +242,18 @@ class FakeHost final : public Host {
     if (offset >= device->file.size) return InvalidArgument("a run beyond the end of the file");
     const std::uint64_t end = offset + std::min(max_length, device->file.size - offset);
     std::size_t count = 0;
-    for (; count < runs.size() && offset < end; ++count) {
-      runs[count] = device->file.NextRun(offset, end - offset);
-      offset += runs[count].length_bytes;
+    while (count < runs.size() && offset < end) {
+      FileRun run = device->file.NextRun(offset, end - offset);
+      if (!run.hole) {
+        const std::uint64_t data_end = *AlignUp(offset + run.length_bytes, unit_bytes);
+        run.length_bytes = std::min(end, data_end) - offset;
+      }
+      offset += run.length_bytes;
+      if (count != 0 && run.hole == runs[count - 1].hole) {
+        runs[count - 1].length_bytes += run.length_bytes;
+      } else {
+        runs[count++] = run;
+      }
     }
     return count;
   }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define INSTAR_ABI_MAGIC 0x4C414349u /* "ICAL" */
-#define INSTAR_ABI_VERSION 1u
+#define INSTAR_ABI_VERSION 2u
 
 /* A failure: `code` is a value of instar::ErrorCode, `os_errno` the host's errno or 0. */
 #define INSTAR_CALL_ERROR(code, os_errno) \
@@ -122,9 +122,11 @@ struct instar_call_table {
      of a larger one no more need be than shows that it holds data. */
   int64_t (*scan_zero)(void* context, const struct instar_range* list, uint64_t count,
                        uint64_t unit_bytes, uint64_t* bitmap, uint64_t bitmap_words);
-  /* Result: how many runs there are; they follow one another from `offset` on. */
+  /* Result: how many runs there are; they follow one another from `offset` on. From where data is
+     found on, its unit of the file of `unit_bytes` (a power of two; 1 to know exactly) is told as
+     data to its end. */
   int64_t (*next_runs)(void* context, uint32_t device, uint64_t offset, uint64_t max_length,
-                       struct instar_run* runs, uint64_t capacity);
+                       uint64_t unit_bytes, struct instar_run* runs, uint64_t capacity);
   /* Result: 0 equal, 1 different with *first_difference set. */
   int64_t (*compare)(void* context, const struct instar_range* a, const struct instar_range* b,
                      uint64_t* first_difference);

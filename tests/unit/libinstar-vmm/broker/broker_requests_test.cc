@@ -230,9 +230,10 @@ TEST_F(BrokerRequests, NextRunsTellDataFromHoles) {
   const DeviceId target = Target();
   ASSERT_EQ(guest_.Resize(target, 3 * kMiB).result, 0);
   ASSERT_EQ(guest_.Write(target, kMiB, std::string(kMiB, 'x')).result, 0);
-  const auto runs = [&](std::uint64_t offset, std::uint64_t max_length, std::size_t capacity) {
+  const auto runs = [&](std::uint64_t offset, std::uint64_t max_length, std::size_t capacity,
+                        std::uint64_t unit = 1) {
     std::vector<instar_run> list(capacity);
-    const CallResult told = guest_.NextRuns(target, offset, max_length, list);
+    const CallResult told = guest_.NextRuns(target, offset, max_length, list, unit);
     EXPECT_GE(told.result, 1);
     std::vector<std::pair<bool, std::uint64_t>> found;
     for (std::int64_t i = 0; i < told.result; ++i) {
@@ -251,6 +252,25 @@ TEST_F(BrokerRequests, NextRunsTellDataFromHoles) {
   EXPECT_EQ(runs(0, 3 * kMiB, 2), (Runs{{true, kMiB}, {false, kMiB}}));
   EXPECT_EQ(runs(0, kMiB + 4096, 10), (Runs{{true, kMiB}, {false, 4096}}));
 
+  // In units of the file; holes before the data of a unit are told.
+  constexpr std::uint64_t kUnit = 65536;
+  ASSERT_EQ(guest_.Write(target, 2 * kMiB + 8192, std::string(4096, 'x')).result, 0);
+  ASSERT_EQ(guest_.Write(target, 2 * kMiB + 32768, std::string(4096, 'x')).result, 0);
+  ASSERT_EQ(guest_.Write(target, 2 * kMiB + kUnit, std::string(4096, 'x')).result, 0);
+  EXPECT_EQ(runs(2 * kMiB, kMiB, 10), (Runs{{true, 8192},
+                                            {false, 4096},
+                                            {true, 20480},
+                                            {false, 4096},
+                                            {true, 28672},
+                                            {false, 4096},
+                                            {true, kMiB - kUnit - 4096}}));
+  EXPECT_EQ(runs(2 * kMiB, kMiB, 10, kUnit),
+            (Runs{{true, 8192}, {false, 2 * kUnit - 8192}, {true, kMiB - 2 * kUnit}}));
+  EXPECT_EQ(runs(2 * kMiB + 4096, 2 * kUnit - 8192, 10, kUnit),
+            (Runs{{true, 4096}, {false, 2 * kUnit - 12288}}));
+  EXPECT_EQ(runs(2 * kMiB + 32768, kUnit, 10, 4 * kMiB), (Runs{{false, kUnit}}));
+  EXPECT_EQ(runs(kMiB, 2 * kMiB, 1, std::uint64_t{1} << 63), (Runs{{false, 2 * kMiB}}));
+
   // Not much more data at a time than 64 MiB.
   ASSERT_EQ(guest_.Resize(target, 100 * kMiB).result, 0);
   std::vector<instar_transfer> copies;
@@ -258,7 +278,7 @@ TEST_F(BrokerRequests, NextRunsTellDataFromHoles) {
     copies.push_back(Step(INSTAR_TRANSFER_COPY, target, target, kMiB, i * kMiB, kMiB));
   }
   ASSERT_EQ(guest_.Transfer(copies).result, 0);
-  EXPECT_EQ(runs(2 * kMiB, 98 * kMiB, 10), (Runs{{true, 8 * kMiB}, {false, 70 * kMiB}}));
+  EXPECT_EQ(runs(3 * kMiB, 97 * kMiB, 10), (Runs{{true, 7 * kMiB}, {false, 70 * kMiB}}));
   EXPECT_EQ(runs(20 * kMiB, 80 * kMiB, 10), (Runs{{false, 60 * kMiB}, {true, 20 * kMiB}}));
 }
 

@@ -108,10 +108,10 @@ class FakeGuest {
     return result;
   }
   CallResult NextRuns(DeviceId device, std::uint64_t offset, std::uint64_t max,
-                      std::span<instar_run> runs) {
+                      std::span<instar_run> runs, std::uint64_t unit = 1) {
     const std::uint64_t reply = Allocate(runs.size_bytes());
     const CallResult result =
-        Call(INSTAR_OP_NEXT_RUNS, {Number(device), offset, max, reply, runs.size()});
+        Call(INSTAR_OP_NEXT_RUNS, {Number(device), offset, max, unit, reply, runs.size()});
     if (!runs.empty()) std::memcpy(runs.data(), At(reply), runs.size_bytes());
     return result;
   }

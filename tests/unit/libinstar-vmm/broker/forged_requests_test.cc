@@ -344,21 +344,26 @@ const std::vector<Forgery> kForgeries = {
           { return SendScan(s, Range(s, 0, std::uint64_t{17} << 30), std::uint64_t{1} << 30, 1); }),
 
     // NEXT_RUNS
-    ERROR(
-        "RunOfUnknownDevice", kInvalidArgument,
-        { return Frame(s, INSTAR_OP_NEXT_RUNS, {kNoDeviceWord, 0, 1, s.guest.Allocate(16), 1}); }),
+    ERROR("RunOfUnknownDevice", kInvalidArgument,
+          {
+            return Frame(s, INSTAR_OP_NEXT_RUNS, {kNoDeviceWord, 0, 1, 1, s.guest.Allocate(16), 1});
+          }),
     VIOLATION("RunOfLongDeviceNumber",
               {
                 return Frame(s, INSTAR_OP_NEXT_RUNS,
-                             {kLongDeviceWord, 0, 1, s.guest.Allocate(16), 1});
+                             {kLongDeviceWord, 0, 1, 1, s.guest.Allocate(16), 1});
               }),
-    VIOLATION("RunToNull", { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, 0, 1}); }),
+    VIOLATION("RunToNull", { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, 1, 0, 1}); }),
     VIOLATION("RunToReadOnlyMemory",
-              { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, FakeGuest::kReadableFrom, 1}); }),
+              { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, 1, FakeGuest::kReadableFrom, 1}); }),
     ERROR("RunOfNoLength", kInvalidArgument,
-          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 0, s.guest.Allocate(16), 1}); }),
+          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 0, 1, s.guest.Allocate(16), 1}); }),
     ERROR("RunAtNegativeOffset", kInvalidArgument,
-          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, kMax, 1, s.guest.Allocate(16), 1}); }),
+          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, kMax, 1, 1, s.guest.Allocate(16), 1}); }),
+    ERROR("RunInUnitsOfThree", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, 3, s.guest.Allocate(16), 1}); }),
+    ERROR("RunInUnitsOfNothing", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_NEXT_RUNS, {0, 0, 1, 0, s.guest.Allocate(16), 1}); }),
 
     // COMPARE
     VIOLATION("CompareWithNull",
