@@ -19,28 +19,27 @@ def bare_seconds(result):
 
 
 def least(result):
-    """What the row's work takes at least, as far as was seen, with the ratio to qemu-img: the bare
-    work, unless instar did it all in less, whatever the isolation. None where that is not known."""
+    """The least ratio to qemu-img that was seen of the row's work: that of the bare work, unless
+    instar has less, whatever the isolation. None where the bare work is not known."""
     bare = copies(result)
-    return min(((told["median_seconds"], ratio(told, result["qemu_img"]))
-                for told in bare + list(result["instar"].values())), default=None) if bare else None
+    return min(ratio(told, result["qemu_img"])
+               for told in bare + list(result["instar"].values())) if bare else None
 
 
 def judge(result, told, bar, most_over):
     """The verdict on a row: "met", "out of reach" or "missed", and in words. A ratio is out of reach
     where the least work does not have it; then it counts how near the row comes to that."""
     theirs = result["qemu_img"]
-    if bar.get("no_larger") and told["allocated_bytes"] > theirs["allocated_bytes"]:
-        return "missed", (f"{told['allocated_bytes']} bytes of storage, qemu-img "
-                          f"{theirs['allocated_bytes']}")
+    for what, key in (("bytes of storage", "allocated_bytes"), ("bytes", "file_bytes")):
+        if bar.get("no_larger") and told[key] > theirs[key]:
+            return "missed", f"{told[key]} {what}, qemu-img {theirs[key]}"
     text = f"{told['ratio']:.2f}, allowed {bar['max_ratio']:.2f}"
     if told["ratio"] <= bar["max_ratio"]:
         return "met", text
-    known = least(result)
-    if known is None:
+    limit = least(result)
+    if limit is None:
         return "missed", text
-    seconds, limit = known
-    over = told["median_seconds"] / seconds
+    over = told["ratio"] / limit
     beyond = limit > bar["max_ratio"] and over <= most_over
     return "out of reach" if beyond else "missed", (
         text + f"; the least there is has {limit:.2f}, this takes {over:.2f} times as long")
@@ -59,14 +58,17 @@ def missed_by_all(results, demanded):
             times = ratio(process, kvm)
             if times > demanded["process"]["most_of_kvm"]:
                 yield f"{result['row']}: process takes {times:.2f} times as long as kvm"
+        elif kvm:
+            yield f"{result['row']}: not measured with process"
 
 
 def check(results, unmeasured, demanded):
     """What bars.toml says of all rows: whether nothing is missed, and the verdicts in words.
     `unmeasured`: why not, of rows."""
     lines = [f"missed: {line}" for line in missed_by_all(results, demanded)]
-    if not demanded["bar"]:
-        lines.append("missed: there is no bar for any of these rows")
+    barred = {bar["row"] for bar in demanded["bar"]}
+    lines += [f"missed: {result['row']}: there is no bar" for result in results
+              if result["row"] not in barred]
     by_name = {result["row"]: result for result in results}
     for bar in demanded["bar"]:
         result = by_name.get(bar["row"])

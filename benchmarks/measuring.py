@@ -163,6 +163,7 @@ class Side:
 
     def warm_up(self):
         self.once()
+        self.length = self.output.stat().st_size if self.output else 0
         self.written = self.output.stat().st_blocks * 512 if self.output else 0
         if not self.row.shares:
             self.row.stored = max(self.row.stored, self.written)
@@ -176,6 +177,7 @@ class Side:
             **self.times(),
             "peak_mib": round(max(s.peak_kib for s in self.samples) / 1024, 1),
             "allocated_bytes": self.written,
+            "file_bytes": self.length,
         }
 
 

@@ -304,6 +304,10 @@ class Reader {
     if (options.keep_target && compress_level_) {
       return Refusal("--compress-level has no effect when skipping image creation");
     }
+    if (compress_level_ && !options.compress &&
+        OptionValue(options.target_options, "subformat") != "streamOptimized") {
+      return Refusal("--compress-level has no effect without -c");
+    }
     if (options.target_is_zero && !options.keep_target) {
       return Refusal("--target-is-zero requires use of -n flag");
     }

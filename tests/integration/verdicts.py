@@ -20,11 +20,13 @@ def timed(*seconds):
 
 
 def run(judging, kvm, process=None, bare=None, peak=10):
-    """The verdicts on one row in which qemu-img takes one second, and may take 0.7 of it."""
-    theirs = {**timed(1, 1, 1), "peak_mib": 20, "allocated_bytes": 100}
-    mine = {"kvm": timed(*kvm)} | ({"process": timed(*process)} if process else {})
+    """One row in which qemu-img takes one second, and what it may take: 0.7 of that. With process
+    it is as fast as with kvm where nothing else is said."""
+    theirs = {**timed(1, 1, 1), "peak_mib": 20, "allocated_bytes": 100, "file_bytes": 1000}
+    mine = {"kvm": timed(*kvm), "process": timed(*(process or kvm))}
     for told in mine.values():
-        told |= {"ratio": judging.ratio(told, theirs), "peak_mib": peak, "allocated_bytes": 101}
+        told |= {"ratio": judging.ratio(told, theirs), "peak_mib": peak, "allocated_bytes": 101,
+                 "file_bytes": 1000}
     result = {"row": "row", "qemu_img": theirs, "instar": mine}
     if bare:
         result["bare"] = {"read": timed(*bare), "write": timed(0.01, 0.01, 0.01)}
@@ -52,7 +54,8 @@ def verdicts(t):
     t.equal(verdict(judging, near, process=half, bare=(0.9,) * 3), (False, ["missed"]),
             "what instar does itself is in reach")
     t.equal(verdict(judging, half, process=most), (False, ["missed", "met"]), "a slow process mode")
-    t.equal(verdict(judging, half, peak=53), (False, ["missed", "met"]), "too much memory")
+    t.equal(verdict(judging, half, peak=53), (False, ["missed", "missed", "met"]),
+            "too much memory")
     t.equal(verdict(judging, (0.1, 0.9, 0.9)), (False, ["missed"]), "the median of the pairs counts")
 
 
@@ -63,9 +66,19 @@ def what_is_not_measured_is_missed(t):
     good, lines = judging.check(results, {"another": "no such file system"}, demanded)
     t.equal((good, lines[-1]), (False, "missed: another: not measured: no such file system"),
             "a row that could not be measured")
+    del results[0]["instar"]["process"]
+    t.equal(judging.check(results, {}, demanded)[1][0], "missed: row: not measured with process",
+            "an isolation that was left out")
+    results, demanded = run(judging, (0.5,) * 3)
     demanded["bar"][0]["no_larger"] = True
     t.equal(judging.check(results, {}, demanded)[1][0],
             "missed: row: 101 bytes of storage, qemu-img 100", "a larger file")
+    results[0]["instar"]["kvm"] |= {"allocated_bytes": 100, "file_bytes": 1001}
+    t.equal(judging.check(results, {}, demanded)[1][0],
+            "missed: row: 1001 bytes, qemu-img 1000", "a longer file")
+    demanded["bar"] = []
+    t.equal(judging.check(results, {}, demanded)[1][0], "missed: row: there is no bar",
+            "a row without a bar")
 
 
 def groups():

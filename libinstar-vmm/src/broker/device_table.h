@@ -88,6 +88,12 @@ struct Device {
     if (block_device) return {.length = max_length, .hole = false};
     return vmm::FindRun(writable ? nullptr : &runs, fd.get(), offset, max_length);
   }
+  // The same of whole units, as vmm::FindUnits; exactly if `unit_bytes` is 1.
+  [[nodiscard]] RunOfFile FindUnits(std::uint64_t offset, std::uint64_t max_length,
+                                    std::uint64_t unit_bytes, bool after_hole) {
+    if (unit_bytes == 1 || block_device) return FindRun(offset, max_length);
+    return vmm::FindUnits(fd.get(), offset, max_length, unit_bytes, after_hole);
+  }
   [[nodiscard]] BulkFile Bulk(DeviceId id) {
     return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get(), .output = output.get()},
             .key = static_cast<std::uint32_t>(id),

@@ -367,17 +367,13 @@ CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   instar_run last{};
   while (left != 0 && data < kEnoughData &&
          (count + 1) * sizeof(instar_run) <= request.reply.size()) {
-    const RunOfFile found = (*device)->FindRun(offset, left);
+    const RunOfFile found =
+        (*device)->FindUnits(offset, left, request.unit_bytes, count != 0 && last.hole != 0);
     instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
-    if (!found.hole) {
-      // Both are far below what overflows.
-      const std::uint64_t end = *AlignUp(offset + found.length, request.unit_bytes);
-      run.length = std::min(left, end - offset);
-      data += run.length;
-    }
+    if (!found.hole) data += run.length;
     offset += run.length;
     left -= run.length;
-    // What was cut at the end of a unit may go on.
+    // What ends with a unit may go on.
     if (count != 0 && run.hole == last.hole) {
       run.length += last.length;
       --count;

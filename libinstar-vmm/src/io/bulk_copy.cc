@@ -70,7 +70,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     const std::uint64_t shared = ShareBlocks(copy, done);
     if (shared == 0) break;
     done += shared;
-    if (!ledger_.ChargeShare(shared)) return kOverBudget;
+    if (!ledger_.Charge(shared)) return kOverBudget;
     ledger_.Reached(*copy.target.reached, copy.target_offset + done);
   }
   if (copy.target.shares != nullptr) {
@@ -126,8 +126,9 @@ std::uint64_t BulkWorker::ShareBlocks(const BulkCopy& copy, std::uint64_t from) 
 
 IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
-  if (!ledger_.ChargeMove(bytes.size())) return kOverBudget;
+  if (!ledger_.Charge(bytes.size())) return kOverBudget;
   const std::uint64_t offset = copy.target_offset + into;
+  if (copy.zero_unit == 0) ledger_.Throttle(bytes.size());
   const IoResult result = copy.zero_unit == 0 ? WriteFully(copy.target.io, offset, bytes)
                                               : WriteNonZero(copy, into, bytes);
   if (result.ok()) ledger_.Reached(*copy.target.reached, offset + bytes.size());
@@ -155,6 +156,7 @@ IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
       if (IsZero(bytes.subspan(end, next - end))) break;
       end = next;
     }
+    ledger_.Throttle(end - at);
     const IoResult result = WriteFully(copy.target.io, start + at, bytes.subspan(at, end - at));
     if (!result.ok()) return result;
     at = next;

@@ -18,7 +18,15 @@ std::uint64_t FarFrom(std::uint64_t offset, std::uint64_t max_length) {
 
 }  // namespace
 
-RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length) {
+RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length, bool after_hole) {
+  if (after_hole) {
+    const off_t hole = lseek(fd, static_cast<off_t>(offset), SEEK_HOLE);
+    if (hole > static_cast<off_t>(offset)) {
+      return {.length = std::min(max_length, static_cast<std::uint64_t>(hole) - offset),
+              .hole = false};
+    }
+    // The file has changed.
+  }
   const off_t data = lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
   if (data < 0) {
     // ENXIO: no data at or after the offset.
@@ -36,6 +44,19 @@ RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length) {
   return {.length = std::min(max_length, data_end - offset), .hole = false};
 }
 
+RunOfFile FindUnits(int fd, std::uint64_t offset, std::uint64_t max_length,
+                    std::uint64_t unit_bytes, bool after_hole) {
+  const std::uint64_t in_unit = unit_bytes - offset % unit_bytes;
+  // Where data begins there is often little of it: its end is not asked.
+  if (after_hole) return {.length = std::min(max_length, in_unit), .hole = false};
+  RunOfFile run = FindRun(fd, offset, max_length);
+  if (!run.hole && run.length < max_length) {
+    const std::uint64_t over = (offset + run.length) % unit_bytes;
+    if (over != 0) run.length = std::min(max_length, run.length + (unit_bytes - over));
+  }
+  return run;
+}
+
 RunOfFile FileRuns::Find(int fd, std::uint64_t offset, std::uint64_t max_length) {
   // Who comes while another one asks waits for the answer, which is likely to be this one's, too.
   const std::lock_guard lock(mutex_);
@@ -50,7 +71,9 @@ RunOfFile FileRuns::Find(int fd, std::uint64_t offset, std::uint64_t max_length)
     const RunOfFile first = FindRun(fd, offset, 1);
     if (!first.hole) return first;
   }
-  const RunOfFile run = FindRun(fd, offset, FarFrom(offset, max_length));
+  const std::uint64_t far = FarFrom(offset, max_length);
+  const RunOfFile run = FindRun(fd, offset, far, offset != 0 && offset == hole_end_);
+  if (run.hole && run.length < far) hole_end_ = offset + run.length;
   if (known_.size() == kMostKnown) {
     known_.clear();
     next = known_.end();

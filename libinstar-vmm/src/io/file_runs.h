@@ -17,8 +17,14 @@ struct RunOfFile {
 // The run that starts at `offset`, at most `max_length` (not 0) bytes of it. What lies beyond the
 // end of the file is a hole. A file that cannot tell (device nodes, some file systems) is data.
 // One byte of data is told by one seek, which is cheap everywhere; to find where data ends, some
-// file systems walk over every page of it.
-RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length);
+// file systems walk over every page of it. `after_hole` says that a hole was found to end at
+// `offset`, so that there is data.
+RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length, bool after_hole = false);
+
+// The same, but from where data is found on, its unit of `unit_bytes` (a power of two) of the file
+// is taken for data to its end.
+RunOfFile FindUnits(int fd, std::uint64_t offset, std::uint64_t max_length,
+                    std::uint64_t unit_bytes, bool after_hole);
 
 // Remembers the runs found of a file that nobody changes meanwhile, for all who ask. Thread-safe.
 class FileRuns {
@@ -36,7 +42,8 @@ class FileRuns {
   static constexpr std::size_t kMostKnown = 4096;
 
   std::mutex mutex_;
-  std::vector<Known> known_;  // in order; none reaches into the next
+  std::vector<Known> known_;    // in order; none reaches into the next
+  std::uint64_t hole_end_ = 0;  // of the last hole that was found; 0: none
 };
 
 // As FindRun; asks `runs`, which is of the file, unless it is null.

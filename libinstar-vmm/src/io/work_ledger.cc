@@ -41,12 +41,16 @@ void WorkLedger::Reached(std::atomic<std::uint64_t>& reached, std::uint64_t end)
 }
 
 bool WorkLedger::ChargeMove(std::uint64_t bytes) {
-  if (!ChargeShare(bytes)) return false;
-  if (limiter_.limited()) Wait(limiter_.Reserve(bytes, Now()));
+  if (!Charge(bytes)) return false;
+  Throttle(bytes);
   return true;
 }
 
-bool WorkLedger::ChargeShare(std::uint64_t bytes) {
+void WorkLedger::Throttle(std::uint64_t bytes) {
+  if (limiter_.limited()) Wait(limiter_.Reserve(bytes, Now()));
+}
+
+bool WorkLedger::Charge(std::uint64_t bytes) {
   AtomicSaturatingAdd(moved_, bytes);
   if (moved_.load(std::memory_order_relaxed) > Allowance(written_)) return false;
   mark_.fetch_add(bytes, std::memory_order_relaxed);

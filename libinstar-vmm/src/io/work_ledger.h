@@ -32,9 +32,11 @@ class WorkLedger {
   // `bytes` are about to be moved to a target. Waits as the rate limit wants. False: the guest has
   // used up its budget, do not move them.
   [[nodiscard]] bool ChargeMove(std::uint64_t bytes);
-  // The same of bytes that are to be shared with their source: none is moved, the rate limit does
-  // not concern them.
-  [[nodiscard]] bool ChargeShare(std::uint64_t bytes);
+  // The same of bytes of which none may come to be written: they are shared with their source, or
+  // zeros. The rate limit does not concern them.
+  [[nodiscard]] bool Charge(std::uint64_t bytes);
+  // Waits as the rate limit wants before `bytes` are written that Charge was told of.
+  void Throttle(std::uint64_t bytes);
   // `bytes` were read to be scanned or compared.
   void ChargeScan(std::uint64_t bytes);
   // Something else advanced: a record was accepted, progress moved.

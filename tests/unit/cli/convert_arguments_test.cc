@@ -45,18 +45,21 @@ TEST(ConvertArguments, DefaultsAreThoseOfQemuImg) {
 
 TEST(ConvertArguments, TheLevelOfCompressionIsAnOptionOfTheTarget) {
   EXPECT_EQ(Options("-O qcow2 -c --compress-level 7 a b").target_options, "compression_level=7");
-  EXPECT_EQ(Options("-O qcow2 -o cluster_size=4k --compress-level=1 a b").target_options,
+  EXPECT_EQ(Options("-O qcow2 -c -o cluster_size=4k --compress-level=1 a b").target_options,
             "cluster_size=4k,compression_level=1");
-  EXPECT_EQ(Options("-O qcow2 --compress-level=9 -o compression_level=9 a b").target_options,
+  EXPECT_EQ(Options("-O vmdk -o subformat=streamOptimized --compress-level=3 a b").target_options,
+            "subformat=streamOptimized,compression_level=3");
+  EXPECT_EQ(Options("-O qcow2 -c --compress-level=9 -o compression_level=9 a b").target_options,
             "compression_level=9");
 }
 
 TEST(ConvertArguments, TwoLevelsOfCompressionMustAgree) {
   for (const char* line :
-       {"-O qcow2 --compress-level=9 -o compression_level=8 a b", "-O qcow2 --compress-level=0 a b",
-        "-O qcow2 --compress-level=10 a b", "-O qcow2 --compress-level=x a b",
-        "-O qcow2 --compress-level=+3 a b", "-O qcow2 --compress-level=0x3 a b",
-        "-n -O qcow2 --compress-level=5 a b"}) {
+       {"-O qcow2 -c --compress-level=9 -o compression_level=8 a b",
+        "-O qcow2 -c --compress-level=0 a b", "-O qcow2 -c --compress-level=10 a b",
+        "-O qcow2 -c --compress-level=x a b", "-O qcow2 -c --compress-level=+3 a b",
+        "-O qcow2 -c --compress-level=0x3 a b", "-n -O qcow2 -c --compress-level=5 a b",
+        "-O qcow2 --compress-level=5 a b", "-O raw --compress-level=5 a b"}) {
     const auto command = Read(line);
     ASSERT_FALSE(command) << line;
     EXPECT_THAT(command.error().text, HasSubstr("compress")) << line;

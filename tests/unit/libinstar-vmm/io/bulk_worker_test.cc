@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <random>
 #include <string>
@@ -102,6 +103,24 @@ TEST_F(BulkWorkerTest, ASparseCopyTakesNoStorageForZerosOfAUnit) {
   CopyAll(content.size(), 4096);
   EXPECT_EQ(Target(), content);
   EXPECT_LE(TargetStorage(), content.size() - (1 << 18) + 65536);
+}
+
+// It would wait for a minute.
+TEST_F(BulkWorkerTest, TheRateLimitDoesNotConcernZerosThatAreLeftOut) {
+  SetSource(std::string(1 << 20, '\0') + std::string(4096, 'x'));
+  WorkLedger slow(/*bytes_per_second=*/1 << 14);
+  BulkWorker worker(slow);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(worker
+                  .Copy({.source = source_,
+                         .target = target_,
+                         .source_offset = 0,
+                         .target_offset = 0,
+                         .length = (1 << 20) + 4096,
+                         .zero_unit = 4096})
+                  .ok());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_EQ(Target().size(), (1U << 20) + 4096);
 }
 
 TEST_F(BulkWorkerTest, APlainCopyWritesZerosAndHoles) {

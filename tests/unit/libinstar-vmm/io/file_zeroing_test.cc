@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "io/file_runs.h"
 #include "libinstar-vmm/temporary_directory.h"
@@ -98,6 +100,31 @@ TEST_F(FileZeroing, OneByteOfARunIsToldLikeAllOfIt) {
     EXPECT_TRUE(FindRun(runs, file_.fd, 8 << 20, 1).hole);
     EXPECT_EQ(FindRun(runs, file_.fd, 0, 1).length, 1u);
   }
+}
+
+TEST_F(FileZeroing, RunsAfterHolesAreFoundWithFewerSeeks) {
+  constexpr std::uint64_t kPage = 4096;
+  ASSERT_EQ(ftruncate(file_.fd, 0), 0);
+  ASSERT_EQ(ftruncate(file_.fd, 64 * kPage), 0);
+  for (const std::uint64_t page : {0, 1, 5, 8, 9, 63}) {
+    ASSERT_EQ(pwrite(file_.fd, "x", 1, static_cast<off_t>(page * kPage)), 1);
+  }
+  FileRuns shared;
+  std::vector<std::pair<bool, std::uint64_t>> pages;
+  for (std::uint64_t at = 0; at < 64 * kPage;) {
+    const RunOfFile run = FindRun(&shared, file_.fd, at, 64 * kPage - at);
+    const RunOfFile plain = FindRun(file_.fd, at, 64 * kPage - at);
+    EXPECT_EQ(std::pair(run.hole, run.length), std::pair(plain.hole, plain.length)) << at;
+    pages.emplace_back(run.hole, run.length / kPage);
+    at += run.length;
+  }
+  EXPECT_EQ(pages,
+            (std::vector<std::pair<bool, std::uint64_t>>{
+                {false, 2}, {true, 3}, {false, 1}, {true, 2}, {false, 2}, {true, 53}, {false, 1}}));
+  // What was data is a hole by now.
+  const RunOfFile gone = FindRun(file_.fd, 2 * kPage, 64 * kPage, true);
+  EXPECT_TRUE(gone.hole);
+  EXPECT_EQ(gone.length, 3 * kPage);
 }
 
 TEST_F(FileZeroing, RunMemoryTakesMoreAndMoreForDataAfterData) {

@@ -106,10 +106,10 @@ TEST(BitWriter, DropsWhatDoesNotFit) {
 }
 
 // It would wait for minutes.
-TEST(WorkLedger, TheRateLimitDoesNotConcernSharedBlocks) {
+TEST(WorkLedger, TheRateLimitConcernsOnlyWhatIsWritten) {
   WorkLedger ledger(/*bytes_per_second=*/1 << 20);
-  EXPECT_TRUE(ledger.ChargeShare(WorkLedger::kFreeBytes));
-  EXPECT_FALSE(ledger.ChargeShare(1));
+  EXPECT_TRUE(ledger.Charge(WorkLedger::kFreeBytes));
+  EXPECT_FALSE(ledger.Charge(1));
 }
 
 }  // namespace
