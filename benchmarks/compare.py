@@ -25,6 +25,7 @@ import tomllib
 
 import inputs
 import judging
+import memory
 import sharing
 from measuring import Programs, adopt_orphans, in_child, measure
 from rows import rows
@@ -115,13 +116,16 @@ def write_results(output, measured, results, verdicts=()):
     output.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
-def measure_all(chosen, directory, programs, arguments):
+def measure_all(chosen, directory, programs, holder, arguments):
     """Measures and prints one row after another. Inputs are there as long as rows need them."""
     made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
     for number, row in enumerate(chosen):
+        holder.keep(0)
         in_child(lambda row=row: [made.make(word) for word in ("mixed.raw", *row.instar)],
                  "making the inputs")
         os.sync()
+        if row.output and not row.shares:
+            holder.keep(arguments.size // 4 * 3)  # no target takes more
         result = measure(row, directory, programs, arguments.isolation or default_isolations(),
                          arguments.pairs, arguments.size)
         for line in table_lines(result):
@@ -182,11 +186,12 @@ def main():
                 "machine": machine(instar, arguments.qemu_img), "virtual_bytes": arguments.size,
                 "file_system": file_system(place)}
     print(title(measured), "", *HEAD, sep="\n")
+    holder = memory.Holder()
     adopt_orphans()
     results = []
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
         for result in measure_all([row for row in chosen if not row.shares], pathlib.Path(name),
-                                  programs, arguments):
+                                  programs, holder, arguments):
             results.append(result)
             write_results(output, measured, results)  # a run that is cut short is not for nothing
     unmeasured = {}
@@ -194,7 +199,7 @@ def main():
     if sharing_rows:
         with sharing.file_system(place, 3 * arguments.size) as (directory, why_not):
             if directory:
-                results += measure_all(sharing_rows, directory, programs, arguments)
+                results += measure_all(sharing_rows, directory, programs, holder, arguments)
             else:
                 unmeasured = {row.name: why_not for row in sharing_rows}
 

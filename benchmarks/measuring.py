@@ -3,7 +3,6 @@
 import ctypes
 import dataclasses
 import json
-import mmap
 import os
 import statistics
 import subprocess
@@ -59,18 +58,6 @@ def orphans_kib():
             total += os.wait4(-1, 0)[2].ru_maxrss
     except ChildProcessError:
         return total
-
-
-def fetch_memory(length):
-    """Makes that much unused memory the machine's own again. A virtual machine may have given it
-    back; then whoever runs next would wait for it, and not for the work that is measured."""
-    madv_populate_write = 23  # madvise(2)
-    memory = mmap.mmap(-1, length)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    try:
-        memory.madvise(madv_populate_write)
-    except OSError:  # an older kernel, or too little memory: as it comes
-        pass
 
 
 def run(command, directory):
@@ -157,16 +144,12 @@ class Side:
             self.output.unlink(missing_ok=True)
         if self.row.shares:
             time.sleep(0.1)  # the file system takes back what was shared when it gets round to it
-        if self.row.stored:
-            in_child(lambda: fetch_memory(self.row.stored), "fetching memory")
         return run(self.command, self.directory)
 
     def warm_up(self):
         self.once()
         self.length = self.output.stat().st_size if self.output else 0
         self.written = self.output.stat().st_blocks * 512 if self.output else 0
-        if not self.row.shares:
-            self.row.stored = max(self.row.stored, self.written)
 
     def times(self):
         return {"median_seconds": statistics.median(s.seconds for s in self.samples),

@@ -22,7 +22,6 @@ class Row:
     starts: bool = False  # all the work there is is to start, and to end
     shares: bool = False  # on a file system where files can share blocks...
     source: str | None = None  # ...of this
-    stored: int = 0  # bytes of storage that a run was seen to take
 
 
 def rows():
