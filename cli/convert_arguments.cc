@@ -55,7 +55,8 @@ constexpr OptionRow kRows[] = {
      "options of the target's format; may be repeated; '-o help' lists them"},
     {kCompress, "compress,c", nullptr, "compress the data (qcow2)"},
     {kCompressLevel, "compress-level", "N",
-     "how hard: 1 (fastest) to 9 (smallest); the same as -o compression_level=N"},
+     "how hard, 1 (fastest) to 9 (smallest), with -c or to streamOptimized; the same as\n"
+     "-o compression_level=N"},
     {kSnapshot, "snapshot,l", "SNAPSHOT",
      "convert this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
      "or both with a comma"},
@@ -81,7 +82,7 @@ constexpr OptionRow kRows[] = {
      "accepted; the layout of the target does not depend on it"},
     {kCopyOffloading, "copy-range-offloading,C", nullptr,
      "share blocks with the source; done anyway where the target gives up no storage by it"},
-    {kRateLimit, "rate-limit,r", "SIZE", "bytes a second at most"},
+    {kRateLimit, "rate-limit,r", "SIZE", "bytes written a second at most"},
     {kForceShare, "force-share,U", nullptr,
      "read sources even while somebody writes to them; the result may be inconsistent"},
     {kProgress, "progress,p", nullptr, "show how far it is"},

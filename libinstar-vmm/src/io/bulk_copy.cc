@@ -128,11 +128,16 @@ IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
   if (!ledger_.Charge(bytes.size())) return kOverBudget;
   const std::uint64_t offset = copy.target_offset + into;
-  if (copy.zero_unit == 0) ledger_.Throttle(bytes.size());
-  const IoResult result = copy.zero_unit == 0 ? WriteFully(copy.target.io, offset, bytes)
+  const IoResult result = copy.zero_unit == 0 ? WriteAtRate(copy.target, offset, bytes)
                                               : WriteNonZero(copy, into, bytes);
   if (result.ok()) ledger_.Reached(*copy.target.reached, offset + bytes.size());
   return result;
+}
+
+IoResult BulkWorker::WriteAtRate(const BulkFile& target, std::uint64_t offset,
+                                 std::span<const std::byte> bytes) {
+  ledger_.Throttle(bytes.size());
+  return WriteFully(target.io, offset, bytes);
 }
 
 IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
@@ -156,8 +161,7 @@ IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
       if (IsZero(bytes.subspan(end, next - end))) break;
       end = next;
     }
-    ledger_.Throttle(end - at);
-    const IoResult result = WriteFully(copy.target.io, start + at, bytes.subspan(at, end - at));
+    const IoResult result = WriteAtRate(copy.target, start + at, bytes.subspan(at, end - at));
     if (!result.ok()) return result;
     at = next;
   }

@@ -76,6 +76,9 @@ class BulkWorker {
 
  private:
   IoResult WriteBytes(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
+  // WriteFully at the rate that the user set.
+  IoResult WriteAtRate(const BulkFile& target, std::uint64_t offset,
+                       std::span<const std::byte> bytes);
   IoResult WriteNonZero(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
   IoResult CopyPiece(const BulkCopy& copy);
   IoResult CopyToStream(const BulkCopy& copy);

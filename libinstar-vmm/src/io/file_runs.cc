@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 
 namespace instar::vmm {
 namespace {
@@ -16,14 +17,19 @@ std::uint64_t FarFrom(std::uint64_t offset, std::uint64_t max_length) {
   return std::max(max_length, kFar - std::min(offset, kFar));
 }
 
+// How much data there is at `offset`; nothing if that is a hole or cannot be told.
+std::optional<std::uint64_t> DataLength(int fd, std::uint64_t offset) {
+  const off_t hole = lseek(fd, static_cast<off_t>(offset), SEEK_HOLE);
+  if (hole <= static_cast<off_t>(offset)) return std::nullopt;
+  return static_cast<std::uint64_t>(hole) - offset;
+}
+
 }  // namespace
 
 RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length, bool after_hole) {
   if (after_hole) {
-    const off_t hole = lseek(fd, static_cast<off_t>(offset), SEEK_HOLE);
-    if (hole > static_cast<off_t>(offset)) {
-      return {.length = std::min(max_length, static_cast<std::uint64_t>(hole) - offset),
-              .hole = false};
+    if (const auto length = DataLength(fd, offset)) {
+      return {.length = std::min(max_length, *length), .hole = false};
     }
     // The file has changed.
   }
@@ -37,11 +43,9 @@ RunOfFile FindRun(int fd, std::uint64_t offset, std::uint64_t max_length, bool a
     return {.length = std::min(max_length, data_start - offset), .hole = true};
   }
   if (max_length == 1) return {.length = 1, .hole = false};
-  const off_t hole = lseek(fd, static_cast<off_t>(offset), SEEK_HOLE);
-  const auto data_end = static_cast<std::uint64_t>(hole);
   // The file may have changed between the two calls; a run is never empty.
-  if (hole < 0 || data_end <= offset) return {.length = max_length, .hole = false};
-  return {.length = std::min(max_length, data_end - offset), .hole = false};
+  const std::uint64_t length = DataLength(fd, offset).value_or(max_length);
+  return {.length = std::min(max_length, length), .hole = false};
 }
 
 RunOfFile FindUnits(int fd, std::uint64_t offset, std::uint64_t max_length,
