@@ -55,7 +55,7 @@ class StretchWriter {
     return sent;
   }
 
-  static constexpr std::size_t kBatchBytes = 48 * 1024;
+  static constexpr std::size_t kBatchBytes = 120 * 1024;
   Host& host_;
   WireWriter writer_;
   std::optional<MapStretch> last_;

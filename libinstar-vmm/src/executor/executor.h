@@ -30,6 +30,9 @@ struct ExecutorOptions {
   // No thread watches over a single vCPU: its own is interrupted some twenty times a second, which
   // system calls of a caller that changes files could not bear. For a process of its own.
   bool watch_itself = false;
+  // The process executor keeps the calling thread, and those it starts, on the processor it is on,
+  // with the guest. For one worker that calls often, in a process of its own.
+  bool one_processor = false;
   Timing* timing = nullptr;  // where Prepare and Run record, or null
 };
 

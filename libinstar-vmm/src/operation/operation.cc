@@ -102,6 +102,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
       .time_limit = sandbox.time_limit,
       .request = options.request,
       .watch_itself = options.brief && sandbox.jail != Jail::kNone,
+      .one_processor = options.takes_turns && sandbox.jail != Jail::kNone,
       .timing = sandbox.timing};
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();

@@ -27,6 +27,8 @@ struct OperationOptions {
   // Changes no file and is done soon: a thread to watch over it costs a part of its time worth
   // saving.
   bool brief = false;
+  // The guest asks the host often for as long as it runs, from one worker: the two take turns.
+  bool takes_turns = false;
 };
 
 // Runs the guest to its end inside the jail that `sandbox` asks for (kThisProcess or kNone; verbs

@@ -65,7 +65,8 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
                                        .verb = "map",
                                        .request = request.bytes(),
                                        .workers = 1,
-                                       .max_heap_bytes = kHeapBytes});
+                                       .max_heap_bytes = kHeapBytes,
+                                       .takes_turns = true});
   if (stream.over_limit()) {
     return absl::ResourceExhaustedError(absl::StrCat(
         PrintableText(ShownName(options.image)),

@@ -48,7 +48,8 @@ absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
                                        .verb = "measure",
                                        .request = request.bytes(),
                                        .workers = 1,
-                                       .max_heap_bytes = kHeapBytes});
+                                       .max_heap_bytes = kHeapBytes,
+                                       .takes_turns = true});
   if (!isolation.ok()) return isolation.status();
   return TakeSingleReport(broker, "measure", *isolation);
 }
