@@ -15,7 +15,7 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kSectorBytes = 512;
-constexpr std::uint64_t kCompared = 1 << 16;  // clusters whose refcounts are compared at a time
+constexpr std::uint64_t kCompared = 1 << 12;  // clusters compared one by one before the rest
 constexpr std::uint64_t kAllPieces = 8;       // pieces of tables held by all workers together
 
 // Bytes of tables that each worker reads at a time.
@@ -97,12 +97,12 @@ Status Checker::CompareRefcounts() {
       device_, header_, counts_.first(), end,
       [&](std::uint64_t from, std::uint64_t to, DiskRefcounts& disk, unsigned) {
         std::uint64_t last = 0;
-        for (std::uint64_t cluster = from; cluster < to;) {
-          const auto run = disk.RunAt(cluster);
+        for (std::uint64_t at = from; (at = counts_.AgreeTo(at, to, last)) < to;) {
+          const auto run = disk.RunAt(at);
           if (!run) return false;
-          const std::uint64_t stop = std::min(run->end, to);
-          if (!counts_.Agree(*run, header_.refcount_order, cluster, stop, last)) return false;
-          cluster = stop;
+          const std::uint64_t stop = std::min({run->end, to, at + kCompared});
+          if (!counts_.Agree(*run, header_.refcount_order, at, stop, last)) return false;
+          at = stop;
         }
         std::uint64_t known = highest.load(std::memory_order_relaxed);
         while (known < last &&
@@ -116,13 +116,10 @@ Status Checker::CompareRefcounts() {
 }
 
 Status Checker::CompareRange(std::uint64_t cluster, std::uint64_t end) {
-  while (cluster < end) {
+  while ((cluster = counts_.AgreeTo(cluster, end, highest_)) < end) {
     INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
-    // Not too much at once: a run may be as long as the window, and disagree about one cluster.
     const std::uint64_t stop = std::min({run.end, end, cluster + kCompared});
-    if (counts_.Agree(run, header_.refcount_order, cluster, stop, highest_)) {
-      cluster = stop;
-    } else if (run.misplaced) {
+    if (run.misplaced) {
       for (; cluster < stop; ++cluster) {
         Found(FindingKind::kError, "the refcount of the cluster at {0x} cannot be told",
               cluster << header_.cluster_bits);

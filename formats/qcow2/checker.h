@@ -4,8 +4,8 @@
 // Clusters are counted in windows of 17 Mi: one pass over all tables counts the references to the
 // clusters of one window, then compares them with the refcounts on disk. The next window begins at
 // the first cluster behind this one that has a reference or a block of refcounts, so holes cost
-// nothing. Memory is bounded whatever the size of the file (2 bytes a cluster of the window, and 2
-// bits), and a file with fewer clusters than that, a disk of 1 TiB at 64 KiB, costs one pass. What
+// nothing. Memory is bounded whatever the size of the file (4 bits a cluster of the window, and 2
+// bytes more where clusters are shared), and a file with fewer clusters than that, a disk of 1 TiB at 64 KiB, costs one pass. What
 // can be told of an entry by itself is told in the first pass.
 //
 // What is large is shared out to the workers there are: learning and comparing the refcounts in

@@ -9,7 +9,9 @@
 namespace instar::qcow2 {
 namespace {
 
-constexpr unsigned kOrder16 = 4;  // refcounts of 16 bits, which nearly all images have
+constexpr unsigned kOrder16 = 4;     // refcounts of 16 bits, which nearly all images have
+constexpr std::uint64_t kLanes = 4;  // of these in a word
+constexpr std::uint64_t kEachOne = 0x0001'0001'0001'0001;
 
 // The 16-bit integers of a word, each with its bytes swapped.
 constexpr std::uint64_t SwapLanes(std::uint64_t word) {
@@ -27,112 +29,102 @@ std::uint64_t FourRefcounts(std::span<const std::byte> block, std::uint64_t inde
 void ReferenceCounts::Open(std::uint64_t first, std::uint64_t end) {
   first_ = first;
   end_ = end;
-  const std::uint64_t clusters = end - first;
-  if (const std::uint64_t words = clusters / kLanes + 1; words > counts_words_) {
-    counts_.reset();
-    counts_ = std::make_unique_for_overwrite<std::uint64_t[]>(words);
-    counts_words_ = words;
-  }
-  many_.clear();
-  ones_.assign(clusters / 64 + 1, 0);
-  unknown_.assign(ones_.size(), 0);
+  const std::uint64_t words = (end - first) / kWordBits + 1;
+  for (Bits* bits : {&once_, &ones_, &others_, &unknown_}) bits->Reserve(words);
+  Forget();
 }
 
 void ReferenceCounts::Clear() {
-  std::fill_n(counts_.get(), (end_ - first_) / kLanes + 1, 0);
+  once_.Fill(0, (end_ - first_) / kWordBits + 1);
+  Forget();
+}
+
+void ReferenceCounts::Forget() {
+  more_.clear();
+  more_.resize((end_ - first_) / kMoreClusters + 1);
   many_.clear();
 }
 
 Status ReferenceCounts::Prepare(std::uint64_t begin, std::uint64_t end, DiskRefcounts& disk) {
-  const std::uint64_t word = (begin - first_) / kLanes;
-  std::fill_n(counts_.get() + word, DivideRoundUp(end - first_, kLanes) - word, 0);
+  const std::uint64_t word = (begin - first_) / kWordBits;
+  const std::uint64_t words = DivideRoundUp(end - first_, kWordBits) - word;
+  for (Bits* bits : {&once_, &ones_, &others_, &unknown_}) bits->Fill(word, words);
   for (std::uint64_t cluster = begin; cluster < end;) {
     INSTAR_ASSIGN_OR_RETURN(const auto run, disk.RunAt(cluster));
     const std::uint64_t stop = std::min(run.end, end);
     if (run.misplaced) {
-      SetAll(unknown_, cluster - first_, stop - first_, true);
+      others_.SetAll(cluster - first_, stop - first_);
+      unknown_.SetAll(cluster - first_, stop - first_);
     } else if (!run.counts.empty()) {
-      LearnOnes(run, disk.order(), cluster, stop);
+      Learn(run, disk.order(), cluster, stop);
     }
     cluster = stop;
   }
   return {};
 }
 
-void ReferenceCounts::LearnOnes(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
-                                std::uint64_t end) {
+void ReferenceCounts::Learn(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
+                            std::uint64_t end) {
   std::uint64_t cluster = begin;
   const auto one_by_one = [&](std::uint64_t stop) {
     ForEachRefcount(run.counts, order, cluster - run.first, stop - run.first,
                     [&](std::uint64_t number, std::uint64_t count) {
-                      Set(ones_, run.first + number - first_, count == 1);
+                      if (count != 0) {
+                        (count == 1 ? ones_ : others_).Set(run.first + number - first_);
+                      }
                     });
     cluster = stop;
   };
   if (order == kOrder16) {
-    one_by_one(std::min(end, first_ + (begin - first_ + 63) / 64 * 64));
-    for (; end - cluster >= 64; cluster += 64) {
+    one_by_one(std::min(end, first_ + DivideRoundUp(begin - first_, kWordBits) * kWordBits));
+    for (; end - cluster >= kWordBits; cluster += kWordBits) {
       std::uint64_t ones = 0;
-      for (std::uint64_t i = 0; i < 64; i += kLanes) {
+      std::uint64_t others = 0;
+      for (std::uint64_t i = 0; i < kWordBits; i += kLanes) {
         const std::uint64_t four = FourRefcounts(run.counts, cluster - run.first + i);
-        if (four == kEachOnce) [[likely]] {
+        if (four == kEachOne) [[likely]] {
           ones |= std::uint64_t{0xF} << i;
           continue;
         }
         for (unsigned lane = 0; lane < kLanes; ++lane) {
-          ones |= std::uint64_t{(four >> (16 * lane) & UINT16_MAX) == 1} << (i + lane);
+          const std::uint64_t count = four >> (16 * lane) & UINT16_MAX;
+          ones |= std::uint64_t{count == 1} << (i + lane);
+          others |= std::uint64_t{count > 1} << (i + lane);
         }
       }
-      ones_[(cluster - first_) / 64] = ones;
+      ones_.word((cluster - first_) / kWordBits) = ones;
+      others_.word((cluster - first_) / kWordBits) = others;
     }
   }
   one_by_one(end);
-}
-
-bool ReferenceCounts::AreSet(const Words& bits, std::uint64_t at, std::uint64_t count) {
-  while (count != 0) {
-    const std::uint64_t bit = at % 64;
-    const std::uint64_t part = std::min(count, 64 - bit);
-    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - part) << bit;
-    if ((bits[at / 64] & mask) != mask) return false;
-    at += part;
-    count -= part;
-  }
-  return true;
-}
-
-void ReferenceCounts::SetAll(Words& bits, std::uint64_t begin, std::uint64_t end, bool on) {
-  for (; begin < end && begin % 64 != 0; ++begin) Set(bits, begin, on);
-  for (; end - begin >= 64; begin += 64) bits[begin / 64] = on ? ~std::uint64_t{0} : 0;
-  for (; begin < end; ++begin) Set(bits, begin, on);
 }
 
 template <ReferenceCounts::Access access>
 bool ReferenceCounts::Claim(std::uint64_t cluster, std::uint64_t count) {
   const std::uint64_t from = cluster - first_;
   const std::uint64_t to = from + count;
-  if (!AreSet(ones_, from, count)) return false;
   for (std::uint64_t at = from; at < to;) {
-    const std::uint64_t part = std::min(kLanes - at % kLanes, to - at);
-    const std::uint64_t once = kEachOnce >> (64 - 16 * part) << (at % kLanes * 16);
-    const std::uint64_t lanes = once * UINT16_MAX;
-    std::uint64_t& word = counts_[at / kLanes];
+    const Stretch stretch(at, to);
     bool claimed = false;
-    if constexpr (access == Access::kShared) {
-      const std::atomic_ref shared(word);
-      std::uint64_t old = shared.load(std::memory_order_relaxed);
-      while ((old & lanes) == 0 && !claimed) {
-        claimed = shared.compare_exchange_weak(old, old + once, std::memory_order_relaxed);
+    if ((ones_.word(stretch.word) & stretch.mask) == stretch.mask) {
+      std::uint64_t& word = once_.word(stretch.word);
+      if constexpr (access == Access::kShared) {
+        const std::atomic_ref shared(word);
+        std::uint64_t old = shared.load(std::memory_order_relaxed);
+        while ((old & stretch.mask) == 0 && !claimed) {
+          claimed =
+              shared.compare_exchange_weak(old, old | stretch.mask, std::memory_order_relaxed);
+        }
+      } else if ((word & stretch.mask) == 0) {
+        word |= stretch.mask;
+        claimed = true;
       }
-    } else if ((word & lanes) == 0) {
-      word += once;
-      claimed = true;
     }
     if (!claimed) {
       Unclaim<access>(cluster, at - from);
       return false;
     }
-    at += part;
+    at += stretch.bits;
   }
   return true;
 }
@@ -141,15 +133,14 @@ template <ReferenceCounts::Access access>
 void ReferenceCounts::Unclaim(std::uint64_t cluster, std::uint64_t count) {
   const std::uint64_t to = cluster - first_ + count;
   for (std::uint64_t at = cluster - first_; at < to;) {
-    const std::uint64_t part = std::min(kLanes - at % kLanes, to - at);
-    const std::uint64_t once = kEachOnce >> (64 - 16 * part) << (at % kLanes * 16);
-    std::uint64_t& word = counts_[at / kLanes];
+    const Stretch stretch(at, to);
+    std::uint64_t& word = once_.word(stretch.word);
     if constexpr (access == Access::kShared) {
-      std::atomic_ref(word).fetch_sub(once, std::memory_order_relaxed);
+      std::atomic_ref(word).fetch_and(~stretch.mask, std::memory_order_relaxed);
     } else {
-      word -= once;
+      word &= ~stretch.mask;
     }
-    at += part;
+    at += stretch.bits;
   }
 }
 
@@ -161,61 +152,58 @@ template void ReferenceCounts::Unclaim<ReferenceCounts::Access::kAlone>(std::uin
 template void ReferenceCounts::Unclaim<ReferenceCounts::Access::kShared>(std::uint64_t,
                                                                          std::uint64_t);
 
-std::uint64_t ReferenceCounts::CountOfMany(std::uint64_t cluster) const {
-  return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster)->count;
+std::uint64_t ReferenceCounts::MoreOfMany(std::uint64_t at) const {
+  return std::ranges::lower_bound(many_, at, {}, &Many::at)->more;
 }
 
-bool ReferenceCounts::Add(std::uint64_t cluster, std::uint64_t most) {
-  if (count(cluster) >= std::min<std::uint64_t>(most, UINT32_MAX)) return false;
-  const std::uint64_t at = cluster - first_;
-  const auto place = [&] { return std::ranges::lower_bound(many_, cluster, {}, &Many::cluster); };
-  if (Few(at) == kMany) {
-    ++place()->count;
-    return true;
+bool ReferenceCounts::AddMore(std::uint64_t at, std::uint64_t most) {
+  if (1 + More(at) >= std::min<std::uint64_t>(most, UINT32_MAX)) return false;
+  auto& part = more_[at / kMoreClusters];
+  if (part == nullptr) part = std::make_unique<std::uint16_t[]>(kMoreClusters);
+  std::uint16_t& few = part[at % kMoreClusters];
+  const auto place = [&] { return std::ranges::lower_bound(many_, at, {}, &Many::at); };
+  if (few == kMany) {
+    ++place()->more;
+  } else if (++few == kMany) {
+    many_.insert(place(), {.at = at, .more = kMany});
   }
-  counts_[at / kLanes] += std::uint64_t{1} << (at % kLanes * 16);
-  if (Few(at) == kMany) many_.insert(place(), {.cluster = cluster, .count = kMany});
   return true;
+}
+
+std::uint64_t ReferenceCounts::AgreeTo(std::uint64_t begin, std::uint64_t end,
+                                       std::uint64_t& highest) const {
+  for (std::uint64_t at = begin - first_; at < end - first_;) {
+    const Stretch stretch(at, end - first_);
+    const std::uint64_t once = once_.word(stretch.word) & stretch.mask;
+    const bool plain =
+        (others_.word(stretch.word) & stretch.mask) == 0 && more_[at / kMoreClusters] == nullptr;
+    if (!plain || once != (ones_.word(stretch.word) & stretch.mask)) return first_ + at;
+    if (once != 0) {
+      highest =
+          first_ + stretch.word * kWordBits + 63 - static_cast<unsigned>(__builtin_clzll(once));
+    }
+    at += stretch.bits;
+  }
+  return end;
 }
 
 bool ReferenceCounts::Agree(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
                             std::uint64_t end, std::uint64_t& highest) const {
   if (run.misplaced) return false;
-  std::uint64_t last = highest;
-  std::uint64_t cluster = begin;
-  const auto on_disk = [&](std::uint64_t at) {
-    return run.counts.empty() ? 0 : LoadRefcount(run.counts, at - run.first, order);
+  bool agree = true;
+  const auto compare = [&](std::uint64_t cluster, std::uint64_t on_disk) {
+    const std::uint64_t counted = count(cluster);
+    agree = agree && counted == on_disk;
+    if (counted != 0) highest = cluster;
   };
-  const auto one_by_one = [&](std::uint64_t stop) {
-    for (; cluster < stop; ++cluster) {
-      const std::uint64_t counted = count(cluster);
-      if (counted != on_disk(cluster)) return false;
-      if (counted != 0) last = cluster;
-    }
-    return true;
-  };
-  // A word with a count that does not fit in it must not be taken for what it looks like.
-  if (many_.empty() && (run.counts.empty() || order == kOrder16)) {
-    if (!one_by_one(std::min(end, first_ + (begin - first_ + kLanes - 1) / kLanes * kLanes))) {
-      return false;
-    }
-    std::uint64_t used = 0;  // the last word that is not zero, and its first cluster
-    std::uint64_t used_at = 0;
-    for (; end - cluster >= kLanes; cluster += kLanes) {
-      const std::uint64_t four = counts_[(cluster - first_) / kLanes];
-      if (four != (run.counts.empty() ? 0 : FourRefcounts(run.counts, cluster - run.first))) {
-        return false;
-      }
-      if (four != 0) {
-        used = four;
-        used_at = cluster;
-      }
-    }
-    if (used != 0) last = used_at + (63 - static_cast<unsigned>(__builtin_clzll(used))) / 16;
+  if (run.counts.empty()) {
+    for (std::uint64_t cluster = begin; cluster < end && agree; ++cluster) compare(cluster, 0);
+  } else {
+    ForEachRefcount(
+        run.counts, order, begin - run.first, end - run.first,
+        [&](std::uint64_t number, std::uint64_t on_disk) { compare(run.first + number, on_disk); });
   }
-  if (!one_by_one(end)) return false;
-  highest = last;
-  return true;
+  return agree;
 }
 
 }  // namespace instar::qcow2

@@ -2,11 +2,14 @@
 // refcounts on disk say the same.
 //
 // A check of a large disk is mostly this: counting references one by one and comparing them with
-// the refcounts. So the counts stand in words of four, which are claimed and compared as such.
+// the refcounts. Nearly all clusters of nearly all images have one reference or none, so the first
+// one is a bit, and bits tell whether the refcount on disk is one, too: 64 clusters are claimed and
+// compared at a time, and the refcounts are read once. More references are counted where there are.
 // tests/unit/formats/qcow2/reference_counts_test.cc covers this file.
 #ifndef FORMATS_QCOW2_REFERENCE_COUNTS_H_
 #define FORMATS_QCOW2_REFERENCE_COUNTS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -26,10 +29,10 @@ class ReferenceCounts {
   // Makes clusters [first, end) the window. Prepare them all before anything else.
   void Open(std::uint64_t first, std::uint64_t end);
   // Clears the counts of the clusters [begin, end) of the window, and learns from `disk` which of
-  // them have a refcount of one. Where `begin` is a multiple of 64 clusters from the first and
-  // `end` is so, too, or the end of the window, several workers may prepare different clusters at
-  // once (the memory is first touched here, which costs more than all else). kIo, after which to
-  // try again is allowed.
+  // them have a refcount of one, or of more. Where `begin` is a multiple of 64 clusters from the
+  // first and `end` is so, too, or the end of the window, several workers may prepare different
+  // clusters at once (the memory is first touched here, which costs more than all else). kIo, after
+  // which to try again is allowed.
   Status Prepare(std::uint64_t begin, std::uint64_t end, DiskRefcounts& disk);
 
   // Forgets all references.
@@ -43,13 +46,13 @@ class ReferenceCounts {
 
   // Of a cluster of the window.
   [[nodiscard]] std::uint64_t count(std::uint64_t cluster) const {
-    const std::uint64_t few = Few(cluster - first_);
-    return few == kMany ? CountOfMany(cluster) : few;
+    const std::uint64_t at = cluster - first_;
+    return once_.IsSet(at) ? 1 + More(at) : 0;
   }
   [[nodiscard]] OnDisk on_disk(std::uint64_t cluster) const {
     const std::uint64_t at = cluster - first_;
-    if (IsSet(unknown_, at)) return OnDisk::kUnknown;
-    return IsSet(ones_, at) ? OnDisk::kOne : OnDisk::kOther;
+    if (unknown_.IsSet(at)) return OnDisk::kUnknown;
+    return ones_.IsSet(at) ? OnDisk::kOne : OnDisk::kOther;
   }
 
   // Counts the first reference to each of `count` clusters of the window, from `cluster` on, all of
@@ -61,52 +64,99 @@ class ReferenceCounts {
   template <Access access>
   void Unclaim(std::uint64_t cluster, std::uint64_t count);
 
-  // Counts one more reference to a cluster of the window; false if it has `most` already.
-  bool Add(std::uint64_t cluster, std::uint64_t most);
+  // Counts one more reference to a cluster of the window; false if it has `most`, 1 or more,
+  // already.
+  bool Add(std::uint64_t cluster, std::uint64_t most) {
+    const std::uint64_t at = cluster - first_;
+    if (once_.IsSet(at)) return AddMore(at, most);
+    once_.Set(at);
+    return true;
+  }
 
+  // Goes on from `begin` as long as what Prepare learned is what was counted, one reference or
+  // none: to where that cannot be told of up to 64 clusters, or to `end`. `highest` becomes the
+  // last cluster on the way that has a reference; else it is left.
+  [[nodiscard]] std::uint64_t AgreeTo(std::uint64_t begin, std::uint64_t end,
+                                      std::uint64_t& highest) const;
   // Whether the clusters [begin, end) of the window, all of which are in `run`, have the refcounts
-  // that they should have. Then `highest` becomes the last of them that has any; else it is left.
+  // that they should have. If so, `highest` is as above.
   [[nodiscard]] bool Agree(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
                            std::uint64_t end, std::uint64_t& highest) const;
 
  private:
-  // A cluster with so many references that they do not fit into counts_. There are few of them:
-  // each took an entry of a table for every reference.
-  struct Many {
-    std::uint64_t cluster = 0;
-    std::uint64_t count = 0;
+  static constexpr std::uint64_t kWordBits = 64;
+  // A bit for each cluster of the window. Its memory is first touched by Fill.
+  class Bits {
+   public:
+    void Reserve(std::uint64_t words) {
+      if (words <= words_) return;
+      bits_.reset();
+      bits_ = std::make_unique_for_overwrite<std::uint64_t[]>(words);
+      words_ = words;
+    }
+    // Clears words [first, first + count).
+    void Fill(std::uint64_t first, std::uint64_t count) {
+      std::fill_n(bits_.get() + first, count, 0);
+    }
+    [[nodiscard]] std::uint64_t word(std::uint64_t index) const { return bits_[index]; }
+    [[nodiscard]] std::uint64_t& word(std::uint64_t index) { return bits_[index]; }
+    [[nodiscard]] bool IsSet(std::uint64_t at) const {
+      return (bits_[at / kWordBits] >> (at % kWordBits) & 1) != 0;
+    }
+    void Set(std::uint64_t at) { bits_[at / kWordBits] |= std::uint64_t{1} << (at % kWordBits); }
+    void SetAll(std::uint64_t begin, std::uint64_t end) {
+      while (begin < end) {
+        const Stretch stretch(begin, end);
+        bits_[stretch.word] |= stretch.mask;
+        begin += stretch.bits;
+      }
+    }
+
+   private:
+    std::unique_ptr<std::uint64_t[]> bits_;
+    std::uint64_t words_ = 0;
   };
-  static constexpr std::uint64_t kMany = UINT16_MAX;  // in counts_: look in many_
-  static constexpr std::uint64_t kLanes = 4;          // counts in a word
-  static constexpr std::uint64_t kEachOnce = 0x0001'0001'0001'0001;
+  // As many of the bits [at, end) as are in the first word.
+  struct Stretch {
+    Stretch(std::uint64_t at, std::uint64_t end)
+        : word(at / kWordBits),
+          bits(std::min(end - at, kWordBits - at % kWordBits)),
+          mask(~std::uint64_t{0} >> (kWordBits - bits) << (at % kWordBits)) {}
+    std::uint64_t word;
+    std::uint64_t bits;
+    std::uint64_t mask;
+  };
+  // A cluster with so many references that they do not fit into more_. There are few of them: each
+  // took an entry of a table for every reference.
+  struct Many {
+    std::uint64_t at = 0;
+    std::uint64_t more = 0;
+  };
+  static constexpr std::uint64_t kMany = UINT16_MAX;       // in more_: look in many_
+  static constexpr std::uint64_t kMoreClusters = 1 << 15;  // in a part of more_
 
-  using Words = std::vector<std::uint64_t>;
-  [[nodiscard]] static bool IsSet(const Words& bits, std::uint64_t at) {
-    return (bits[at / 64] >> (at % 64) & 1) != 0;
+  // References to the cluster beyond the first, if it has that.
+  [[nodiscard]] std::uint64_t More(std::uint64_t at) const {
+    const auto& part = more_[at / kMoreClusters];
+    if (part == nullptr) return 0;
+    const std::uint64_t few = part[at % kMoreClusters];
+    return few == kMany ? MoreOfMany(at) : few;
   }
-  // Whether the bits [at, at + count) are all set.
-  [[nodiscard]] static bool AreSet(const Words& bits, std::uint64_t at, std::uint64_t count);
-  static void Set(Words& bits, std::uint64_t at, bool on) {
-    const std::uint64_t bit = std::uint64_t{1} << (at % 64);
-    bits[at / 64] = on ? bits[at / 64] | bit : bits[at / 64] & ~bit;
-  }
-  // Sets the bits [begin, end).
-  static void SetAll(Words& bits, std::uint64_t begin, std::uint64_t end, bool on);
-
-  [[nodiscard]] std::uint64_t Few(std::uint64_t at) const {
-    return counts_[at / kLanes] >> (at % kLanes * 16) & UINT16_MAX;
-  }
-  [[nodiscard]] std::uint64_t CountOfMany(std::uint64_t cluster) const;
-  void LearnOnes(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin,
-                 std::uint64_t end);
+  [[nodiscard]] std::uint64_t MoreOfMany(std::uint64_t at) const;
+  // Of a cluster that has one.
+  bool AddMore(std::uint64_t at, std::uint64_t most);
+  // Forgets all but the first.
+  void Forget();
+  void Learn(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin, std::uint64_t end);
 
   std::uint64_t first_ = 0;
   std::uint64_t end_ = 0;
-  std::unique_ptr<std::uint64_t[]> counts_;  // 16 bits a cluster, the first lowest
-  std::uint64_t counts_words_ = 0;
-  std::vector<Many> many_;  // in order
-  Words ones_;              // a bit a cluster
-  Words unknown_;
+  Bits once_;                                           // there is a reference
+  Bits ones_;                                           // the refcount is one
+  Bits others_;                                         // it is neither that nor zero
+  Bits unknown_;                                        // it cannot be told; in others_, too
+  std::vector<std::unique_ptr<std::uint16_t[]>> more_;  // null: no cluster has more than one
+  std::vector<Many> many_;                              // in order
 };
 
 }  // namespace instar::qcow2

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <vector>
+
 #include "support/qcow2_image.h"
 
 namespace instar::qcow2 {
@@ -79,6 +82,91 @@ TEST_F(Qcow2ReferenceCounts, AnotherWindowStartsAnew) {
   EXPECT_FALSE(counts_.Holds(14));
   for (std::uint64_t i = 0; i < 66'000; ++i) ASSERT_TRUE(counts_.Add(15, UINT64_MAX));
   EXPECT_EQ(counts_.count(15), 66'000U);
+}
+
+// Refcounts of one for clusters 100 to 399, but for those that a test changes.
+class Qcow2CountsOfMany : public Qcow2ReferenceCounts {
+ protected:
+  Qcow2CountsOfMany() {
+    image_.file.PutBe64(image_.header.refcount_table_offset, image_.At(30));
+    for (std::uint64_t cluster = 100; cluster < 400; ++cluster) SetRefcount(cluster, 1);
+  }
+  void SetRefcount(std::uint64_t cluster, std::uint16_t count) {
+    image_.file.PutBe16(image_.At(30) + cluster * 2, count);
+  }
+  void Learn(std::uint64_t first, std::uint64_t end) {
+    disk_of_many_.emplace(image_.file, image_.header, 1 << 20);
+    Open(first, end, *disk_of_many_);
+  }
+  bool Claim(std::uint64_t cluster, std::uint64_t count, ReferenceCounts::Access access) {
+    return access == ReferenceCounts::Access::kAlone
+               ? counts_.Claim<ReferenceCounts::Access::kAlone>(cluster, count)
+               : counts_.Claim<ReferenceCounts::Access::kShared>(cluster, count);
+  }
+  // What AgreeTo stops at, going on behind it each time.
+  std::vector<std::uint64_t> Disagreements(std::uint64_t first, std::uint64_t end) {
+    std::vector<std::uint64_t> found;
+    for (std::uint64_t at = first; (at = counts_.AgreeTo(at, end, highest_)) < end; ++at) {
+      auto run = disk_of_many_->RunAt(at);
+      EXPECT_TRUE(run.has_value());
+      if (!counts_.Agree(*run, disk_of_many_->order(), at, at + 1, highest_)) found.push_back(at);
+    }
+    return found;
+  }
+
+  std::optional<DiskRefcounts> disk_of_many_;
+  std::uint64_t highest_ = 0;
+};
+
+TEST_F(Qcow2CountsOfMany, ClaimsOfManyAreAllOrNothing) {
+  SetRefcount(300, 2);
+  for (const auto access : {ReferenceCounts::Access::kAlone, ReferenceCounts::Access::kShared}) {
+    // The bits of the window begin at its first cluster.
+    for (const std::uint64_t first : {0, 37, 100}) {
+      Learn(first, 500);
+      EXPECT_FALSE(Claim(110, 191, access)) << "the refcount of the last is 2";
+      if (first < 100) {
+        EXPECT_FALSE(Claim(99, 2, access)) << "the refcount of the first is 0";
+      }
+      EXPECT_FALSE(Claim(390, 11, access)) << "the refcount of the last is 0";
+      for (std::uint64_t at = 100; at < 400; ++at) ASSERT_EQ(counts_.count(at), 0U) << at;
+      EXPECT_TRUE(Claim(110, 190, access));
+      EXPECT_FALSE(Claim(299, 1, access)) << "it is claimed";
+      EXPECT_FALSE(Claim(100, 11, access)) << "the last is claimed";
+      for (std::uint64_t at = 100; at < 400; ++at) {
+        ASSERT_EQ(counts_.count(at), at >= 110 && at < 300 ? 1U : 0U) << at;
+      }
+      EXPECT_TRUE(Claim(100, 10, access));
+      EXPECT_TRUE(Claim(301, 99, access));
+      EXPECT_EQ(Disagreements(first, 500), std::vector<std::uint64_t>{300});
+      EXPECT_EQ(highest_, 399U);
+      counts_.Unclaim<ReferenceCounts::Access::kAlone>(320, 5);
+      EXPECT_EQ(Disagreements(first, 500),
+                (std::vector<std::uint64_t>{300, 320, 321, 322, 323, 324}));
+    }
+  }
+}
+
+TEST_F(Qcow2CountsOfMany, WhatIsSharedAgreesCountByCount) {
+  SetRefcount(163, 3);
+  SetRefcount(164, 2);
+  Learn(100, 500);
+  for (std::uint64_t cluster = 100; cluster < 400; ++cluster) {
+    const int references = cluster == 163 || cluster == 165 ? 3 : cluster == 164 ? 2 : 1;
+    for (int i = 0; i < references; ++i) ASSERT_TRUE(counts_.Add(cluster, 65'535));
+  }
+  EXPECT_EQ(Disagreements(100, 500), std::vector<std::uint64_t>{165});
+  counts_.Clear();
+  EXPECT_EQ(Disagreements(100, 500).size(), 300U);
+  EXPECT_EQ(Disagreements(400, 500).size(), 0U);
+}
+
+TEST_F(Qcow2CountsOfMany, AMisplacedBlockNeverAgrees) {
+  image_.file.PutBe64(image_.header.refcount_table_offset, image_.At(30) + 512);
+  Learn(100, 500);
+  EXPECT_EQ(counts_.on_disk(200), ReferenceCounts::OnDisk::kUnknown);
+  EXPECT_FALSE(Claim(200, 1, ReferenceCounts::Access::kAlone));
+  EXPECT_EQ(Disagreements(100, 500).size(), 400U);
 }
 
 }  // namespace
