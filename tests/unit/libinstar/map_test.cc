@@ -113,9 +113,9 @@ TEST(Map, AWindowBeyondTheEndHoldsNothing) {
 TEST(Map, ManyStretchesLeaveInBatches) {
   FakeHost host;
   std::vector<std::pair<std::uint64_t, Bytes>> content;
-  for (std::uint64_t i = 0; i < 2000; ++i) content.emplace_back(i * 8192, Pattern(1, 4096));
-  MakeRaw(host, kTop, 2000 * 8192, content);
-  EXPECT_EQ(Map(host).size(), 4000u);
+  for (std::uint64_t i = 0; i < 4000; ++i) content.emplace_back(i * 8192, Pattern(1, 4096));
+  MakeRaw(host, kTop, 4000 * 8192, content);
+  EXPECT_EQ(Map(host).size(), 8000u);
   EXPECT_GE(host.calls(FakeHost::Call::kEmit), 3u);
 }
 
