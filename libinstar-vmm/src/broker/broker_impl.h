@@ -62,7 +62,7 @@ class Broker::Impl {
  private:
   // What one worker's requests need; made when it first calls, used by its thread only.
   struct Worker {
-    explicit Worker(WorkLedger& ledger) : bulk(ledger) {}
+    Worker(WorkLedger& ledger, unsigned number) : bulk(ledger, /*maps=*/number != 0) {}
     RequestScratch scratch;
     BulkWorker bulk;
   };

@@ -76,6 +76,7 @@ struct Device {
   ReferenceLocation location;
   std::atomic<std::uint64_t> reached{0};  // highest offset written
   std::atomic<bool> shares{false};        // all that was copied into it last
+  bool in_memory = false;                 // a target that is a file of tmpfs
   FileRuns runs;                          // of a source
 
   [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
@@ -100,6 +101,7 @@ struct Device {
             .stable = !writable,
             .reached = &reached,
             .shares = &shares,
+            .in_memory = in_memory,
             .runs = writable ? nullptr : &runs,
             .input = input.get()};
   }

@@ -202,6 +202,8 @@ absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode c
         PrintableText(path))));
   }
   (*device)->fresh_reads_zero = !keep && !(*device)->block_device;
+  (*device)->in_memory =
+      !(*device)->block_device && !(*device)->direct_fd.valid() && IsInMemory((*device)->fd.get());
   if (keep && (*device)->AllocatedBytes() != 0) (*device)->own_bytes = (*device)->SizeBytes();
   if (const auto failure = TakeLocks((*device)->fd.get(), kWriteLock, path)) {
     return give_up(absl::FailedPreconditionError(

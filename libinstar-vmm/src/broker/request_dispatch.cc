@@ -96,7 +96,7 @@ CallResult Broker::Impl::Handle(unsigned worker, const CallFrame& frame,
   if (worker >= workers_.size()) return Violate("a call from a worker that does not exist");
   // Nothing a guest sends may end this process, so neither may an allocation that fails.
   try {
-    if (!workers_[worker]) workers_[worker] = std::make_unique<Worker>(ledger_);
+    if (!workers_[worker]) workers_[worker] = std::make_unique<Worker>(ledger_, worker);
     return Dispatch(*workers_[worker], frame, memory);
   } catch (const std::bad_alloc&) {
     return Refused(ErrorCode::kLimit, ENOMEM);

@@ -1,4 +1,7 @@
 // BulkWorker: what changes a target.
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -103,6 +106,13 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     // Pieces end at multiples of their size in the target, so that zero units stay whole.
     const std::size_t piece =
         std::min<std::uint64_t>(remaining, piece_bytes - target_offset % piece_bytes);
+    if (copy.zero_unit == 0 && MapPiece(copy, done, piece)) {  // nobody looks at it
+      if (!ledger_.Charge(piece)) return kOverBudget;
+      ledger_.Throttle(piece);
+      ledger_.Reached(*copy.target.reached, target_offset + piece);
+      done += piece;
+      continue;
+    }
     const std::span<std::byte> bytes = staging.first(piece);
     const PartialRead read = ReadUpToEnd(copy.source.io, source_offset, bytes);
     if (!read.result.ok()) return read.result;
@@ -128,16 +138,43 @@ IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
   if (!ledger_.Charge(bytes.size())) return kOverBudget;
   const std::uint64_t offset = copy.target_offset + into;
-  const IoResult result = copy.zero_unit == 0 ? WriteAtRate(copy.target, offset, bytes)
-                                              : WriteNonZero(copy, into, bytes);
+  const IoResult result =
+      copy.zero_unit == 0 ? WritePiece(copy, into, bytes) : WriteNonZero(copy, into, bytes);
   if (result.ok()) ledger_.Reached(*copy.target.reached, offset + bytes.size());
   return result;
 }
 
-IoResult BulkWorker::WriteAtRate(const BulkFile& target, std::uint64_t offset,
-                                 std::span<const std::byte> bytes) {
+IoResult BulkWorker::WritePiece(const BulkCopy& copy, std::uint64_t into,
+                                std::span<const std::byte> bytes) {
   ledger_.Throttle(bytes.size());
-  return WriteFully(target.io, offset, bytes);
+  const std::uint64_t offset = copy.target_offset + into;
+  if (MapPiece(copy, into, bytes.size())) return {};
+  return WriteFully(copy.target.io, offset, bytes);
+}
+
+bool BulkWorker::MapPiece(const BulkCopy& copy, std::uint64_t into, std::uint64_t length) {
+  if (!maps_ || !copy.target.in_memory || length < MappedCopy::kLeastBytes ||
+      copy.source.input != nullptr || copy.source.io.direct_fd >= 0) {
+    return false;
+  }
+  const std::uint64_t offset = copy.target_offset + into;
+  if (!ReachTo(copy, offset + length)) return false;
+  return mapped_.Copy({.source_fd = copy.source.io.fd,
+                       .target_fd = copy.target.io.fd,
+                       .source_offset = copy.source_offset + into,
+                       .target_offset = offset,
+                       .length = length});
+}
+
+bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
+  struct stat status{};
+  if (fstat(copy.target.io.fd, &status) != 0) return false;
+  if (static_cast<std::uint64_t>(status.st_size) >= end) return true;
+  if (copy.zero_unit != 0) return false;
+  // All of the copy will be written. One byte at its end, and that whatever the others do meanwhile
+  // no file becomes shorter.
+  const std::uint64_t last = copy.target_offset + copy.length - 1;
+  return fallocate(copy.target.io.fd, 0, static_cast<off_t>(last), 1) == 0;
 }
 
 IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
@@ -161,7 +198,7 @@ IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
       if (IsZero(bytes.subspan(end, next - end))) break;
       end = next;
     }
-    const IoResult result = WriteAtRate(copy.target, start + at, bytes.subspan(at, end - at));
+    const IoResult result = WritePiece(copy, into + at, bytes.subspan(at, end - at));
     if (!result.ok()) return result;
     at = next;
   }

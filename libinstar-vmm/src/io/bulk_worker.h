@@ -20,6 +20,7 @@
 #include "io/input_stream.h"
 #include "io/io_file.h"
 #include "io/io_result.h"
+#include "io/mapped_copy.h"
 #include "io/scan_cache.h"
 #include "io/staging_buffer.h"
 #include "io/work_ledger.h"
@@ -33,6 +34,7 @@ struct BulkFile {
   bool stable = false;    // this run does not write it: what was read of it may be kept
   std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
   std::atomic<bool>* shares = nullptr;  // targets: whether the last copy shared all blocks
+  bool in_memory = false;               // targets: a file of tmpfs
   FileRuns* runs = nullptr;             // of the file, if it is stable
   InputStream* input = nullptr;         // instead of a file: only what it has at hand can be copied
 };
@@ -53,7 +55,8 @@ class BulkWorker {
   // Largest zero unit.
   static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
 
-  explicit BulkWorker(WorkLedger& ledger) : ledger_(ledger) {}
+  // `maps`: other workers write to the same files at the same time, so this one maps what it can.
+  explicit BulkWorker(WorkLedger& ledger, bool maps = false) : ledger_(ledger), maps_(maps) {}
 
   IoResult Copy(const BulkCopy& copy);
   IoResult Zero(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
@@ -76,9 +79,12 @@ class BulkWorker {
 
  private:
   IoResult WriteBytes(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
-  // WriteFully at the rate that the user set.
-  IoResult WriteAtRate(const BulkFile& target, std::uint64_t offset,
-                       std::span<const std::byte> bytes);
+  // Writes `bytes`, a piece of what is copied from `into` on, at the rate that the user set.
+  IoResult WritePiece(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
+  // Copies without the lock of the target, if this worker does and it is possible.
+  bool MapPiece(const BulkCopy& copy, std::uint64_t into, std::uint64_t length);
+  // Makes the target at least `end` bytes long, where it will be that anyway.
+  bool ReachTo(const BulkCopy& copy, std::uint64_t end);
   IoResult WriteNonZero(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
   IoResult CopyPiece(const BulkCopy& copy);
   IoResult CopyToStream(const BulkCopy& copy);
@@ -88,11 +94,13 @@ class BulkWorker {
   IoResult InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length, Work work);
 
   WorkLedger& ledger_;
+  const bool maps_;
   StagingBuffer staging_{kStagingBytes};
   ScanCache cache_;
   RunMemory runs_;
   HeadProbe probe_;
   BlockSharing sharing_;
+  MappedCopy mapped_;
 };
 
 }  // namespace instar::vmm

@@ -1,11 +1,10 @@
 #include "io/head_probe.h"
 
-#include <linux/magic.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
 #include <cerrno>
 
+#include "io/mapped_copy.h"
 #include "io/zero_scan.h"
 
 namespace instar::vmm {
@@ -27,12 +26,6 @@ bool HeadProbe::FindsData(const IoFile& file, std::uint32_t key, std::uint64_t o
     }
   }
   return false;
-}
-
-bool HeadProbe::IsInMemory(int fd) {
-  struct statfs status{};
-  return fstatfs(fd, &status) == 0 &&
-         (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
 }
 
 }  // namespace instar::vmm

@@ -25,8 +25,6 @@ class HeadProbe {
   bool FindsData(const IoFile& file, std::uint32_t key, std::uint64_t offset);
 
  private:
-  [[nodiscard]] static bool IsInMemory(int fd);
-
   struct Known {
     std::uint32_t key;
     std::optional<int> flags;  // of reads that do not wait; none: there are no such reads

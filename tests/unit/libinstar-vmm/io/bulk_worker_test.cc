@@ -96,6 +96,75 @@ TEST_F(BulkWorkerTest, SparseCopiesOfEveryUnitGiveTheSameBytes) {
   }
 }
 
+// A worker that maps what it copies to, beside others that write.
+class MappingWorkerTest : public BulkWorkerTest {
+ protected:
+  void SetFiles(const std::string& content) {
+    SetSource(content);
+    target_.in_memory = true;
+  }
+  IoResult Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length,
+                std::uint64_t zero_unit) {
+    return mapping_.Copy({.source = source_,
+                          .target = target_,
+                          .source_offset = from,
+                          .target_offset = to,
+                          .length = length,
+                          .zero_unit = zero_unit});
+  }
+  // It stays mapped for a while.
+  bool TargetIsMapped() {
+    return ReadWholeFile("/proc/self/maps").find(directory_ / "target") != std::string::npos;
+  }
+
+  BulkWorker mapping_{ledger_, /*maps=*/true};
+};
+
+TEST_F(MappingWorkerTest, CopiesOfEveryUnitGiveTheSameBytes) {
+  const std::string content = Mixed(3'000'001, 1);
+  for (const std::uint64_t unit : {0, 512, 4096, 65536, 1 << 20, 2 << 20}) {
+    SetFiles(content);
+    ASSERT_EQ(ftruncate(target_.io.fd, static_cast<off_t>(content.size())), 0);
+    EXPECT_TRUE(Copy(0, 0, content.size(), unit).ok());
+    EXPECT_EQ(Target(), content) << unit;
+    if (unit >= 65536 || unit == 0) {
+      EXPECT_TRUE(TargetIsMapped()) << unit;
+    }
+  }
+}
+
+// Where the place of a copy is behind the end of the file, as that of new clusters is.
+TEST_F(MappingWorkerTest, ACopyOfAllBytesMakesTheFileLonger) {
+  const std::string content = Mixed(1'000'001, 2);
+  SetFiles(content);
+  EXPECT_TRUE(Copy(1, 65'536, 900'000, 0).ok());
+  EXPECT_TRUE(TargetIsMapped());
+  EXPECT_EQ(Target(), std::string(65'536, '\0') + content.substr(1, 900'000));
+  EXPECT_TRUE(Copy(0, 0, 65'536, 0).ok()) << "and never shorter";
+  EXPECT_EQ(Target(), content.substr(0, 65'536) + content.substr(1, 900'000));
+}
+
+TEST_F(MappingWorkerTest, ASparseCopyLeavesTheEndOfTheFileWhereItWas) {
+  SetFiles(std::string(200'000, 'x') + std::string(1 << 20, '\0'));
+  EXPECT_TRUE(Copy(0, 0, 200'000 + (1 << 20), 4096).ok());
+  EXPECT_LE(Target().size(), 262'144U);
+}
+
+TEST_F(MappingWorkerTest, WhatLiesBehindTheSourceIsZeros) {
+  SetFiles(std::string(100'000, 'x'));
+  ASSERT_EQ(pwrite(target_.io.fd, "old", 3, 399'997), 3);
+  EXPECT_TRUE(Copy(0, 0, 400'000, 0).ok());
+  EXPECT_EQ(Target(), std::string(100'000, 'x') + std::string(300'000, '\0'));
+}
+
+TEST_F(MappingWorkerTest, WhatCannotBeMappedIsWritten) {
+  SetFiles(Mixed(1'000'001, 3));
+  close(target_.io.fd);
+  target_.io.fd = open((directory_ / "target").c_str(), O_WRONLY);
+  EXPECT_TRUE(Copy(0, 0, 1'000'001, 0).ok());
+  EXPECT_EQ(Target(), Mixed(1'000'001, 3));
+}
+
 TEST_F(BulkWorkerTest, ASparseCopyTakesNoStorageForZerosOfAUnit) {
   std::string content(1 << 20, 'x');
   content.replace(1 << 18, 1 << 18, 1 << 18, '\0');
