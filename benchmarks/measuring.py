@@ -196,7 +196,7 @@ def bare_work(row, directory, programs, isolations, size):
         ways = {"guest-clone" if "kvm" in isolations else "clone": (row.source, piece)}
     elif row.moves_bytes:
         ways = {way: ("mixed.raw", (inputs.PERIOD, held)) for way, held in (
-            ("read", row.moves_bytes), ("offload", inputs.DATA), ("write", inputs.DATA))}
+            ("read", row.moves_bytes), ("map", row.moves_bytes), ("offload", inputs.DATA), ("write", inputs.DATA))}
     return {way: Side([programs.bare_copy, way, source, row.output, *map(str, (size, *numbers))],
                       row, directory) for way, (source, numbers) in ways.items()}
 
