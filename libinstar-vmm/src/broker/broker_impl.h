@@ -73,7 +73,7 @@ class Broker::Impl {
   CallResult Resize(Worker& worker, const ResizeRequest& request);
   CallResult Flush(const FlushRequest& request);
   CallResult Read(const IoListRequest& request, const GuestMemory& memory);
-  CallResult Write(const IoListRequest& request, const GuestMemory& memory);
+  CallResult Write(Worker& worker, const IoListRequest& request, const GuestMemory& memory);
   CallResult Transfer(Worker& worker, const TransferListRequest& request);
   [[nodiscard]] bool MayShare(const Device& target, std::uint64_t offset) const;
   CallResult ScanZero(Worker& worker, const ScanZeroRequest& request);

@@ -124,7 +124,7 @@ CallResult Broker::Impl::Dispatch(Worker& worker, const CallFrame& frame,
     case INSTAR_OP_READ:
       return carry_out(decoder.Read(), [&](auto& r) { return Read(r, memory); });
     case INSTAR_OP_WRITE:
-      return carry_out(decoder.Write(), [&](auto& r) { return Write(r, memory); });
+      return carry_out(decoder.Write(), [&](auto& r) { return Write(worker, r, memory); });
     case INSTAR_OP_TRANSFER:
       return carry_out(decoder.Transfer(), [&](auto& r) { return Transfer(worker, r); });
     case INSTAR_OP_SCAN_ZERO:
@@ -271,7 +271,8 @@ CallResult Broker::Impl::Read(const IoListRequest& request, const GuestMemory& m
   return kDone;
 }
 
-CallResult Broker::Impl::Write(const IoListRequest& request, const GuestMemory& memory) {
+CallResult Broker::Impl::Write(Worker& worker, const IoListRequest& request,
+                               const GuestMemory& memory) {
   for (auto rest = SkipEmpty(request.list); !rest.empty();) {
     const std::size_t n = Contiguous(rest);
     const std::uint64_t end = EndOf(rest[n - 1]);
@@ -285,8 +286,9 @@ CallResult Broker::Impl::Write(const IoListRequest& request, const GuestMemory& 
       vectors[i] = {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     }
     if (!ledger_.ChargeMove(end - rest[0].offset)) return Violate(kEndlessRequests);
-    const IoResult result = WriteVector(device.Bulk(DeviceId{rest[0].device}).io, rest[0].offset,
-                                        std::span(vectors).first(n));
+    const BulkFile target = device.Bulk(DeviceId{rest[0].device});
+    worker.bulk.Prepare(target, rest[0].offset, end - rest[0].offset);
+    const IoResult result = WriteVector(target.io, rest[0].offset, std::span(vectors).first(n));
     if (!result.ok()) return Failed("write", device, result);
     ledger_.Reached(device.reached, end);
     rest = SkipEmpty(rest.subspan(n));

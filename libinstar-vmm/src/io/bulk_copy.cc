@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "formats/base/checked.h"
 #include "io/bulk_worker.h"
 #include "io/file_zeroing.h"
 #include "io/zero_scan.h"
@@ -23,6 +24,13 @@ constexpr std::uint64_t kSmallUnit = 4096;
 // Pieces of work on a target's storage between two looks at the budget.
 constexpr std::uint64_t kStoragePiece = std::uint64_t{256} << 20;
 
+constexpr std::uint64_t kPage = 4096;
+
+// Whether of what lies between `end` and `offset` no page is untouched by both.
+bool LeavesNoPageOut(std::uint64_t end, std::uint64_t offset) {
+  return offset >= end && AlignDown(offset, kPage) <= AlignDown(end + kPage - 1, kPage);
+}
+
 }  // namespace
 
 // The piece at hand of a stream.
@@ -36,6 +44,7 @@ IoResult BulkWorker::CopyPiece(const BulkCopy& copy) {
 // are left out: the stream fills them up with zeros.
 IoResult BulkWorker::CopyToStream(const BulkCopy& copy) {
   std::uint64_t done = 0;
+  if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
     const RunOfFile run = runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs,
@@ -67,7 +76,6 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
   const std::span<std::byte> staging = staging_.Get();
   if (staging.empty()) return {.os_errno = ENOMEM, .offset = copy.source_offset};
   if (copy.target.io.output != nullptr) return CopyToStream(copy);
-  const std::size_t piece_bytes = std::max<std::size_t>(kPieceBytes, copy.zero_unit);
   std::uint64_t done = 0;
   while (copy.share_blocks && done < copy.length) {
     const std::uint64_t shared = ShareBlocks(copy, done);
@@ -79,11 +87,23 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
   if (copy.target.shares != nullptr) {
     copy.target.shares->store(done == copy.length, std::memory_order_relaxed);
   }
+  if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
     const std::uint64_t target_offset = copy.target_offset + done;
     std::uint64_t remaining = copy.length - done;
 
+    if (copy.zero_unit == 0) {  // nobody looks at it
+      const std::size_t piece = PieceBytes(copy, target_offset, remaining);
+      if (MapPiece(copy, done, piece)) {
+        if (!ledger_.Charge(piece)) return kOverBudget;
+        ledger_.Throttle(piece);
+        NoteWritten(copy.target, target_offset, piece);
+        ledger_.Reached(*copy.target.reached, target_offset + piece);
+        done += piece;
+        continue;
+      }
+    }
     if (const auto kept = cache_.Find(copy.source.key, source_offset, remaining); !kept.empty()) {
       const IoResult result = WriteBytes(copy, done, kept);
       if (!result.ok()) return result;
@@ -96,23 +116,14 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
       const RunOfFile run =
           exact ? FindRun(copy.source.runs, copy.source.io.fd, source_offset, remaining)
                 : runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs, source_offset,
-                             remaining);
+                             remaining, MapsLarge(copy.target) ? MappedCopy::kLargePage : 1);
       if (run.hole) {
         done += run.length;
         continue;
       }
       remaining = std::min(remaining, run.length);
     }
-    // Pieces end at multiples of their size in the target, so that zero units stay whole.
-    const std::size_t piece =
-        std::min<std::uint64_t>(remaining, piece_bytes - target_offset % piece_bytes);
-    if (copy.zero_unit == 0 && MapPiece(copy, done, piece)) {  // nobody looks at it
-      if (!ledger_.Charge(piece)) return kOverBudget;
-      ledger_.Throttle(piece);
-      ledger_.Reached(*copy.target.reached, target_offset + piece);
-      done += piece;
-      continue;
-    }
+    const std::size_t piece = PieceBytes(copy, target_offset, remaining);
     const std::span<std::byte> bytes = staging.first(piece);
     const PartialRead read = ReadUpToEnd(copy.source.io, source_offset, bytes);
     if (!read.result.ok()) return read.result;
@@ -148,33 +159,87 @@ IoResult BulkWorker::WritePiece(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
   ledger_.Throttle(bytes.size());
   const std::uint64_t offset = copy.target_offset + into;
-  if (MapPiece(copy, into, bytes.size())) return {};
-  return WriteFully(copy.target.io, offset, bytes);
+  const IoResult result =
+      MapPiece(copy, into, bytes.size()) ? IoResult{} : WriteFully(copy.target.io, offset, bytes);
+  NoteWritten(copy.target, offset, bytes.size());
+  return result;
+}
+
+std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_offset,
+                                   std::uint64_t remaining) const {
+  const auto to_multiple_of = [&](std::uint64_t bytes) { return bytes - target_offset % bytes; };
+  const std::uint64_t large = to_multiple_of(MappedCopy::kLargePage);
+  if (remaining >= large && EndsLarge(copy.target, target_offset, target_offset + large)) {
+    return large;
+  }
+  // Pieces end at multiples of their size in the target, so that zero units stay whole.
+  return std::min(remaining, to_multiple_of(std::max<std::uint64_t>(kPieceBytes, copy.zero_unit)));
+}
+
+bool BulkWorker::MapsLarge(const BulkFile& target) const {
+  return target.in_memory && mapped_.makes_large();
+}
+
+bool BulkWorker::EndsLarge(const BulkFile& target, std::uint64_t offset, std::uint64_t end) const {
+  constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
+  const std::uint64_t length = end - offset;
+  if (!MapsLarge(target) || end % kLarge != 0 || length < kLarge / 2 || length > kLarge) {
+    return false;
+  }
+  return length == kLarge || (written_.key == target.key && written_.first <= end - kLarge &&
+                              LeavesNoPageOut(written_.end, offset));
+}
+
+void BulkWorker::NoteWritten(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
+  if (written_.key != target.key || !LeavesNoPageOut(written_.end, offset)) {
+    written_ = {.key = target.key, .first = offset};
+  }
+  written_.end = offset + length;
+}
+
+void BulkWorker::Bridge(const BulkFile& target, std::uint64_t offset) {
+  if (written_.key != target.key || offset <= written_.end || offset - written_.end > kPage) return;
+  written_.first = std::max(written_.first, written_.bridge_end);
+  written_.bridge_end = offset;
+  written_.end = offset;
 }
 
 bool BulkWorker::MapPiece(const BulkCopy& copy, std::uint64_t into, std::uint64_t length) {
-  if (!maps_ || !copy.target.in_memory || length < MappedCopy::kLeastBytes ||
-      copy.source.input != nullptr || copy.source.io.direct_fd >= 0) {
+  if (!copy.target.in_memory || length < MappedCopy::kLeastBytes || copy.source.input != nullptr ||
+      copy.source.io.direct_fd >= 0) {
     return false;
   }
-  const std::uint64_t offset = copy.target_offset + into;
-  if (!ReachTo(copy, offset + length)) return false;
-  return mapped_.Copy({.source_fd = copy.source.io.fd,
-                       .target_fd = copy.target.io.fd,
-                       .source_offset = copy.source_offset + into,
-                       .target_offset = offset,
-                       .length = length});
+  const MappedPiece piece = {.source_fd = copy.source.io.fd,
+                             .target_fd = copy.target.io.fd,
+                             .source_offset = copy.source_offset + into,
+                             .target_offset = copy.target_offset + into,
+                             .length = length};
+  const std::uint64_t end = piece.target_offset + length;
+  const bool large = EndsLarge(copy.target, piece.target_offset, end);
+  if ((!large && !maps_) || !ReachTo(copy, end)) return false;
+  return (large && mapped_.CopyLarge(piece)) || (maps_ && mapped_.Copy(piece));
+}
+
+void BulkWorker::Prepare(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
+  constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
+  if (length < kLarge || !MapsLarge(target)) return;
+  struct stat status{};
+  if (fstat(target.io.fd, &status) != 0) return;
+  const std::uint64_t end = std::min(offset + length, static_cast<std::uint64_t>(status.st_size));
+  for (std::uint64_t at = AlignDown(offset + kLarge - 1, kLarge); at + kLarge <= end;
+       at += kLarge) {
+    mapped_.MakeLarge(target.io.fd, at);
+  }
 }
 
 bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
   struct stat status{};
   if (fstat(copy.target.io.fd, &status) != 0) return false;
   if (static_cast<std::uint64_t>(status.st_size) >= end) return true;
-  if (copy.zero_unit != 0) return false;
-  // All of the copy will be written. One byte at its end, and that whatever the others do meanwhile
-  // no file becomes shorter.
-  const std::uint64_t last = copy.target_offset + copy.length - 1;
-  return fallocate(copy.target.io.fd, 0, static_cast<off_t>(last), 1) == 0;
+  // To the end of what is about to be written for sure. One byte, and that whatever the others do
+  // meanwhile no file becomes shorter.
+  if (copy.zero_unit == 0) end = copy.target_offset + copy.length;
+  return fallocate(copy.target.io.fd, 0, static_cast<off_t>(end - 1), 1) == 0;
 }
 
 IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
@@ -208,6 +273,7 @@ IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
 template <typename Work>
 IoResult BulkWorker::InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length,
                               Work work) {
+  written_ = {};  // pages of it may be gone
   while (length > 0) {
     const std::uint64_t piece = std::min(length, kStoragePiece);
     const IoResult result = work(offset, piece);

@@ -59,6 +59,9 @@ class BulkWorker {
   explicit BulkWorker(WorkLedger& ledger, bool maps = false) : ledger_(ledger), maps_(maps) {}
 
   IoResult Copy(const BulkCopy& copy);
+  // To be called before all of a range of a target is written otherwise: gets storage for it, where
+  // that makes writing faster. The file has its length already, else nothing is done.
+  void Prepare(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
   IoResult Zero(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
   // Storage for a stretch at the end of the file that reads as zeros: reserved, or written.
   IoResult Extend(const BulkFile& target, std::uint64_t offset, std::uint64_t length, bool write);
@@ -81,9 +84,21 @@ class BulkWorker {
   IoResult WriteBytes(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
   // Writes `bytes`, a piece of what is copied from `into` on, at the rate that the user set.
   IoResult WritePiece(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
+  // How much to copy at once, of what remains.
+  [[nodiscard]] std::size_t PieceBytes(const BulkCopy& copy, std::uint64_t target_offset,
+                                       std::uint64_t remaining) const;
+  [[nodiscard]] bool MapsLarge(const BulkFile& target) const;
+  // Whether `offset` to `end` is the rest of a large page and most of it, of which this worker has
+  // written whatever there is before.
+  [[nodiscard]] bool EndsLarge(const BulkFile& target, std::uint64_t offset,
+                               std::uint64_t end) const;
+  void NoteWritten(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
+  // A copy to `offset` begins: a page or less that is left out before it is taken for metadata
+  // between clusters, which will be written, too. In a large page there is one such place at most.
+  void Bridge(const BulkFile& target, std::uint64_t offset);
   // Copies without the lock of the target, if this worker does and it is possible.
   bool MapPiece(const BulkCopy& copy, std::uint64_t into, std::uint64_t length);
-  // Makes the target at least `end` bytes long, where it will be that anyway.
+  // Makes the target at least `end` bytes long; what lies before is about to be written.
   bool ReachTo(const BulkCopy& copy, std::uint64_t end);
   IoResult WriteNonZero(const BulkCopy& copy, std::uint64_t into, std::span<const std::byte> bytes);
   IoResult CopyPiece(const BulkCopy& copy);
@@ -101,6 +116,13 @@ class BulkWorker {
   HeadProbe probe_;
   BlockSharing sharing_;
   MappedCopy mapped_;
+  // What was written last without leaving out a page, but for one that was bridged.
+  struct {
+    std::uint32_t key = UINT32_MAX;  // of no file
+    std::uint64_t first = 0;
+    std::uint64_t end = 0;
+    std::uint64_t bridge_end = 0;
+  } written_;
 };
 
 }  // namespace instar::vmm

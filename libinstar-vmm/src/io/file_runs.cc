@@ -94,7 +94,7 @@ RunOfFile FindRun(FileRuns* runs, int fd, std::uint64_t offset, std::uint64_t ma
 }
 
 RunOfFile RunMemory::Find(std::uint32_t key, int fd, FileRuns* shared, std::uint64_t offset,
-                          std::uint64_t max_length) {
+                          std::uint64_t max_length, std::uint64_t wanted_length) {
   if (key != key_ || offset < start_ || offset >= end_) {
     const bool follows_data = key == key_ && offset == end_ && !hole_;
     step_ = follows_data ? std::min(2 * step_, kLongestStep) : kFirstStep;
@@ -103,6 +103,11 @@ RunOfFile RunMemory::Find(std::uint32_t key, int fd, FileRuns* shared, std::uint
     hole_ = FindRun(shared, fd, offset, 1).hole;
     end_ =
         offset + (hole_ ? FindRun(shared, fd, offset, FarFrom(offset, max_length)).length : step_);
+  }
+  while (!hole_ && end_ - offset < std::min(wanted_length, max_length) &&
+         !FindRun(shared, fd, end_, 1).hole) {
+    step_ = std::min(2 * step_, kLongestStep);
+    end_ += step_;
   }
   return {.length = std::min(max_length, end_ - offset), .hole = hole_};
 }

@@ -58,9 +58,10 @@ class RunMemory {
   static constexpr std::uint64_t kLongestStep = std::uint64_t{8} << 20;
 
   // The hole at `offset`, or what is taken for data, at most `max_length` bytes; of a file that
-  // nobody changes meanwhile. `key` tells files apart; `shared` is that of the file, or null.
+  // nobody changes meanwhile. `key` tells files apart; `shared` is that of the file, or null. Of
+  // data, steps are taken until there are `wanted_length` bytes, if it goes on.
   RunOfFile Find(std::uint32_t key, int fd, FileRuns* shared, std::uint64_t offset,
-                 std::uint64_t max_length);
+                 std::uint64_t max_length, std::uint64_t wanted_length = 1);
 
  private:
   std::uint32_t key_ = 0;

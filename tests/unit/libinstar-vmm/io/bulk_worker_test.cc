@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +164,110 @@ TEST_F(MappingWorkerTest, WhatCannotBeMappedIsWritten) {
   target_.io.fd = open((directory_ / "target").c_str(), O_WRONLY);
   EXPECT_TRUE(Copy(0, 0, 1'000'001, 0).ok());
   EXPECT_EQ(Target(), Mixed(1'000'001, 3));
+}
+
+// A worker that writes, to a file in memory.
+class WorkerInMemoryTest : public BulkWorkerTest {
+ protected:
+  static constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
+  static constexpr std::uint64_t kPage = 4096;
+
+  void SetFiles(const std::string& content) {
+    SetSource(content);
+    close(target_.io.fd);
+    target_.io.fd = memfd_create("target", MFD_CLOEXEC);
+    target_.in_memory = true;
+  }
+  void Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length, std::uint64_t zero_unit) {
+    EXPECT_TRUE(worker_
+                    .Copy({.source = source_,
+                           .target = target_,
+                           .source_offset = from,
+                           .target_offset = to,
+                           .length = length,
+                           .zero_unit = zero_unit})
+                    .ok());
+  }
+  std::string Target() {
+    struct stat status{};
+    EXPECT_EQ(fstat(target_.io.fd, &status), 0);
+    std::string bytes(static_cast<std::size_t>(status.st_size), 'x');
+    EXPECT_EQ(pread(target_.io.fd, bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+    return bytes;
+  }
+  // As long as large pages are made, or tried to.
+  static bool TargetIsMapped() {
+    return ReadWholeFile("/proc/self/maps").find("/memfd:target") != std::string::npos;
+  }
+  static std::string Data(std::size_t size, unsigned seed) {
+    std::mt19937 random(seed);
+    std::string bytes(size, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random() % 255 + 1);
+    return bytes;
+  }
+};
+
+TEST_F(WorkerInMemoryTest, CopiesToAnyPlaceGiveTheSameBytes) {
+  const std::string content = Data(3 * kLarge, 4);
+  for (const std::uint64_t unit : {std::uint64_t{0}, kPage, kLarge}) {
+    for (const std::uint64_t to :
+         {std::uint64_t{0}, std::uint64_t{512}, kLarge - kPage, kLarge + 1}) {
+      SetFiles(content);
+      Copy(0, to, content.size(), unit);
+      EXPECT_TRUE(TargetIsMapped());
+      EXPECT_EQ(Target(), std::string(to, '\0') + content) << unit << " to " << to;
+    }
+  }
+}
+
+TEST_F(WorkerInMemoryTest, APageOfZerosWithinALargeOneTakesNoStorage) {
+  for (const std::uint64_t hole : {kLarge, kLarge + 5 * kPage, 2 * kLarge - kPage}) {
+    std::string content = Data(3 * kLarge, 5);
+    content.replace(hole, kPage, kPage, '\0');
+    SetFiles(content);
+    Copy(0, 0, content.size(), kPage);
+    EXPECT_EQ(Target(), content) << hole;
+    EXPECT_EQ(TargetStorage(), content.size() - kPage) << hole;
+  }
+}
+
+// As blocks of a VHD are, which have a bitmap before them.
+TEST_F(WorkerInMemoryTest, CopiesBesideEachOtherLeaveOutAPageAtMost) {
+  const std::string content = Data(4 * kLarge, 6);
+  for (const std::uint64_t gap : {std::uint64_t{512}, kPage, 2 * kPage}) {
+    SetFiles(content);
+    std::string expected(1536, '\0');
+    for (std::uint64_t block = 0; block < 4; ++block) {
+      Copy(block * kLarge, expected.size() + gap, kLarge, kPage);
+      expected += std::string(gap, '\0') + content.substr(block * kLarge, kLarge);
+    }
+    EXPECT_EQ(Target(), expected) << gap;
+    EXPECT_LE(TargetStorage(), content.size() + 10 * kPage) << gap;
+  }
+}
+
+TEST_F(WorkerInMemoryTest, OneHoleOfAPageBetweenCopiesIsFilledInALargePageAtMost) {
+  const std::string content = Data(kLarge, 7);
+  SetFiles(content);
+  std::uint64_t holes = 0;
+  for (std::uint64_t at = 0; at < kLarge / 2; at += 16 * kPage, ++holes)
+    Copy(at, at, 15 * kPage, 0);
+  Copy(kLarge / 2, kLarge / 2, kLarge / 2, 0);
+  EXPECT_GE(TargetStorage(), kLarge - holes * kPage);
+  EXPECT_LE(TargetStorage(), kLarge - (holes - 1) * kPage);
+}
+
+TEST_F(WorkerInMemoryTest, PreparingAddsNothingToAFile) {
+  SetFiles("");
+  worker_.Prepare(target_, 0, 2 * kLarge);
+  EXPECT_EQ(TargetStorage(), 0U);
+  ASSERT_EQ(ftruncate(target_.io.fd, 2 * kLarge), 0);
+  worker_.Prepare(target_, 1, 2 * kLarge - 2);
+  EXPECT_EQ(TargetStorage(), 0U) << "no large page lies within";
+  worker_.Prepare(target_, kPage, 2 * kLarge - kPage);
+  EXPECT_EQ(Target(), std::string(2 * kLarge, '\0'));
+  EXPECT_LE(TargetStorage(), kLarge);
 }
 
 TEST_F(BulkWorkerTest, ASparseCopyTakesNoStorageForZerosOfAUnit) {
