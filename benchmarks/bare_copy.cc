@@ -4,10 +4,9 @@
 // given here are the fastest there are:
 //
 //   read     pread and pwrite; blocks of zeros are left out, for which each is looked at
-//   map      the same by one thread; the others pread into a mapping of the target, for which they
-//            need not wait for one another
-//   offload  copy_file_range; nothing can be looked at
-//   write    pwrite alone, of something else: a part of all ways
+//   large    the same, but where there are no zeros the kernel is asked to collapse the place in
+//   the
+//            target into large pages, which are read into; in memory only
 //   clone    blocks of the source become the target's, too, where the file system can do that; the
 //            source may be an image that holds the data without gaps, from an offset on
 //
@@ -24,7 +23,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -34,6 +32,7 @@
 namespace {
 
 constexpr std::uint64_t kPiece = std::uint64_t{256} << 10;  // stays in a processor's cache
+constexpr std::uint64_t kLargePage = std::uint64_t{2} << 20;
 constexpr std::uint64_t kBlock = 4096;
 
 [[noreturn]] void Fail(const char* what) {
@@ -54,7 +53,7 @@ std::uint64_t Number(const char* text) {
 // Said of arguments that make no sense.
 [[noreturn]] void Refuse() {
   std::fprintf(stderr,
-               "bare_copy read|map|offload|write SOURCE TARGET SIZE PERIOD LENGTH\n"
+               "bare_copy read|large SOURCE TARGET SIZE PERIOD LENGTH\n"
                "bare_copy clone|guest-clone SOURCE TARGET SIZE PERIOD LENGTH [FIRST]\n");
   std::exit(2);
 }
@@ -64,7 +63,7 @@ bool IsZero(const char* block) {
 }
 
 struct Copier {
-  enum class Way { kRead, kMap, kOffload, kWrite, kClone };
+  enum class Way { kRead, kLarge, kClone };
   Way way;
   int source;
   int target;
@@ -81,16 +80,18 @@ struct Copier {
     }
   }
 
-  // Puts `bytes`, which are the source's at the same place, into the target.
-  void Put(const char* bytes, std::uint64_t offset, std::uint64_t length) const {
-    if (way != Way::kMap) return Write(bytes, offset, length);
+  // Whether the source, of which `bytes` are known to hold no zeros, was read into a large page.
+  bool PutLarge(char* window, std::uint64_t offset) const {
     constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE
-    void* const mapping = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, target,
-                               static_cast<off_t>(offset));
-    if (mapping == MAP_FAILED) Fail("map");
-    if (madvise(mapping, length, kPopulateWrite) != 0) Fail("populate");
-    Read(static_cast<char*>(mapping), offset, length);
-    munmap(mapping, length);
+    constexpr int kCollapse = 25;       // MADV_COLLAPSE
+    if (mmap(window, kLargePage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, target,
+             static_cast<off_t>(offset)) == MAP_FAILED ||
+        madvise(window, kBlock, kPopulateWrite) != 0 ||
+        madvise(window, kLargePage, kCollapse) != 0) {
+      return false;
+    }
+    Read(window, offset, kLargePage);
+    return true;
   }
 
   void PutNonZero(const char* bytes, std::uint64_t offset, std::uint64_t length) const {
@@ -101,32 +102,19 @@ struct Copier {
       }
       std::uint64_t end = at + kBlock;
       while (end < length && !IsZero(bytes + end)) end += kBlock;
-      Put(bytes + at, offset + at, end - at);
+      Write(bytes + at, offset + at, end - at);
       at = end;
     }
   }
 
   void Copy(char* buffer, std::uint64_t offset, std::uint64_t length) const {
-    switch (way) {
-      case Way::kOffload: {
-        off_t from = static_cast<off_t>(offset);
-        off_t to = from;
-        while (length != 0) {
-          const ssize_t done = copy_file_range(source, &from, target, &to, length, 0);
-          if (done <= 0) Fail("copy_file_range");
-          length -= static_cast<std::uint64_t>(done);
-        }
-        return;
-      }
-      case Way::kRead:
-      case Way::kMap:
-        Read(buffer, offset, length);
-        return PutNonZero(buffer, offset, length);
-      case Way::kWrite:
-        return Write(buffer, offset, length);
-      case Way::kClone:
-        return;  // not in pieces of a cache's size: main
+    Read(buffer, offset, length);
+    if (way == Way::kLarge && length == kLargePage && offset % kLargePage == 0) {
+      std::uint64_t at = 0;
+      while (at < length && !IsZero(buffer + at)) at += kBlock;
+      if (at == length && PutLarge(buffer + kLargePage, offset)) return;
     }
+    PutNonZero(buffer, offset, length);
   }
 
   void Clone(std::uint64_t from, std::uint64_t to, std::uint64_t length) const {
@@ -138,9 +126,7 @@ struct Copier {
 
 Copier::Way WayNamed(std::string_view name) {
   if (name == "read") return Copier::Way::kRead;
-  if (name == "map") return Copier::Way::kMap;
-  if (name == "offload") return Copier::Way::kOffload;
-  if (name == "write") return Copier::Way::kWrite;
+  if (name == "large") return Copier::Way::kLarge;
   if (name == "clone" || name == "guest-clone") return Copier::Way::kClone;
   Refuse();
 }
@@ -173,9 +159,11 @@ int main(int count, char** arguments) {
 
   constexpr std::uint64_t kTurn = std::uint64_t{8} << 20;
   std::atomic<std::uint64_t> next{0};
-  const auto work = [&](Copier one) {
-    const std::unique_ptr<char[]> buffer(new char[kPiece]);
-    std::memset(buffer.get(), 'x', kPiece);
+  const std::uint64_t largest = copier.way == Copier::Way::kLarge ? kLargePage : kPiece;
+  const auto work = [&] {
+    // What was read, and after it a place to map a large page at.
+    char* const buffer = static_cast<char*>(std::aligned_alloc(kLargePage, 2 * kLargePage));
+    if (buffer == nullptr) Fail("memory");
     for (std::uint64_t turn = next.fetch_add(kTurn); turn < size; turn = next.fetch_add(kTurn)) {
       const std::uint64_t turn_end = std::min(turn + kTurn, size);
       for (std::uint64_t at = turn; at < turn_end;) {
@@ -185,18 +173,17 @@ int main(int count, char** arguments) {
           at = start + period;
           continue;
         }
-        const std::uint64_t piece = std::min(kPiece, end - at);
-        one.Copy(buffer.get(), at, piece);
+        const std::uint64_t piece = std::min(largest, end - at);
+        copier.Copy(buffer, at, piece);
         at += piece;
       }
     }
   };
   std::vector<std::thread> threads;
   for (unsigned i = std::max(1u, std::thread::hardware_concurrency()); i > 1; --i) {
-    threads.emplace_back(work, copier);
+    threads.emplace_back(work);
   }
-  if (copier.way == Copier::Way::kMap) copier.way = Copier::Way::kRead;
-  work(copier);
+  work();
   for (std::thread& thread : threads) thread.join();
   return 0;
 }

@@ -25,9 +25,8 @@ import tomllib
 
 import inputs
 import judging
-import memory
 import sharing
-from measuring import Programs, adopt_orphans, in_child, measure
+from measuring import Place, Programs, adopt_orphans, in_child, measure
 from rows import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -45,12 +44,11 @@ def readable(seconds):
 def table_lines(result):
     theirs = result["qemu_img"]
     bare = judging.bare_seconds(result)
-    write = result.get("bare", {}).get("write", {}).get("median_seconds")
     for isolation, mine in result["instar"].items():
         yield (f"| {result['row']} | {isolation} "
                f"| {readable(mine['median_seconds'])} | {readable(theirs['median_seconds'])} "
                f"| {mine['ratio']:.2f} "
-               f"| {readable(bare) if bare else ''} | {readable(write) if write else ''} "
+               f"| {readable(bare) if bare else ''} "
                f"| {mine['peak_mib']:.0f} MiB | {theirs['peak_mib']:.0f} MiB |")
 
 
@@ -85,9 +83,9 @@ def default_isolations():
     return ["kvm", "process"] if os.access("/dev/kvm", os.R_OK | os.W_OK) else ["process"]
 
 
-HEAD = ("| what | isolation | instar | qemu-img | ratio | bare work | bare write | instar peak "
+HEAD = ("| what | isolation | instar | qemu-img | ratio | bare work | instar peak "
         "| qemu-img peak |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|")
+        "|---|---|---:|---:|---:|---:|---:|---:|")
 
 
 def title(measured):
@@ -116,18 +114,15 @@ def write_results(output, measured, results, verdicts=()):
     output.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
-def measure_all(chosen, directory, programs, holder, arguments):
+def measure_all(chosen, directory, programs, arguments):
     """Measures and prints one row after another. Inputs are there as long as rows need them."""
     made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
     for number, row in enumerate(chosen):
-        holder.keep(0)
         in_child(lambda row=row: [made.make(word) for word in ("mixed.raw", *row.instar)],
                  "making the inputs")
         os.sync()
-        if row.output and not row.shares:
-            holder.keep(arguments.size // 4 * 3)  # no target takes more
-        result = measure(row, directory, programs, arguments.isolation or default_isolations(),
-                         arguments.pairs, arguments.size)
+        result = measure(row, Place(directory, arguments.size), programs,
+                         arguments.isolation or default_isolations(), arguments.pairs)
         for line in table_lines(result):
             print(line, flush=True)
         yield result
@@ -186,12 +181,11 @@ def main():
                 "machine": machine(instar, arguments.qemu_img), "virtual_bytes": arguments.size,
                 "file_system": file_system(place)}
     print(title(measured), "", *HEAD, sep="\n")
-    holder = memory.Holder()
     adopt_orphans()
     results = []
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
         for result in measure_all([row for row in chosen if not row.shares], pathlib.Path(name),
-                                  programs, holder, arguments):
+                                  programs, arguments):
             results.append(result)
             write_results(output, measured, results)  # a run that is cut short is not for nothing
     unmeasured = {}
@@ -199,7 +193,7 @@ def main():
     if sharing_rows:
         with sharing.file_system(place, 3 * arguments.size) as (directory, why_not):
             if directory:
-                results += measure_all(sharing_rows, directory, programs, holder, arguments)
+                results += measure_all(sharing_rows, directory, programs, arguments)
             else:
                 unmeasured = {row.name: why_not for row in sharing_rows}
 

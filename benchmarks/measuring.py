@@ -4,6 +4,7 @@ import ctypes
 import dataclasses
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 
 import inputs
 import judging
+import memory
 
 
 @dataclasses.dataclass
@@ -128,15 +130,22 @@ class Programs:
     bare_kvm: str
 
 
+@dataclasses.dataclass
+class Place:
+    """Where a row is measured: the inputs there are of disks of `size` bytes."""
+    directory: pathlib.Path
+    size: int
+
+
 class Side:
     """The runs of one program."""
 
-    def __init__(self, command, row, directory, settings=()):
+    def __init__(self, command, row, place, settings=()):
         self.command = command
         self.settings = list(settings)
         self.row = row
-        self.output = directory / row.output if row.output else None
-        self.directory = directory
+        self.place = place
+        self.output = place.directory / row.output if row.output else None
         self.samples = []
 
     def once(self):
@@ -144,7 +153,9 @@ class Side:
             self.output.unlink(missing_ok=True)
         if self.row.shares:
             time.sleep(0.1)  # the file system takes back what was shared when it gets round to it
-        return run(self.command, self.directory)
+        elif self.output:
+            memory.fetch(self.place.size // 4 * 3)  # no target takes more
+        return run(self.command, self.place.directory)
 
     def warm_up(self):
         self.once()
@@ -164,13 +175,13 @@ class Side:
         }
 
 
-def fastest(row, directory, qemu_img):
+def fastest(row, place, qemu_img):
     """qemu-img with those of the row's settings that make it fastest, but not with any that make the
     target take more storage than the first do."""
     verb, *arguments = row.qemu
     sides = []
     for settings in row.settings:
-        side = Side([qemu_img, verb, *settings, *arguments], row, directory, settings)
+        side = Side([qemu_img, verb, *settings, *arguments], row, place, settings)
         side.warm_up()
         sides.append(side)
     sides = [side for side in sides if side.written <= 1.01 * sides[0].written]
@@ -183,40 +194,39 @@ def fastest(row, directory, qemu_img):
     return min(sides, key=lambda side: statistics.median(tried[id(side)]))
 
 
-def bare_work(row, directory, programs, isolations, size):
+def bare_work(row, place, programs, isolations):
     """What a row cannot do without, and nothing else: a guest that halts, or, in the ways of
     bare_copy.cc, the copying of its data."""
     if row.starts and "kvm" in isolations:
-        return {"start": Side([programs.bare_kvm], row, directory)}
+        return {"start": Side([programs.bare_kvm], row, place)}
     ways = {}  # what is copied, by the way
     if row.shares:
         # All of a raw disk at once; what a qcow2 image holds, piece by piece.
-        piece = (size, size) if row.source == "mixed.raw" else (
+        piece = (place.size, place.size) if row.source == "mixed.raw" else (
             inputs.PERIOD, inputs.DATA, inputs.QCOW2_FIRST)
         ways = {"guest-clone" if "kvm" in isolations else "clone": (row.source, piece)}
     elif row.moves_bytes:
-        ways = {way: ("mixed.raw", (inputs.PERIOD, held)) for way, held in (
-            ("read", row.moves_bytes), ("map", row.moves_bytes), ("offload", inputs.DATA), ("write", inputs.DATA))}
-    return {way: Side([programs.bare_copy, way, source, row.output, *map(str, (size, *numbers))],
-                      row, directory) for way, (source, numbers) in ways.items()}
+        ways = {way: ("mixed.raw", (inputs.PERIOD, row.moves_bytes)) for way in ("read", "large")}
+    return {way: Side([programs.bare_copy, way, source, row.output, *map(str, (place.size, *numbers))],
+                      row, place) for way, (source, numbers) in ways.items()}
 
 
-def measure(row, directory, programs, isolations, pairs, size):
+def measure(row, place, programs, isolations, pairs):
     """All programs in turn, again and again."""
     verb, *words = row.instar
     mine = {isolation: Side([programs.instar, verb, f"--isolation={isolation}", *words], row,
-                            directory) for isolation in isolations}
-    theirs = fastest(row, directory, programs.qemu_img)
+                            place) for isolation in isolations}
+    theirs = fastest(row, place, programs.qemu_img)
     for side in mine.values():
         side.warm_up()
-        in_child(lambda command=side.command: verify(row, directory, command, programs.qemu_img),
+        in_child(lambda command=side.command: verify(row, place.directory, command, programs.qemu_img),
                  "verifying")
-    bare = bare_work(row, directory, programs, isolations, size)
+    bare = bare_work(row, place, programs, isolations)
     for _ in range(max(pairs, row.pairs)):
         for side in (*mine.values(), theirs, *bare.values()):
             side.samples.append(side.once())
     if row.output:
-        (directory / row.output).unlink(missing_ok=True)
+        (place.directory / row.output).unlink(missing_ok=True)
     result = {"row": row.name, "qemu_img": {"settings": theirs.settings, **theirs.facts()},
               "instar": {isolation: side.facts() for isolation, side in mine.items()}}
     for told in result["instar"].values():

@@ -29,7 +29,7 @@ def run(judging, kvm, process=None, bare=None, peak=10):
                  "file_bytes": 1000}
     result = {"row": "row", "qemu_img": theirs, "instar": mine}
     if bare:
-        result["bare"] = {"read": timed(*bare), "write": timed(0.01, 0.01, 0.01)}
+        result["bare"] = {"read": timed(*bare), "large": timed(3, 3, 3)}
     return [result], {"memory": {"most_more_mib": 32}, "process": {"most_of_kvm": 1.1},
                       "physical": {"most_over": 1.25}, "bar": [{"row": "row", "max_ratio": 0.7}]}
 
