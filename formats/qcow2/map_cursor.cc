@@ -11,6 +11,7 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 64 << 10;
+constexpr std::uint64_t kFirstAheadBytes = 512 << 10;
 constexpr std::uint64_t kMaxAheadBytes = 1 << 20;
 constexpr std::size_t kMaxAheadPieces = 256;
 
@@ -77,8 +78,12 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
   const Place place{.l1_index = l1_index, .first = first};
   auto piece = l2_.Find(PieceAt(table_offset, place));
   if (!piece) {
-    const bool forward = ahead_bytes_ != 0 && offset >= ahead_offset_;
-    ahead_bytes_ = forward ? std::min(2 * ahead_bytes_, kMaxAheadBytes) : kPieceBytes;
+    const bool forward = offset >= ahead_offset_;
+    if (ahead_bytes_ == 0) {
+      ahead_bytes_ = kFirstAheadBytes;
+    } else {
+      ahead_bytes_ = forward ? std::min(2 * ahead_bytes_, kMaxAheadBytes) : kPieceBytes;
+    }
     ListPieces(l1, place);
     INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));
   }

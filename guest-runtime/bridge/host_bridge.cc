@@ -62,6 +62,7 @@ Result<DeviceInfo> CallTableHost::Info(DeviceId device) {
                     .sequential = (info.flags & INSTAR_DEVICE_SEQUENTIAL) != 0,
                     .direct = (info.flags & INSTAR_DEVICE_DIRECT) != 0,
                     .shares = (info.flags & INSTAR_DEVICE_SHARES) != 0,
+                    .unflushed = (info.flags & INSTAR_DEVICE_UNFLUSHED) != 0,
                     .allocated_bytes = info.allocated_bytes};
 }
 

@@ -33,7 +33,18 @@ Reply Call(instar_op op, Arguments... arguments) {
   return {.result = mailbox->result, .value = mailbox->value};
 }
 
+// What the host said of the first devices before it was asked.
+constinit const instar_device_info* devices = nullptr;
+constinit std::uint32_t device_count = 0;
+
+// From here on what the host said may be true no more.
+void ForgetDevices() { __atomic_store_n(&device_count, 0, __ATOMIC_RELAXED); }
+
 std::int64_t DeviceInfo(void*, std::uint32_t device, instar_device_info* info) {
+  if (device < __atomic_load_n(&device_count, __ATOMIC_RELAXED)) {
+    *info = devices[device];
+    return 0;
+  }
   return Call(INSTAR_OP_DEVICE_INFO, device, info).result;
 }
 std::int64_t OpenReference(void*, std::uint32_t parent, const char* name, std::uint64_t length,
@@ -41,6 +52,7 @@ std::int64_t OpenReference(void*, std::uint32_t parent, const char* name, std::u
   return Call(INSTAR_OP_OPEN_REFERENCE, parent, name, length, role).result;
 }
 std::int64_t Resize(void*, std::uint32_t device, std::uint64_t bytes, std::uint32_t preallocation) {
+  ForgetDevices();
   return Call(INSTAR_OP_RESIZE, device, bytes, preallocation).result;
 }
 std::int64_t Flush(void*, std::uint32_t device) { return Call(INSTAR_OP_FLUSH, device).result; }
@@ -48,9 +60,11 @@ std::int64_t Read(void*, const instar_io* list, std::uint64_t count) {
   return Call(INSTAR_OP_READ, list, count).result;
 }
 std::int64_t Write(void*, const instar_io* list, std::uint64_t count) {
+  ForgetDevices();
   return Call(INSTAR_OP_WRITE, list, count).result;
 }
 std::int64_t Transfer(void*, const instar_transfer* list, std::uint64_t count) {
+  ForgetDevices();
   return Call(INSTAR_OP_TRANSFER, list, count).result;
 }
 std::int64_t ScanZero(void*, const instar_range* list, std::uint64_t count, std::uint64_t unit,
@@ -117,6 +131,10 @@ constinit instar_call_table table = {
 }  // namespace
 
 const instar_call_table& CallTable() { return table; }
-void InitCallTable(const instar_boot& boot) { table.max_workers = boot.max_workers; }
+void InitCallTable(const instar_boot& boot) {
+  table.max_workers = boot.max_workers;
+  devices = reinterpret_cast<const instar_device_info*>(boot.devices);
+  device_count = boot.device_count;
+}
 
 }  // namespace instar::guest

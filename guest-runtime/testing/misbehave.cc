@@ -127,6 +127,16 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
     case Misdeed::kRawRequest:
       if (RingRaw(op, args) >= 0) break;
       Die(2, "raw request refused");
+    case Misdeed::kAskForDevices: {
+      instar_device_info info{};
+      for (std::uint32_t device = 0; device < 3; ++device) {
+        if (table->device_info(table->context, device, &info) < 0) Die(1, "refused");
+        if (device < 2 && info.size_bytes != 10 + device) Die(1, "another size");
+      }
+      table->resize(table->context, 0, 5, 0);
+      table->device_info(table->context, 0, &info);
+      break;
+    }
     case Misdeed::kParallelCount: {
       table->parallel(table->context, table->max_workers, CountUp, nullptr);
       table->parallel(table->context, table->max_workers, CountUp, nullptr);

@@ -31,6 +31,7 @@ enum class Misdeed : std::uint64_t {
   kFaultInWorker,
   kTooManyWorkers,
   kFailPlainly,
+  kAskForDevices,  // 0 and 1, whose sizes must be 10 and 11; 2; and 0 again after resizing it
 };
 
 }  // namespace instar::guest

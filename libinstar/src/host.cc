@@ -85,7 +85,10 @@ Status HostDevice::Resize(std::uint64_t size_bytes, Preallocation preallocation)
   return {};
 }
 
-Status HostDevice::Flush() { return Named(host_->Flush(id_), id_); }
+Status HostDevice::Flush() {
+  if (info_.unflushed) return {};
+  return Named(host_->Flush(id_), id_);
+}
 
 Status HostDevice::Zero(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};

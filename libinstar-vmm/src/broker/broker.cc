@@ -133,6 +133,17 @@ DeviceRecord Broker::Impl::device(DeviceId id) const {
           .writable = device->writable};
 }
 
+std::vector<instar_device_info> Broker::Impl::device_infos() const {
+  constexpr std::size_t kMost = 16;
+  std::vector<instar_device_info> infos;
+  for (std::uint32_t i = 0; i < kMost; ++i) {
+    const Device* device = devices_.Find(DeviceId{i});
+    if (device == nullptr) break;
+    infos.push_back(device->Info());
+  }
+  return infos;
+}
+
 void Broker::Impl::NoteFailure(std::string line) {
   const std::lock_guard lock(failure_mutex_);
   failure_ = std::move(line);
@@ -202,6 +213,7 @@ void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> call
 }
 void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
 std::uint64_t Broker::readable_bytes() const { return impl_->readable_bytes(); }
+std::vector<instar_device_info> Broker::device_infos() const { return impl_->device_infos(); }
 JailNeeds Broker::jail_needs() const { return impl_->jail_needs(); }
 CallResult Broker::Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) {
   return impl_->Handle(worker, frame, memory);

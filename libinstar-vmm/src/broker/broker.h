@@ -18,6 +18,7 @@
 #include "broker/created_file.h"
 #include "executor/call_handler.h"
 #include "formats/base/ids.h"
+#include "instar/abi/call_table.h"
 #include "instar/vmm/convert.h"
 #include "instar/vmm/report.h"
 #include "instar/vmm/sandbox.h"
@@ -89,6 +90,9 @@ class Broker final : public CallHandler {
   // Hands every batch of records to `sink`, on the thread that handles the call and one at a time,
   // instead of keeping them for TakeReports; before Run.
   void set_record_sink(RecordSink sink);
+
+  // What a guest is told that asks for the devices opened so far; no more than it mostly has.
+  [[nodiscard]] std::vector<instar_device_info> device_infos() const;
 
   // Length of all files opened so far, together.
   [[nodiscard]] std::uint64_t readable_bytes() const;

@@ -55,6 +55,7 @@ class Broker::Impl {
 
   void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable(); }
+  [[nodiscard]] std::vector<instar_device_info> device_infos() const;
   ProgressReporter& progress() { return progress_; }
   [[nodiscard]] std::uint64_t progress_mark() const { return ledger_.mark(); }
   [[nodiscard]] const char* violation() const { return violation_.load(std::memory_order_acquire); }

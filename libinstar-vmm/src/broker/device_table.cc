@@ -18,6 +18,19 @@ std::uint64_t Device::AllocatedBytes() const {
   return static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
 }
 
+instar_device_info Device::Info() const {
+  return {.size_bytes = SizeBytes(),
+          .flags = (writable ? INSTAR_DEVICE_WRITABLE : 0) |
+                   (fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
+                   (block_device ? INSTAR_DEVICE_BLOCK : 0) |
+                   (is_stream() ? INSTAR_DEVICE_SEQUENTIAL : 0) |
+                   (direct_fd.valid() ? INSTAR_DEVICE_DIRECT : 0) |
+                   (shares.load(std::memory_order_relaxed) ? INSTAR_DEVICE_SHARES : 0) |
+                   (unflushed() ? INSTAR_DEVICE_UNFLUSHED : 0),
+          .reserved = 0,
+          .allocated_bytes = AllocatedBytes()};
+}
+
 std::optional<DeviceId> DeviceTable::Add(std::unique_ptr<Device> device) {
   const std::uint32_t index = count();
   if (index == slots_.size()) return std::nullopt;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "formats/base/ids.h"
+#include "instar/abi/call_table.h"
 #include "instar/vmm/convert.h"
 #include "io/bulk_worker.h"
 #include "io/input_stream.h"
@@ -80,6 +81,10 @@ struct Device {
   FileRuns runs;                          // of a source
 
   [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
+  // To flush it does nothing.
+  [[nodiscard]] bool unflushed() const { return cache == CacheMode::kUnsafe || is_stream(); }
+  // What a guest is told of it, as of now.
+  [[nodiscard]] instar_device_info Info() const;
   // Length of the file as of now; of a stream, what went through it.
   [[nodiscard]] std::uint64_t SizeBytes() const;
   // Storage it occupies as of now; 0 where that cannot be told.

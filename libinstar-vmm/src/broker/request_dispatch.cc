@@ -179,16 +179,7 @@ CallResult Broker::Impl::Failed(const char* verb, const Device& device, const Io
 CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
   const auto device = Source(request.device);
   if (!device) return device.error();
-  const instar_device_info info = {
-      .size_bytes = (*device)->SizeBytes(),
-      .flags = ((*device)->writable ? INSTAR_DEVICE_WRITABLE : 0) |
-               ((*device)->fresh_reads_zero ? INSTAR_DEVICE_FRESH_READS_ZERO : 0) |
-               ((*device)->block_device ? INSTAR_DEVICE_BLOCK : 0) |
-               ((*device)->is_stream() ? INSTAR_DEVICE_SEQUENTIAL : 0) |
-               ((*device)->direct_fd.valid() ? INSTAR_DEVICE_DIRECT : 0) |
-               ((*device)->shares.load(std::memory_order_relaxed) ? INSTAR_DEVICE_SHARES : 0),
-      .reserved = 0,
-      .allocated_bytes = (*device)->AllocatedBytes()};
+  const instar_device_info info = (*device)->Info();
   std::memcpy(request.reply.data(), &info, sizeof(info));
   return kDone;
 }
@@ -246,7 +237,7 @@ CallResult Broker::Impl::Flush(const FlushRequest& request) {
   const auto found = Target(request.device, 0);
   if (!found) return found.error();
   const Device& device = **found;
-  if (device.cache == CacheMode::kUnsafe || device.is_stream()) return kDone;
+  if (device.unflushed()) return kDone;
   if (fdatasync(device.fd.get()) == 0) return kDone;
   return Failed("flush", device, {.os_errno = errno});
 }

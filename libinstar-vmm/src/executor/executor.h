@@ -16,6 +16,7 @@
 
 #include "executor/call_handler.h"
 #include "executor/guest_image.h"
+#include "instar/abi/call_table.h"
 #include "instar/vmm/sandbox.h"
 #include "jail/jail.h"
 
@@ -27,6 +28,7 @@ struct ExecutorOptions {
   std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
   std::chrono::milliseconds time_limit{0};          // real time in all; 0: none
   std::span<const std::byte> request;               // encoded; copied by Prepare
+  std::span<const instar_device_info> devices;      // of the first devices; copied by Prepare
   // No thread watches over a single vCPU: its own is interrupted some twenty times a second, which
   // system calls of a caller that changes files could not bear. For a process of its own.
   bool watch_itself = false;

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "instar/abi/call_table.h"
@@ -20,18 +21,19 @@ T* At(std::span<std::byte> memory, std::uint64_t address) {
 
 }  // namespace
 
-GuestLayout PlanGuest(LoadedImage image, unsigned workers, std::uint64_t request_bytes,
-                      std::uint64_t heap_bytes) {
+GuestLayout PlanGuest(LoadedImage image, const GuestExtent& extent) {
   GuestLayout layout;
-  layout.workers = workers;
+  layout.workers = extent.workers;
   layout.boot = image.end;
-  layout.request = layout.boot + RoundUp(sizeof(instar_boot), 64);
-  layout.request_bytes = request_bytes;
-  layout.vcpu_pages = RoundUp(layout.request + request_bytes, kSmallPage);
-  layout.stacks = layout.vcpu_pages + workers * kSmallPage;
-  layout.heap = layout.stacks + workers * (kSmallPage + kStackBytes);
+  layout.devices = layout.boot + RoundUp(sizeof(instar_boot), 64);
+  layout.device_count = extent.device_count;
+  layout.request = layout.devices + RoundUp(extent.device_count * sizeof(instar_device_info), 64);
+  layout.request_bytes = extent.request_bytes;
+  layout.vcpu_pages = RoundUp(layout.request + extent.request_bytes, kSmallPage);
+  layout.stacks = layout.vcpu_pages + extent.workers * kSmallPage;
+  layout.heap = layout.stacks + extent.workers * (kSmallPage + kStackBytes);
   layout.fine_end = RoundUp(layout.heap, kLargePage);
-  layout.end = layout.fine_end + RoundUp(heap_bytes, kLargePage);
+  layout.end = layout.fine_end + RoundUp(extent.heap_bytes, kLargePage);
   layout.image = std::move(image);
   return layout;
 }
@@ -50,23 +52,26 @@ std::vector<GuestRegion> GuestLayout::Regions() const {
   return regions;
 }
 
-void FillGuest(const GuestLayout& layout, std::span<const std::byte> request,
-               instar_doorbell doorbell, std::span<std::byte> memory) {
+void FillGuest(const GuestLayout& layout, const GuestContent& content,
+               std::span<std::byte> memory) {
   for (const GuestSegment& segment : layout.image.segments) {
     std::memcpy(At<std::byte>(memory, segment.address), segment.content.data(),
                 segment.content.size());
   }
-  if (!request.empty()) {
-    std::memcpy(At<std::byte>(memory, layout.request), request.data(), request.size());
-  }
-  *At<instar_boot>(memory, layout.boot) = {.magic = INSTAR_ABI_MAGIC,
-                                           .version = INSTAR_ABI_VERSION,
-                                           .max_workers = layout.workers,
-                                           .reserved = 0,
-                                           .heap_start = layout.heap,
-                                           .heap_bytes = layout.end - layout.heap,
-                                           .request = layout.request,
-                                           .request_bytes = layout.request_bytes};
+  std::ranges::copy(content.request.first(layout.request_bytes),
+                    At<std::byte>(memory, layout.request));
+  std::ranges::copy(content.devices.first(layout.device_count),
+                    At<instar_device_info>(memory, layout.devices));
+  *At<instar_boot>(memory, layout.boot) = {
+      .magic = INSTAR_ABI_MAGIC,
+      .version = INSTAR_ABI_VERSION,
+      .max_workers = layout.workers,
+      .device_count = static_cast<std::uint32_t>(layout.device_count),
+      .heap_start = layout.heap,
+      .heap_bytes = layout.end - layout.heap,
+      .request = layout.request,
+      .request_bytes = layout.request_bytes,
+      .devices = layout.devices};
   std::uint64_t canary = 0;
   // Without randomness the canary still stops strings that run over: it begins with a zero byte.
   if (getrandom(&canary, sizeof canary, GRND_NONBLOCK) != sizeof canary)
@@ -77,7 +82,7 @@ void FillGuest(const GuestLayout& layout, std::span<const std::byte> request,
         .self = reinterpret_cast<instar_vcpu*>(layout.vcpu(i)),
         .mailbox = reinterpret_cast<instar_mailbox*>(layout.vcpu(i) + kMailboxOffset),
         .index = i,
-        .doorbell = static_cast<std::uint32_t>(doorbell),
+        .doorbell = static_cast<std::uint32_t>(content.doorbell),
         .reserved = {},
         .canary = canary};
   }

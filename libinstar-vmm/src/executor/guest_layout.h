@@ -2,7 +2,7 @@
 //
 //   base + 0        page tables and TSS (64 KiB; KVM executor only, invisible to the guest)
 //   base + 64 KiB   the image: code, read-only data, data
-//                   boot block and request
+//                   boot block, what is known of the first devices, and the request
 //                   one page a vCPU: struct instar_vcpu, mailbox
 //                   a stack a vCPU, each below an unmapped guard page
 //                   heap, to the end
@@ -40,6 +40,8 @@ struct GuestLayout {
   LoadedImage image;
   unsigned workers = 1;
   std::uint64_t boot = 0;
+  std::uint64_t devices = 0;
+  std::uint64_t device_count = 0;
   std::uint64_t request = 0;
   std::uint64_t request_bytes = 0;
   std::uint64_t vcpu_pages = 0;
@@ -57,13 +59,24 @@ struct GuestLayout {
   [[nodiscard]] std::vector<GuestRegion> Regions() const;
 };
 
-GuestLayout PlanGuest(LoadedImage image, unsigned workers, std::uint64_t request_bytes,
-                      std::uint64_t heap_bytes);
+struct GuestExtent {
+  unsigned workers = 1;
+  std::uint64_t device_count = 0;
+  std::uint64_t request_bytes = 0;
+  std::uint64_t heap_bytes = 0;
+};
+GuestLayout PlanGuest(LoadedImage image, const GuestExtent& extent);
 
-// Copies image and request into `memory` (all zero before; total_bytes() of it) and fills in the
-// control blocks.
-void FillGuest(const GuestLayout& layout, std::span<const std::byte> request,
-               instar_doorbell doorbell, std::span<std::byte> memory);
+// What a guest finds in its memory besides its image.
+struct GuestContent {
+  std::span<const instar_device_info> devices;
+  std::span<const std::byte> request;
+  instar_doorbell doorbell = INSTAR_DOORBELL_PORT_IO;
+};
+
+// Copies image and content, as much of it as was planned, into `memory` (all zero before;
+// total_bytes() of it) and fills in the control blocks.
+void FillGuest(const GuestLayout& layout, const GuestContent& content, std::span<std::byte> memory);
 
 // The host's checked view of `memory`.
 GuestMemory ViewGuest(const GuestLayout& layout, std::span<std::byte> memory);

@@ -37,13 +37,16 @@ absl::Status VcpuExecutor::PrepareMemory(const ExecutorOptions& options, instar_
   options_ = options;
   auto image = ParseGuestImage(image_);
   if (!image.ok()) return image.status();
-  layout_ =
-      PlanGuest(*std::move(image), options.workers, options.request.size(), options.heap_bytes);
+  layout_ = PlanGuest(*std::move(image), {.workers = options.workers,
+                                          .device_count = options.devices.size(),
+                                          .request_bytes = options.request.size(),
+                                          .heap_bytes = options.heap_bytes});
   auto memory = MapMemory(layout_.total_bytes());
   if (!memory.ok()) return memory.status();
   memory_ = *memory;
   Mark(options.timing, TimingPhase::kMemory);
-  FillGuest(layout_, options.request, doorbell, memory_);
+  FillGuest(layout_, {.devices = options.devices, .request = options.request, .doorbell = doorbell},
+            memory_);
   view_ = ViewGuest(layout_, memory_);
   for (unsigned i = 0; i < options.workers; ++i) workers_.push_back(std::make_unique<Worker>());
   Mark(options.timing, TimingPhase::kImage);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "executor/executor.h"
 #include "formats/base/error.h"
@@ -95,12 +96,14 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   Timing* const timing = sandbox.timing;
   Mark(timing, TimingPhase::kFiles);
   const unsigned workers = WorkerCount(sandbox, options);
+  const std::vector<instar_device_info> devices = broker.device_infos();
   const ExecutorOptions executor_options = {
       .heap_bytes = std::min(sandbox.guest_memory_bytes, options.max_heap_bytes),
       .workers = workers,
       .stall_timeout = sandbox.stall_timeout,
       .time_limit = sandbox.time_limit,
       .request = options.request,
+      .devices = devices,
       .watch_itself = options.brief && sandbox.jail != Jail::kNone,
       .one_processor = options.takes_turns && sandbox.jail != Jail::kNone,
       .timing = sandbox.timing};

@@ -29,6 +29,7 @@ struct DeviceInfo {
   bool direct = false;  // what is read is not kept by the host: a second time takes as long
   bool shares = false;  // all that was copied into it last shares blocks with its source, no byte
                         // was moved
+  bool unflushed = false;  // to flush it does nothing: its content need not outlive the machine
   std::uint64_t allocated_bytes = 0;  // of storage the file occupies; 0 where that is not known
 };
 

@@ -32,8 +32,8 @@ Status ChunkQueue::Look() {
   } else {
     INSTAR_ASSIGN_OR_RETURN(lead_, scout_->Next(next_offset_, rest));
   }
-  // Of a raw file the scout tells every run; holes are shared like data.
-  if ((raw && !options_.over_holes) || Shares(lead_.device)) return {};
+  // Of a raw file the scout tells every run; holes are shared like data, and a probe is short.
+  if ((raw && !options_.over_holes) || probing_ || Shares(lead_.device)) return {};
   return holes_.Look(lead_);
 }
 

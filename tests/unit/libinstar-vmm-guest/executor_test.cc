@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <vector>
 
 #include "executor/guest_image.h"
 #include "formats/base/error.h"
@@ -83,6 +84,7 @@ class ExecutorTest : public ::testing::TestWithParam<Way> {
                             .stall_timeout = std::chrono::milliseconds(300),
                             .time_limit = time_limit_,
                             .request = request_.bytes(),
+                            .devices = devices_,
                             .watch_itself = std::get<1>(GetParam())});
     if (!prepared.ok()) return {.kind = Outcome::Kind::kHostError, .detail = prepared.ToString()};
     EXPECT_TRUE(executor_->StartThreads().ok());
@@ -90,6 +92,7 @@ class ExecutorTest : public ::testing::TestWithParam<Way> {
   }
 
   WireWriter request_;
+  std::vector<instar_device_info> devices_;
   std::chrono::milliseconds time_limit_{0};
   RecordingHandler handler_;
   std::unique_ptr<Executor> executor_;
@@ -154,6 +157,13 @@ TEST_P(ExecutorTest, RequestReachesTheHandlerAsRung) {
   EXPECT_EQ(handler_.last.op, static_cast<std::uint32_t>(INSTAR_OP_READ));
   EXPECT_EQ(handler_.last.args[0], 0xDEADBEEFu);
   EXPECT_FALSE(handler_.view_writable) << "an address outside guest memory must give no view";
+}
+
+TEST_P(ExecutorTest, WhatIsKnownOfDevicesTakesNoRequestUntilSomethingChanges) {
+  devices_ = {{.size_bytes = 10}, {.size_bytes = 11}};
+  const Outcome outcome = RunGuest(Misdeed::kAskForDevices);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFinished) << outcome.error_message << outcome.detail;
+  EXPECT_EQ(handler_.calls, 3u);  // the third device, the change, and the first device after it
 }
 
 TEST_P(ExecutorTest, PageTablesAndCodeAreNoTargetForTheHost) {

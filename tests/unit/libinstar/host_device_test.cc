@@ -44,5 +44,16 @@ TEST(HostDevice, KeptHeadServesOnlyWhatLiesWithinIt) {
   }
 }
 
+TEST(HostDevice, WhatNeedNotOutliveTheMachineIsNotFlushed) {
+  for (const bool unflushed : {false, true}) {
+    FakeHost host;
+    host.AddTarget(kImage).unflushed = unflushed;
+    auto device = HostDevice::Open(host, kImage);
+    ASSERT_TRUE(device.has_value());
+    EXPECT_TRUE(device->Flush().has_value());
+    EXPECT_EQ(host.calls(FakeHost::Call::kFlush), unflushed ? 0u : 1u);
+  }
+}
+
 }  // namespace
 }  // namespace instar::test

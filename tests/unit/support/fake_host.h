@@ -118,6 +118,7 @@ class FakeHost final : public Host {
     bool writable = false;
     bool fresh_reads_zero = false;
     bool block_device = false;
+    bool unflushed = false;
     bool sequential = false;  // a pipe: what is written must follow, what is read does
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable{};  // offset, length
     bool touched = false;                   // written, zeroed or resized
@@ -156,7 +157,8 @@ class FakeHost final : public Host {
                       .fresh_reads_zero = device->fresh_reads_zero,
                       .block_device = device->block_device,
                       .sequential = device->sequential,
-                      .shares = device->shares_with == device->copied_from};
+                      .shares = device->shares_with == device->copied_from,
+                      .unflushed = device->unflushed};
   }
   Result<DeviceId> OpenReference(DeviceId, std::string_view name, ReferenceRole) override {
     const std::lock_guard lock(mutex_);

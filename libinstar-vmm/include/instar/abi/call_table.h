@@ -40,6 +40,7 @@ enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
 #define INSTAR_DEVICE_DIRECT 16u /* read past the page cache: reading twice takes twice as long */
 #define INSTAR_DEVICE_SHARES \
   32u /* all that was copied into it last shares blocks with its source */
+#define INSTAR_DEVICE_UNFLUSHED 64u /* to flush it does nothing: nobody wants it on the disk */
 
 struct instar_device_info {
   uint64_t size_bytes;

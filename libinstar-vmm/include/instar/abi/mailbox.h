@@ -80,11 +80,14 @@ struct instar_boot {
   uint32_t magic;   /* INSTAR_ABI_MAGIC */
   uint32_t version; /* INSTAR_ABI_VERSION */
   uint32_t max_workers;
-  uint32_t reserved;
+  uint32_t device_count; /* of `devices` */
   uint64_t heap_start;
   uint64_t heap_bytes;
   uint64_t request; /* the encoded request (instar/wire.h) */
   uint64_t request_bytes;
+  /* What the host said of the first devices when the operation began (struct instar_device_info):
+   * until the guest changes anything, to ask for that takes no ring. */
+  uint64_t devices;
 };
 
 #endif /* INSTAR_ABI_MAILBOX_H_ */

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "broker/broker.h"
 #include "libinstar-vmm/broker/fake_guest.h"
@@ -116,10 +118,40 @@ TEST(OpenTarget, AFreshFileReadsZerosAKeptOneDoesNot) {
   instar_device_info info;
   const DeviceId fresh = broker.OpenTarget(directory / "fresh", {}).value();
   ASSERT_EQ(guest.Info(fresh, &info).result, 0);
-  EXPECT_EQ(info.flags, INSTAR_DEVICE_WRITABLE | INSTAR_DEVICE_FRESH_READS_ZERO);
+  EXPECT_NE(info.flags & INSTAR_DEVICE_FRESH_READS_ZERO, 0u);
   const DeviceId kept = broker.OpenTarget(directory.Write("kept", "x"), {.keep = true}).value();
   ASSERT_EQ(guest.Info(kept, &info).result, 0);
-  EXPECT_EQ(info.flags, INSTAR_DEVICE_WRITABLE);
+  EXPECT_EQ(info.flags & INSTAR_DEVICE_FRESH_READS_ZERO, 0u);
+}
+
+TEST(OpenTarget, OfTheCacheModesUnsafeAloneIsNotFlushed) {
+  const TemporaryDirectory directory;
+  Broker broker({});
+  FakeGuest guest(broker);
+  for (const CacheMode cache : {CacheMode::kUnsafe, CacheMode::kWriteback}) {
+    const DeviceId target = broker.OpenTarget(directory / "target", {.cache = cache}).value();
+    instar_device_info info;
+    ASSERT_EQ(guest.Info(target, &info).result, 0);
+    const bool unflushed = (info.flags & INSTAR_DEVICE_UNFLUSHED) != 0;
+    EXPECT_EQ(unflushed, cache == CacheMode::kUnsafe);
+    std::filesystem::remove(directory / "target");
+  }
+}
+
+TEST(Broker, SaysOfItsDevicesBeforeTheGuestAsksWhatItSaysThen) {
+  const TemporaryDirectory directory;
+  Broker broker({});
+  FakeGuest guest(broker);
+  const DeviceId source = broker.OpenSource(directory.Write("source", "12345"), {}).value();
+  const DeviceId target = broker.OpenTarget(directory / "target", {}).value();
+  const std::vector<instar_device_info> infos = broker.device_infos();
+  ASSERT_EQ(infos.size(), 2u);
+  for (const DeviceId id : {source, target}) {
+    instar_device_info asked;
+    ASSERT_EQ(guest.Info(id, &asked).result, 0);
+    EXPECT_EQ(std::memcmp(&asked, &infos[static_cast<std::size_t>(id)], sizeof asked), 0);
+  }
+  EXPECT_EQ(infos[0].size_bytes, 5u);
 }
 
 TEST(OpenSource, AFileReadPastThePageCacheIsToldApart) {
