@@ -40,7 +40,7 @@ def judge(result, told, bar, most_over):
     if limit is None:
         return "missed", text
     over = told["ratio"] / limit
-    beyond = limit > bar["max_ratio"] and over <= most_over
+    beyond = limit > bar["max_ratio"] and over <= bar.get("most_over", most_over)
     return "out of reach" if beyond else "missed", (
         text + f"; the least there is has {limit:.2f}, this takes {over:.2f} times as long")
 

@@ -35,15 +35,15 @@ def rows():
                    ["convert", *options, source, target],
                    settings=list(settings), output=target, verify=verify,
                    # The copying varies most: it takes more new memory than there is at hand.
-                   pairs=0 if packed else 7,
+                   pairs=0 if packed else 9,
                    moves_bytes=0 if packed else held)
 
     def told(name, *arguments):
         return Row(name, list(arguments), list(arguments), verify="output")
 
-    many, out_of_order, offloading = ["-m", "16"], ["-m", "16", "-W"], ["-C"]
-    sharing = ([], out_of_order)
-    plain = (*sharing, ["-C", *out_of_order])
+    many, out_of_order = ["-m", "16"], ["-m", "16", "-W"]
+    sharing, offloading = ([], out_of_order), (["-C"], ["-C", *out_of_order])
+    plain = (*sharing, offloading[1])
     made = [
         Row("info, small qcow2", ["info", "small.qcow2"], ["info", "small.qcow2"],
             verify="info", pairs=20, starts=True),
@@ -71,7 +71,7 @@ def rows():
             convert(f"{form} to raw", name, "out.raw", ["-f", form, "-O", "raw"], *plain),
         ]
     for form, name in (("raw", "mixed.raw"), ("qcow2", "plain.qcow2")):
-        for asked, settings in (("", sharing), (", qemu-img -C", [offloading])):
+        for asked, settings in (("", sharing), (", qemu-img -C", offloading)):
             row = convert(f"{form} to raw, shared blocks{asked}", name, "out.raw",
                           ["-f", form, "-O", "raw"], *settings)
             row.moves_bytes, row.shares, row.source = 0, True, name

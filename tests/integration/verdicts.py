@@ -48,6 +48,9 @@ def verdicts(t):
     t.equal(verdict(judging, near), (False, ["missed"]), "above it")
     t.equal(verdict(judging, near, bare=(0.75,) * 3), (True, ["out of reach"]), "near the least")
     t.equal(verdict(judging, far, bare=(0.75,) * 3), (False, ["missed"]), "far from the least")
+    results, demanded = run(judging, far, bare=(0.75,) * 3)
+    demanded["bar"][0]["most_over"] = 1.3
+    t.equal(judging.check(results, {}, demanded)[0], True, "far from the least, as the bar allows")
     t.equal(verdict(judging, near, bare=half), (False, ["missed"]), "the bare work has it")
     t.equal(verdict(judging, near, process=(0.78,) * 3, bare=(0.9,) * 3), (True, ["out of reach"]),
             "what instar does itself counts as the least")
