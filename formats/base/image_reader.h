@@ -68,6 +68,12 @@ class MapCursor {
   // most `max_length` bytes (not 0). Never reaches beyond the virtual size; offset must lie below
   // it.
   virtual Result<Extent> Next(std::uint64_t offset, std::uint64_t max_length) = 0;
+
+  // A cursor may read tables before they are asked for, up to kAheadBytes. This makes it `bytes`,
+  // where many cursors are open at once; a cursor that needs more anyway takes that. Before the
+  // first Next.
+  static constexpr std::uint64_t kAheadBytes = 1 << 20;
+  virtual void LimitAhead(std::uint64_t bytes) { (void)bytes; }
 };
 
 // A file the image names. Names are bytes from the image: untrusted, not necessarily UTF-8.

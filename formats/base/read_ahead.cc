@@ -29,7 +29,10 @@ Result<std::span<const std::byte>> ReadAhead::Fetch(std::span<const ByteRange> r
     }
     total += range.length_bytes;
   }
-  if (buffer_.size() < total) buffer_.resize(total);
+  if (buffer_.size() < total) {
+    buffer_ = {};  // there is no need to keep what it holds
+    buffer_.resize(total);
+  }
   if (const Status read = Read(held_); !read) {
     held_.clear();
     if (ranges.size() == 1) return std::unexpected(read.error());

@@ -11,8 +11,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 64 << 10;
-constexpr std::uint64_t kFirstAheadBytes = 512 << 10;
-constexpr std::uint64_t kMaxAheadBytes = 1 << 20;
 constexpr std::size_t kMaxAheadPieces = 256;
 
 // Pieces of L2 tables one extent is followed through. An image of a few MiB can make a run endless
@@ -29,6 +27,10 @@ Cursor::Cursor(const MapSource& source)
       l1_(*source.tables, kPieceBytes),
       l2_(*source.tables),
       meter_(source.tables->size_bytes()) {}
+
+void Cursor::LimitAhead(std::uint64_t bytes) {
+  max_ahead_bytes_ = std::clamp(bytes, kPieceBytes, kAheadBytes);
+}
 
 // The piece of the L1 table that holds `l1_index`: entries from the multiple of the piece's size
 // below it to the end of the piece or of what the virtual size needs.
@@ -80,9 +82,9 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
   if (!piece) {
     const bool forward = offset >= ahead_offset_;
     if (ahead_bytes_ == 0) {
-      ahead_bytes_ = kFirstAheadBytes;
+      ahead_bytes_ = max_ahead_bytes_ / 2;
     } else {
-      ahead_bytes_ = forward ? std::min(2 * ahead_bytes_, kMaxAheadBytes) : kPieceBytes;
+      ahead_bytes_ = forward ? std::min(2 * ahead_bytes_, max_ahead_bytes_) : kPieceBytes;
     }
     ListPieces(l1, place);
     INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));

@@ -3,43 +3,30 @@
 #include <algorithm>
 
 #include "formats/base/checked.h"
-#include "formats/base/endian.h"
 #include "formats/base/read_window.h"
+#include "formats/qcow2/disk_refcounts.h"
 #include "formats/qcow2/header.h"
-#include "formats/qcow2/l2_entry.h"
 #include "formats/qcow2/refcount.h"
 
 namespace instar::qcow2 {
 namespace {
 
-constexpr std::uint64_t kPieceBytes = 64 << 10;
+constexpr std::uint64_t kAheadBytes = 512 << 10;
 
 // Clusters with a refcount among the first `clusters` of the file; stops at `enough`.
 Result<std::uint64_t> CountUsed(const BlockDevice& device, const Header& header,
                                 std::uint64_t clusters, std::uint64_t enough) {
-  ReadWindow table(device, 4096);
-  ReadWindow block(device, kPieceBytes);
-  const unsigned order = header.refcount_order;
-  const std::uint64_t per_block = RefcountsPerBlock(header.cluster_bits, order);
-  const std::uint64_t piece_bytes = std::min(header.cluster_bytes(), kPieceBytes);
-  const std::uint64_t per_piece = piece_bytes * 8 >> order;
-  const std::uint64_t table_entries =
-      (std::uint64_t{header.refcount_table_clusters} << header.cluster_bits) / kTableEntryBytes;
+  DiskRefcounts refcounts(device, header, kAheadBytes);
   std::uint64_t used = 0;
-  for (std::uint64_t index = 0; index < table_entries && index * per_block < clusters; ++index) {
-    INSTAR_ASSIGN_OR_RETURN(const auto entry,
-                            table.View(header.refcount_table_offset + index * kTableEntryBytes,
-                                       kTableEntryBytes, 4096));
-    const std::uint64_t offset = LoadBe64(entry, 0) & kOffsetMask;
-    if (offset == 0) continue;
-    const std::uint64_t end = std::min(per_block, clusters - index * per_block);
-    for (std::uint64_t at = 0; at < end; at += per_piece) {
-      INSTAR_ASSIGN_OR_RETURN(const auto counts,
-                              block.View(offset + (at << order) / 8, piece_bytes));
-      for (std::uint64_t i = 0; i < std::min(per_piece, end - at); ++i) {
-        if (LoadRefcount(counts, i, order) != 0 && ++used >= enough) return used;
+  for (std::uint64_t cluster = 0; cluster < clusters;) {
+    INSTAR_ASSIGN_OR_RETURN(const DiskRefcounts::Run run, refcounts.RunAt(cluster));
+    const std::uint64_t end = std::min(run.end, clusters);
+    if (!run.counts.empty()) {
+      for (std::uint64_t i = cluster - run.first; i < end - run.first; ++i) {
+        if (LoadRefcount(run.counts, i, refcounts.order()) != 0 && ++used >= enough) return used;
       }
     }
+    cluster = end;
   }
   return used;
 }

@@ -5,6 +5,7 @@
 // gave last is kept: an overlay that cuts a long backing extent into pieces does not have it looked
 // up again for each piece, and the look ahead that coalescing needs is not lost.
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "instar/chain.h"
@@ -48,6 +49,9 @@ bool Continues(const ChainExtent& a, const ChainExtent& b) {
 }  // namespace
 
 Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor() const {
+  // Every worker has such a cursor, of chains of any length.
+  constexpr std::uint64_t kAheadOfAll = 2 * MapCursor::kAheadBytes;
+  const std::uint64_t ahead_bytes = std::bit_floor(kAheadOfAll / layers_.size());
   auto cursor = std::make_unique<ChainCursor>();
   cursor->chain_ = this;
   cursor->cursors_.resize(layers_.size());
@@ -58,6 +62,7 @@ Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor() const {
     }
     auto opened = layers_[i].reader->OpenCursor();
     if (!opened) return std::unexpected(opened.error().On(layers_[i].device->id()));
+    (*opened)->LimitAhead(ahead_bytes);
     cursor->cursors_[i].cursor = *std::move(opened);
   }
   return cursor;
