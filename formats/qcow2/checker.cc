@@ -79,8 +79,7 @@ Status Checker::OpenWindow(std::uint64_t first, std::uint64_t end) {
 }
 
 Status Checker::CountReferences() {
-  INSTAR_TRY(WalkActiveDisk());
-  INSTAR_TRY(WalkSnapshots());
+  INSTAR_TRY(WalkDisks());
   if (header_.crypt_method == kCryptLuks && extensions_.encryption) {
     Refer(extensions_.encryption->offset, extensions_.encryption->length_bytes);
   }

@@ -20,7 +20,8 @@ class Qcow2ReferenceCounts : public ::testing::Test {
     EXPECT_TRUE(counts_.Prepare(first, end, disk).has_value());
   }
   bool AddOnly(std::uint64_t cluster) {
-    return counts_.Claim<ReferenceCounts::Access::kAlone>(cluster, 1);
+    return counts_.CountAll<ReferenceCounts::Access::kAlone, ReferenceCounts::Wanted::kOnes>(
+        cluster, 1, 65535);
   }
 
   test::Qcow2Image image_;
@@ -100,8 +101,10 @@ class Qcow2CountsOfMany : public Qcow2ReferenceCounts {
   }
   bool Claim(std::uint64_t cluster, std::uint64_t count, ReferenceCounts::Access access) {
     return access == ReferenceCounts::Access::kAlone
-               ? counts_.Claim<ReferenceCounts::Access::kAlone>(cluster, count)
-               : counts_.Claim<ReferenceCounts::Access::kShared>(cluster, count);
+               ? counts_.CountAll<ReferenceCounts::Access::kAlone, ReferenceCounts::Wanted::kOnes>(
+                     cluster, count, 65535)
+               : counts_.CountAll<ReferenceCounts::Access::kShared, ReferenceCounts::Wanted::kOnes>(
+                     cluster, count, 65535);
   }
   // What AgreeTo stops at, going on behind it each time.
   std::vector<std::uint64_t> Disagreements(std::uint64_t first, std::uint64_t end) {
@@ -140,7 +143,7 @@ TEST_F(Qcow2CountsOfMany, ClaimsOfManyAreAllOrNothing) {
       EXPECT_TRUE(Claim(301, 99, access));
       EXPECT_EQ(Disagreements(first, 500), std::vector<std::uint64_t>{300});
       EXPECT_EQ(highest_, 399U);
-      counts_.Unclaim<ReferenceCounts::Access::kAlone>(320, 5);
+      counts_.TakeBack<ReferenceCounts::Access::kAlone>(320, 5);
       EXPECT_EQ(Disagreements(first, 500),
                 (std::vector<std::uint64_t>{300, 320, 321, 322, 323, 324}));
     }
