@@ -141,9 +141,9 @@ void ReferenceCounts::TakeBackOnes(std::uint64_t word, std::uint64_t mask) {
 
 template <ReferenceCounts::Access access>
 bool ReferenceCounts::HaveRoom(std::uint64_t at, std::uint64_t four, std::uint64_t counts,
-                               std::uint64_t most) {
+                               std::uint64_t times, std::uint64_t most) {
   constexpr std::uint64_t kFew = 1 << 14;
-  if ((counts & ~(kEachOne * (kFew - 1))) == 0 && most > kFew) [[likely]]
+  if ((counts & ~(kEachOne * (kFew - 1))) == 0 && times < kFew && most > 2 * kFew) [[likely]]
     return true;
   std::uint64_t& word = once_.word(at / kWordBits);
   std::uint64_t once = 0;
@@ -155,55 +155,61 @@ bool ReferenceCounts::HaveRoom(std::uint64_t at, std::uint64_t four, std::uint64
   once >>= at % kWordBits;
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     const std::uint64_t few = counts >> (lane * kLaneBits) & kMany;
-    const std::uint64_t count = few + (once >> lane & 1);
-    if ((four >> lane & 1) != 0 && (count >= most || few + 1 >= kMany)) return false;
+    const std::uint64_t count = few + (once >> lane & 1) + times;
+    if ((four >> lane & 1) != 0 && (count > most || few + times >= kMany)) return false;
   }
   return true;
 }
 
 template <ReferenceCounts::Access access>
+bool ReferenceCounts::AddToFour(std::uint64_t& counts, std::uint64_t at, std::uint64_t four,
+                                std::uint64_t times, std::uint64_t most) {
+  const std::uint64_t more = OnePerBit(four) * times;
+  if constexpr (access == Access::kAlone) {
+    if (!HaveRoom<access>(at, four, counts, times, most)) return false;
+    counts += more;
+    return true;
+  } else {
+    const std::atomic_ref shared(counts);
+    std::uint64_t old = shared.load(std::memory_order_relaxed);
+    while (HaveRoom<access>(at, four, old, times, most)) {
+      if (shared.compare_exchange_weak(old, old + more, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
+}
+
+template <ReferenceCounts::Access access>
+void ReferenceCounts::TakeFromFour(std::uint64_t& counts, std::uint64_t four, std::uint64_t times) {
+  if constexpr (access == Access::kAlone) {
+    counts -= OnePerBit(four) * times;
+  } else {
+    std::atomic_ref(counts).fetch_sub(OnePerBit(four) * times, std::memory_order_relaxed);
+  }
+}
+
+template <ReferenceCounts::Access access>
 bool ReferenceCounts::CountMore(std::uint64_t word, std::uint64_t mask, std::uint64_t most) {
   const std::uint64_t at = word * kWordBits;
-  std::uint64_t* const words = more_[at / kMoreClusters].Make() + at % kMoreClusters / kLanes;
-  std::uint64_t left = mask;
-  while (left != 0) {
-    const std::uint64_t lane = AlignDown(static_cast<unsigned>(__builtin_ctzll(left)), kLanes);
-    const std::uint64_t four = mask >> lane & 0xF;
-    std::uint64_t& counts = words[lane / kLanes];
-    if constexpr (access == Access::kAlone) {
-      if (!HaveRoom<access>(at + lane, four, counts, most)) break;
-      counts += OnePerBit(four);
-    } else {
-      const std::atomic_ref shared(counts);
-      std::uint64_t old = shared.load(std::memory_order_relaxed);
-      bool counted = false;
-      while (!counted && HaveRoom<access>(at + lane, four, old, most)) {
-        counted =
-            shared.compare_exchange_weak(old, old + OnePerBit(four), std::memory_order_relaxed);
-      }
-      if (!counted) break;
+  std::uint64_t* const counts = more_[at / kMoreClusters].Make() + at % kMoreClusters / kLanes;
+  for (unsigned i = 0; i < kWordBits; i += kLanes) {
+    const std::uint64_t four = mask >> i & 0xF;
+    if (four != 0 && !AddToFour<access>(counts[i / kLanes], at + i, four, 1, most)) {
+      TakeBackMore<access>(word, mask & ((std::uint64_t{1} << i) - 1));
+      return false;
     }
-    left &= ~(std::uint64_t{0xF} << lane);
   }
-  if (left == 0) return true;
-  TakeBackMore<access>(word, mask & ~left);
-  return false;
+  return true;
 }
 
 template <ReferenceCounts::Access access>
 void ReferenceCounts::TakeBackMore(std::uint64_t word, std::uint64_t mask) {
   if (mask == 0) return;
   const std::uint64_t at = word * kWordBits;
-  std::uint64_t* const words = more_[at / kMoreClusters].words() + at % kMoreClusters / kLanes;
-  for (unsigned lane = 0; lane < kWordBits; lane += kLanes) {
-    const std::uint64_t ones = OnePerBit(mask >> lane);
-    if (ones == 0) continue;
-    std::uint64_t& counts = words[lane / kLanes];
-    if constexpr (access == Access::kAlone) {
-      counts -= ones;
-    } else {
-      std::atomic_ref(counts).fetch_sub(ones, std::memory_order_relaxed);
-    }
+  std::uint64_t* const counts = more_[at / kMoreClusters].words() + at % kMoreClusters / kLanes;
+  for (unsigned i = 0; i < kWordBits; i += kLanes) {
+    const std::uint64_t four = mask >> i & 0xF;
+    if (four != 0) TakeFromFour<access>(counts[i / kLanes], four, 1);
   }
 }
 
@@ -245,21 +251,43 @@ void ReferenceCounts::TakeBack(std::uint64_t cluster, std::uint64_t count) {
   }
 }
 
+template <ReferenceCounts::Access access>
+bool ReferenceCounts::CountTimes(std::uint64_t cluster, std::uint64_t times, std::uint64_t most) {
+  const std::uint64_t at = cluster - first_;
+  const Stretch stretch(at, at + 1);
+  if (ones_.IsSet(at)) return times == 1 && CountOnes<access>(stretch.word, stretch.mask);
+  if (!others_.IsSet(at) || unknown_.IsSet(at)) return false;
+  std::uint64_t& counts = more_[at / kMoreClusters].Make()[at % kMoreClusters / kLanes];
+  return AddToFour<access>(counts, AlignDown(at, kLanes), 1 << at % kLanes, times, most);
+}
+
+template <ReferenceCounts::Access access>
+void ReferenceCounts::TakeBackTimes(std::uint64_t cluster, std::uint64_t times) {
+  const std::uint64_t at = cluster - first_;
+  const Stretch stretch(at, at + 1);
+  if (ones_.IsSet(at)) return TakeBackOnes<access>(stretch.word, stretch.mask);
+  std::uint64_t& counts = more_[at / kMoreClusters].words()[at % kMoreClusters / kLanes];
+  TakeFromFour<access>(counts, 1 << at % kLanes, times);
+}
+
 #define INSTAR_COUNT_ALL(access, wanted)                                                       \
   template bool                                                                                \
   ReferenceCounts::CountAll<ReferenceCounts::Access::access, ReferenceCounts::Wanted::wanted>( \
       std::uint64_t, std::uint64_t, std::uint64_t)
-INSTAR_COUNT_ALL(kAlone, kOnes);
-INSTAR_COUNT_ALL(kAlone, kMore);
-INSTAR_COUNT_ALL(kAlone, kEither);
-INSTAR_COUNT_ALL(kShared, kOnes);
-INSTAR_COUNT_ALL(kShared, kMore);
-INSTAR_COUNT_ALL(kShared, kEither);
+#define INSTAR_COUNT(access)                                                                   \
+  INSTAR_COUNT_ALL(access, kOnes);                                                             \
+  INSTAR_COUNT_ALL(access, kMore);                                                             \
+  INSTAR_COUNT_ALL(access, kEither);                                                           \
+  template void ReferenceCounts::TakeBack<ReferenceCounts::Access::access>(std::uint64_t,      \
+                                                                           std::uint64_t);     \
+  template bool ReferenceCounts::CountTimes<ReferenceCounts::Access::access>(                  \
+      std::uint64_t, std::uint64_t, std::uint64_t);                                            \
+  template void ReferenceCounts::TakeBackTimes<ReferenceCounts::Access::access>(std::uint64_t, \
+                                                                                std::uint64_t)
+INSTAR_COUNT(kAlone);
+INSTAR_COUNT(kShared);
+#undef INSTAR_COUNT
 #undef INSTAR_COUNT_ALL
-template void ReferenceCounts::TakeBack<ReferenceCounts::Access::kAlone>(std::uint64_t,
-                                                                         std::uint64_t);
-template void ReferenceCounts::TakeBack<ReferenceCounts::Access::kShared>(std::uint64_t,
-                                                                          std::uint64_t);
 
 std::uint64_t ReferenceCounts::MoreOfMany(std::uint64_t at) const {
   return std::ranges::lower_bound(many_, at, {}, &Many::at)->more;

@@ -72,6 +72,11 @@ class ReferenceCounts {
   // Takes back what a CountAll counted.
   template <Access access>
   void TakeBack(std::uint64_t cluster, std::uint64_t count);
+  // The same for `times` references to one cluster, whose refcount may be one or greater.
+  template <Access access>
+  bool CountTimes(std::uint64_t cluster, std::uint64_t times, std::uint64_t most);
+  template <Access access>
+  void TakeBackTimes(std::uint64_t cluster, std::uint64_t times);
 
   // Counts one more reference to a cluster of the window; false if it has `most`, 1 or more,
   // already.
@@ -186,11 +191,17 @@ class ReferenceCounts {
   bool CountMore(std::uint64_t word, std::uint64_t mask, std::uint64_t most);
   template <Access access>
   void TakeBackMore(std::uint64_t word, std::uint64_t mask);
-  // Whether the clusters from `at` on that have a bit in `four`, whose counts are `counts`, may
-  // each have one more reference.
+  // Whether those of the four clusters from `at` on that have a bit in `four` may each have `times`
+  // more references, where more_ tells `counts` of them.
   template <Access access>
   [[nodiscard]] bool HaveRoom(std::uint64_t at, std::uint64_t four, std::uint64_t counts,
-                              std::uint64_t most);
+                              std::uint64_t times, std::uint64_t most);
+  // Adds these to `counts`, which is in more_, if there is room.
+  template <Access access>
+  bool AddToFour(std::uint64_t& counts, std::uint64_t at, std::uint64_t four, std::uint64_t times,
+                 std::uint64_t most);
+  template <Access access>
+  static void TakeFromFour(std::uint64_t& counts, std::uint64_t four, std::uint64_t times);
   void Learn(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin, std::uint64_t end);
 
   std::uint64_t first_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
@@ -12,9 +13,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kMaxTables = 1024;  // read at a time
-
-// What is wrong in a standard entry, wherever it refers to.
-constexpr std::uint64_t kNeverSound = ~(kOffsetMask | kCopied | kReadsZero);
 
 // Entries of a table that refer to whole clusters that follow one another, or a single one.
 struct Run {
@@ -61,6 +59,36 @@ std::size_t VisitRuns(std::span<const std::byte> table, std::uint64_t cluster_by
   return at;
 }
 
+// Goes through a table in steps. `visitor` is asked of each run whether it IsSound; it is told what
+// clusters a run refers to (Refer), and how often compressed ones touch a cluster (Touch): they
+// mostly follow one another there. Ends early, with false, where the visitor returns false.
+template <bool extended, typename Visitor>
+bool VisitReferences(std::span<const std::byte> table, unsigned cluster_bits, Visitor& visitor) {
+  std::uint64_t touched = 0;
+  std::uint64_t times = 0;
+  const auto visit_touched = [&] {
+    return times == 0 || visitor.Touch(touched, std::exchange(times, 0));
+  };
+  const auto visit = [&](const Run& run) {
+    if (IsCompressed(run.entry)) {
+      const auto data = CompressedCluster::DecodeFrom(run.entry, cluster_bits);
+      if (!visitor.IsSound(run, data)) return false;
+      const std::uint64_t last = (data.offset + data.bytes() - 1) >> cluster_bits;
+      for (std::uint64_t cluster = data.offset >> cluster_bits; cluster <= last; ++cluster) {
+        if (cluster != touched && !visit_touched()) return false;
+        touched = cluster;
+        ++times;
+      }
+      return true;
+    }
+    if (!visitor.IsSound(run)) return false;
+    const std::uint64_t first = HostOffset(run.entry) >> cluster_bits;
+    return first == 0 || visitor.Refer(run, first);
+  };
+  const std::uint64_t cluster_bytes = std::uint64_t{1} << cluster_bits;
+  return VisitRuns<extended>(table, cluster_bytes, visit) == table.size() && visit_touched();
+}
+
 }  // namespace
 
 SoundTables::SoundTables(const BlockDevice& device, const Header& header, ReferenceCounts& counts,
@@ -86,76 +114,123 @@ void SoundTables::Begin() {
 
 void SoundTables::BeginDisk() { bytes_ahead_ = bytes_in_vain_; }
 
-// The clusters that the entries of a run refer to; none for a place that was never written.
-struct SoundTables::Clusters {
-  std::uint64_t first = 0;
-  std::uint64_t count = 0;
+// Counts a table until something is not sound.
+template <ReferenceCounts::Access access>
+class SoundTables::Counter {
+ public:
+  Counter(SoundTables& tables, bool active)
+      : counts_(tables.counts_),
+        most_(tables.most_references_),
+        cluster_bits_(tables.cluster_bits_),
+        whole_bytes_(tables.whole_bytes_),
+        active_(active) {}
 
-  Clusters(const Run& run, unsigned cluster_bits) {
-    if (IsCompressed(run.entry)) {
-      const auto data = CompressedCluster::DecodeFrom(run.entry, cluster_bits);
-      first = data.offset >> cluster_bits;
-      count = ((data.offset + data.bytes() - 1) >> cluster_bits) - first + 1;
-    } else if (HostOffset(run.entry) != 0) {
-      first = HostOffset(run.entry) >> cluster_bits;
-      count = run.entries;
+  bool IsSound(const Run& run, const CompressedCluster& data) {
+    if (active_) {
+      ++sum_.allocated;
+      ++sum_.compressed;
+      ++sum_.fragmented;  // by nature
+    }
+    return (run.entry & kCopied) == 0 && run.some == SubclusterBitmap{} &&
+           RangeFits(data.offset, data.bytes(), whole_bytes_);
+  }
+  bool IsSound(const Run& run) {
+    constexpr std::uint64_t kNeverSound = ~(kOffsetMask | kCopied | kReadsZero);
+    if ((run.entry & kNeverSound) != 0 || run.contradicting != 0) return false;
+    const std::uint64_t offset = HostOffset(run.entry);
+    if (offset == 0) return run.entries == 1 && run.some.allocated == 0;  // never written
+    const std::uint64_t cluster_bytes = std::uint64_t{1} << cluster_bits_;
+    if (offset % cluster_bytes != 0 || offset >= whole_bytes_ ||
+        run.entries > (whole_bytes_ - offset) >> cluster_bits_) {
+      return false;
+    }
+    if (active_) {
+      sum_.allocated += run.entries;
+      if (contiguous_ != 0 && offset != contiguous_) ++sum_.fragmented;
+      contiguous_ = offset + (run.entries << cluster_bits_);
+    }
+    return true;
+  }
+  bool Refer(const Run& run, std::uint64_t first) {
+    using Wanted = ReferenceCounts::Wanted;
+    if (!active_) return CountAll<Wanted::kEither>(first, run.entries);
+    return (run.entry & kCopied) != 0 ? CountAll<Wanted::kOnes>(first, run.entries)
+                                      : CountAll<Wanted::kMore>(first, run.entries);
+  }
+  bool Touch(std::uint64_t cluster, std::uint64_t times) {
+    Want(cluster, 1);
+    if (counts_.Holds(cluster) && !counts_.CountTimes<access>(cluster, times, most_)) return false;
+    ++steps_;
+    return true;
+  }
+
+  [[nodiscard]] const Sum& sum() const { return sum_; }
+  // Calls of Refer and Touch that have counted.
+  [[nodiscard]] std::uint64_t steps() const { return steps_; }
+
+ private:
+  void Want(std::uint64_t first, std::uint64_t count) {
+    if (first + count > counts_.end()) {
+      sum_.next_wanted = std::min(sum_.next_wanted, std::max(first, counts_.end()));
     }
   }
+  template <ReferenceCounts::Wanted wanted>
+  bool CountAll(std::uint64_t first, std::uint64_t count) {
+    Want(first, count);
+    const std::uint64_t from = std::max(first, counts_.first());
+    const std::uint64_t to = std::min(first + count, counts_.end());
+    if (from < to && !counts_.CountAll<access, wanted>(from, to - from, most_)) return false;
+    ++steps_;
+    return true;
+  }
+
+  ReferenceCounts& counts_;
+  const std::uint64_t most_;
+  const unsigned cluster_bits_;
+  const std::uint64_t whole_bytes_;
+  const bool active_;
+  std::uint64_t contiguous_ = 0;
+  std::uint64_t steps_ = 0;
+  Sum sum_;
 };
 
-template <ReferenceCounts::Access access, ReferenceCounts::Wanted wanted>
-bool SoundTables::Refer(const Clusters& clusters, Sum& sum) {
-  const std::uint64_t end = clusters.first + clusters.count;
-  if (end > counts_.end()) {
-    sum.next_wanted = std::min(sum.next_wanted, std::max(clusters.first, counts_.end()));
+// Takes back the first `steps` steps of a Counter that went through the same table.
+template <ReferenceCounts::Access access>
+class SoundTables::Undoer {
+ public:
+  Undoer(ReferenceCounts& counts, std::uint64_t steps) : counts_(counts), left_(steps) {}
+
+  static bool IsSound(const Run&, const CompressedCluster&) { return true; }
+  static bool IsSound(const Run&) { return true; }
+  bool Refer(const Run& run, std::uint64_t first) {
+    if (left_ == 0) return false;
+    --left_;
+    const std::uint64_t from = std::max(first, counts_.first());
+    const std::uint64_t to = std::min(first + run.entries, counts_.end());
+    if (from < to) counts_.TakeBack<access>(from, to - from);
+    return true;
   }
-  const std::uint64_t from = std::max(clusters.first, counts_.first());
-  const std::uint64_t to = std::min(end, counts_.end());
-  return from >= to || counts_.CountAll<access, wanted>(from, to - from, most_references_);
-}
+  bool Touch(std::uint64_t cluster, std::uint64_t times) {
+    if (left_ == 0) return false;
+    --left_;
+    if (counts_.Holds(cluster)) counts_.TakeBackTimes<access>(cluster, times);
+    return true;
+  }
+
+ private:
+  ReferenceCounts& counts_;
+  std::uint64_t left_;
+};
 
 template <bool extended, SoundTables::Access access>
 bool SoundTables::CountEntries(std::span<const std::byte> table, bool active, Sum& sum) {
-  using Wanted = ReferenceCounts::Wanted;
-  const std::uint64_t whole_clusters = whole_bytes_ >> cluster_bits_;
-  Sum here;
-  std::uint64_t contiguous = 0;
-  const std::size_t done = VisitRuns<extended>(table, cluster_bytes_, [&](const Run& run) {
-    const Clusters clusters(run, cluster_bits_);
-    if (clusters.first > whole_clusters || clusters.count > whole_clusters - clusters.first) {
-      return false;
-    }
-    if (IsCompressed(run.entry)) {
-      if ((run.entry & kCopied) != 0 || run.some != SubclusterBitmap{}) return false;
-      if (active) {
-        ++here.allocated;
-        ++here.compressed;
-        ++here.fragmented;  // by nature
-      }
-      return Refer<access, Wanted::kEither>(clusters, here);
-    }
-    const std::uint64_t offset = HostOffset(run.entry);
-    if ((run.entry & kNeverSound) != 0) return false;
-    if (offset == 0) return run.entries == 1 && run.some.allocated == 0;
-    if (offset % cluster_bytes_ != 0 || run.contradicting != 0) return false;
-    if (!active) return Refer<access, Wanted::kEither>(clusters, here);
-    here.allocated += run.entries;
-    if (contiguous != 0 && offset != contiguous) ++here.fragmented;
-    contiguous = offset + (run.entries << cluster_bits_);
-    return (run.entry & kCopied) != 0 ? Refer<access, Wanted::kOnes>(clusters, here)
-                                      : Refer<access, Wanted::kMore>(clusters, here);
-  });
-  if (done == table.size()) {
-    sum.Add(here);
+  Counter<access> counter(*this, active);
+  if (VisitReferences<extended>(table, cluster_bits_, counter)) {
+    sum.Add(counter.sum());
     return true;
   }
-  VisitRuns<extended>(table.first(done), cluster_bytes_, [&](const Run& run) {
-    const Clusters clusters(run, cluster_bits_);
-    const std::uint64_t from = std::max(clusters.first, counts_.first());
-    const std::uint64_t to = std::min(clusters.first + clusters.count, counts_.end());
-    if (from < to) counts_.TakeBack<access>(from, to - from);
-    return true;
-  });
+  Undoer<access> undoer(counts_, counter.steps());
+  VisitReferences<extended>(table, cluster_bits_, undoer);
   return false;
 }
 

@@ -85,12 +85,13 @@ class SoundTables {
       next_wanted = std::min(next_wanted, other.next_wanted);
     }
   };
-  struct Clusters;
+  template <Access access>
+  class Counter;
+  template <Access access>
+  class Undoer;
   class Worker;
 
   [[nodiscard]] bool IsEligible(std::uint64_t l1_entry) const;
-  template <Access access, ReferenceCounts::Wanted wanted>
-  bool Refer(const Clusters& clusters, Sum& sum);
   template <bool extended, Access access>
   bool CountEntries(std::span<const std::byte> table, bool active, Sum& sum);
   template <Access access>
