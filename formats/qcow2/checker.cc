@@ -118,7 +118,9 @@ Status Checker::CompareRange(std::uint64_t cluster, std::uint64_t end) {
   while ((cluster = counts_.AgreeTo(cluster, end, highest_)) < end) {
     INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
     const std::uint64_t stop = std::min({run.end, end, cluster + kCompared});
-    if (run.misplaced) {
+    if (counts_.Agree(run, header_.refcount_order, cluster, stop, highest_)) {
+      cluster = stop;
+    } else if (run.misplaced) {
       for (; cluster < stop; ++cluster) {
         Found(FindingKind::kError, "the refcount of the cluster at {0x} cannot be told",
               cluster << header_.cluster_bits);

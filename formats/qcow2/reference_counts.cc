@@ -335,11 +335,32 @@ bool ReferenceCounts::Agree(const DiskRefcounts::Run& run, unsigned order, std::
   };
   if (run.counts.empty()) {
     for (std::uint64_t cluster = begin; cluster < end && agree; ++cluster) compare(cluster, 0);
-  } else {
-    ForEachRefcount(
-        run.counts, order, begin - run.first, end - run.first,
-        [&](std::uint64_t number, std::uint64_t on_disk) { compare(run.first + number, on_disk); });
+    return agree;
   }
+  const auto one_by_one = [&](std::uint64_t from, std::uint64_t to) {
+    ForEachRefcount(
+        run.counts, order, from - run.first, to - run.first,
+        [&](std::uint64_t number, std::uint64_t on_disk) { compare(run.first + number, on_disk); });
+  };
+  std::uint64_t cluster = begin;
+  if (order == kOrder16) {
+    constexpr std::uint64_t kFew = kEachOne * 0x7FFF;  // one more is no carry
+    cluster = std::min(end, first_ + DivideRoundUp(begin - first_, kLanes) * kLanes);
+    one_by_one(begin, cluster);
+    for (; end - cluster >= kLanes && agree; cluster += kLanes) {
+      const std::uint64_t at = cluster - first_;
+      const std::uint64_t* const words = more_[at / kMoreClusters].words();
+      const std::uint64_t more = words == nullptr ? 0 : words[at % kMoreClusters / kLanes];
+      const std::uint64_t once = OnePerBit(once_.word(at / kWordBits) >> at % kWordBits);
+      const std::uint64_t on_disk = FourRefcounts(run.counts, cluster - run.first);
+      if ((more & ~kFew) != 0 || more + once != on_disk) {
+        one_by_one(cluster, cluster + kLanes);
+      } else if (on_disk != 0) {
+        highest = cluster + (63 - static_cast<unsigned>(__builtin_clzll(on_disk))) / kLaneBits;
+      }
+    }
+  }
+  if (agree) one_by_one(cluster, end);
   return agree;
 }
 
