@@ -9,9 +9,9 @@
 // at 64 KiB, costs one pass. What can be told of an entry by itself is told in the first pass.
 //
 // What is large is shared out to the workers there are: learning and comparing the refcounts in
-// ranges (refcount_ranges.h), counting references of tables that have nothing to tell
-// (sound_tables.h). Whatever they find amiss is gone through again by the caller alone, in
-// order.
+// ranges (refcount_ranges.h), counting references of tables that have nothing to tell, those of
+// snapshots, too (sound_tables.h). Whatever they find amiss is gone through again by the caller
+// alone, in order.
 //
 // What counts as one corruption or leak is what qemu-img counts.
 // tests/unit/formats/qcow2/checker_test.cc, checker_workers_test.cc and tests/conformance/check.py

@@ -32,8 +32,8 @@ enum class Kind {
   kPlain,
   kZeros,       // some clusters read as zeros, allocated or not
   kCompressed,  // some 3 to a cluster of the file, with others in between
-  kExtended,
-  kSnapshot,  // with tables of its own, and clusters that are shared or not
+  kExtended,    // some subclusters read as zeros, without a cluster, too
+  kSnapshot,    // with tables of its own, and clusters that are shared or not
 };
 constexpr Kind kKinds[] = {Kind::kPlain, Kind::kZeros, Kind::kCompressed, Kind::kExtended,
                            Kind::kSnapshot};
@@ -68,6 +68,14 @@ struct Image {
     if (kind == Kind::kZeros) {
       for (std::uint64_t n = 5; n < clusters; n += 3) PutEntry(n, Entry(n) | kReadsZero);
       for (std::uint64_t n = 9; n < clusters; n += 4) PutEntry(n, kReadsZero);
+    }
+    if (kind == Kind::kExtended) {
+      for (std::uint64_t n = 5; n < clusters; n += 3)
+        device.PutBe64(EntryAt(n) + 8, 0xFF'0000'FF00);
+      for (std::uint64_t n = 9; n < clusters; n += 4) {
+        PutEntry(n, 0);
+        device.PutBe64(EntryAt(n) + 8, n % 3 == 0 ? 0 : 0xFFFF'0000'0000);
+      }
     }
     if (kind == Kind::kCompressed) Compress();
     if (kind == Kind::kSnapshot) AddOwnSnapshot();
