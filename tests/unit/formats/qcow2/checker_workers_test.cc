@@ -419,18 +419,55 @@ TEST(Qcow2CheckWorkers, ATableThatCannotBeReadEndsTheCheckAtTheSamePlace) {
 // Of a table whose neighbours are counted ahead.
 TEST(Qcow2CheckWorkers, ADamagedEntryOfAnyKindIsToldTheSame) {
   for (const Kind kind : kKinds) {
-    const Image sound(16, kind);
+    Image image(16, kind);
     const std::uint64_t middle = kind == Kind::kExtended ? 1500 : 3001;
     for (const std::uint64_t cluster : {middle, middle + 5, middle + 10}) {
-      for (unsigned bit = 0; bit < sound.entry_bytes * 8; bit += cluster == middle ? 1 : 7) {
-        Image image = sound;
-        image.device.bytes[image.EntryAt(cluster) + bit / 8] ^= std::byte{1} << (bit % 8);
+      for (unsigned bit = 0; bit < image.entry_bytes * 8; bit += cluster == middle ? 1 : 7) {
+        std::byte& damaged = image.device.bytes[image.EntryAt(cluster) + bit / 8];
+        damaged ^= std::byte{1} << (bit % 8);
         ExpectSame(image.device);
+        damaged ^= std::byte{1} << (bit % 8);
         if (HasFailure()) {
           FAIL() << "kind " << static_cast<int>(kind) << ", cluster " << cluster << ", bit " << bit;
         }
       }
     }
+  }
+}
+
+TEST(Qcow2CheckWorkers, WhatIsWrongInOneEntryOfATableIsTold) {
+  struct Wrong {
+    Kind kind;
+    std::uint64_t cluster;
+    std::uint64_t flipped;
+    std::uint64_t flipped_bitmap;
+    const char* told;
+  };
+  for (const Wrong& wrong : {
+           Wrong{Kind::kPlain, 3001, kCopied, 0, "contradicts the refcount of the cluster"},
+           Wrong{Kind::kPlain, 3001, 2, 0, "reserved bits"},
+           Wrong{Kind::kPlain, 3001, std::uint64_t{1} << 40, 0, "but the file ends"},
+           Wrong{Kind::kZeros, 3002, kCopied, 0, "contradicts the refcount of the cluster"},
+           Wrong{Kind::kZeros, 3005, 4, 0, "reserved bits"},
+           Wrong{Kind::kCompressed, 3001, kCopied, 0, "of a compressed cluster has the COPIED"},
+           Wrong{Kind::kCompressed, 3001, std::uint64_t{1} << 40, 0, "but the file ends"},
+           Wrong{Kind::kSnapshot, 3001, kCopied, 0, "contradicts the refcount of the cluster"},
+           Wrong{Kind::kExtended, 1500, 512, 0, "is not aligned"},
+           Wrong{Kind::kExtended, 1500, kCompressed | kCopied, 1, "has a subcluster bitmap"},
+           Wrong{Kind::kExtended, 1502, 0, std::uint64_t{1} << 40, "contradicts itself"},
+           Wrong{Kind::kExtended, 1505, 0, 1, "has no cluster, but allocated subclusters"},
+       }) {
+    Image image(16, wrong.kind);
+    image.PutEntry(wrong.cluster, image.Entry(wrong.cluster) ^ wrong.flipped);
+    if (image.extended) {
+      const std::uint64_t at = image.EntryAt(wrong.cluster) + 8;
+      image.device.PutBe64(at, LoadBe64(image.device.bytes, at) ^ wrong.flipped_bitmap);
+    }
+    const auto said = Said(image.device, nullptr, kSmallPieces);
+    EXPECT_TRUE(std::ranges::any_of(
+        said, [&](const std::string& line) { return line.contains(wrong.told); }))
+        << wrong.told << ": " << said.front();
+    ExpectSame(image.device);
   }
 }
 
