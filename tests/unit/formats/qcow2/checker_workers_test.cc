@@ -455,7 +455,7 @@ TEST(Qcow2CheckWorkers, WhatIsWrongInOneEntryOfATableIsTold) {
            Wrong{Kind::kExtended, 1500, 512, 0, "is not aligned"},
            Wrong{Kind::kExtended, 1500, kCompressed | kCopied, 1, "has a subcluster bitmap"},
            Wrong{Kind::kExtended, 1502, 0, std::uint64_t{1} << 40, "contradicts itself"},
-           Wrong{Kind::kExtended, 1505, 0, 1, "has no cluster, but allocated subclusters"},
+           Wrong{Kind::kExtended, 1505, 0, 1 << 20, "has no cluster, but allocated subclusters"},
        }) {
     Image image(16, wrong.kind);
     image.PutEntry(wrong.cluster, image.Entry(wrong.cluster) ^ wrong.flipped);
