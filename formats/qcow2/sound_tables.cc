@@ -152,10 +152,8 @@ class SoundTables::Counter {
     return true;
   }
   bool Refer(const Run& run, std::uint64_t first) {
-    using Wanted = ReferenceCounts::Wanted;
-    if (!active_) return CountAll<Wanted::kEither>(first, run.entries);
-    return (run.entry & kCopied) != 0 ? CountAll<Wanted::kOnes>(first, run.entries)
-                                      : CountAll<Wanted::kMore>(first, run.entries);
+    return active_ && (run.entry & kCopied) != 0 ? CountAll<Wanted::kOnes>(first, run.entries)
+                                                 : ReferToShared(first, run.entries);
   }
   bool Touch(std::uint64_t cluster, std::uint64_t times) {
     Want(cluster, 1);
@@ -169,12 +167,19 @@ class SoundTables::Counter {
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
  private:
+  using Wanted = ReferenceCounts::Wanted;
+
+  // Apart from what is counted most of the time, which is faster so.
+  [[gnu::noinline]] bool ReferToShared(std::uint64_t first, std::uint64_t count) {
+    return active_ ? CountAll<Wanted::kMore>(first, count)
+                   : CountAll<Wanted::kEither>(first, count);
+  }
   void Want(std::uint64_t first, std::uint64_t count) {
     if (first + count > counts_.end()) {
       sum_.next_wanted = std::min(sum_.next_wanted, std::max(first, counts_.end()));
     }
   }
-  template <ReferenceCounts::Wanted wanted>
+  template <Wanted wanted>
   bool CountAll(std::uint64_t first, std::uint64_t count) {
     Want(first, count);
     const std::uint64_t from = std::max(first, counts_.first());
