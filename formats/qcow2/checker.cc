@@ -79,8 +79,7 @@ Status Checker::OpenWindow(std::uint64_t first, std::uint64_t end) {
 }
 
 Status Checker::CountReferences() {
-  INSTAR_TRY(WalkActiveDisk());
-  INSTAR_TRY(WalkSnapshots());
+  INSTAR_TRY(WalkDisks());
   if (header_.crypt_method == kCryptLuks && extensions_.encryption) {
     Refer(extensions_.encryption->offset, extensions_.encryption->length_bytes);
   }
@@ -119,7 +118,9 @@ Status Checker::CompareRange(std::uint64_t cluster, std::uint64_t end) {
   while ((cluster = counts_.AgreeTo(cluster, end, highest_)) < end) {
     INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
     const std::uint64_t stop = std::min({run.end, end, cluster + kCompared});
-    if (run.misplaced) {
+    if (counts_.Agree(run, header_.refcount_order, cluster, stop, highest_)) {
+      cluster = stop;
+    } else if (run.misplaced) {
       for (; cluster < stop; ++cluster) {
         Found(FindingKind::kError, "the refcount of the cluster at {0x} cannot be told",
               cluster << header_.cluster_bits);

@@ -5,13 +5,13 @@
 // clusters of one window, then compares them with the refcounts on disk. The next window begins at
 // the first cluster behind this one that has a reference or a block of refcounts, so holes cost
 // nothing. Memory is bounded whatever the size of the file (4 bits a cluster of the window, and 2
-// bytes more where clusters are shared), and a file with fewer clusters than that, a disk of 1 TiB at 64 KiB, costs one pass. What
-// can be told of an entry by itself is told in the first pass.
+// bytes more where clusters are shared), and a file with fewer clusters than that, a disk of 1 TiB
+// at 64 KiB, costs one pass. What can be told of an entry by itself is told in the first pass.
 //
 // What is large is shared out to the workers there are: learning and comparing the refcounts in
-// ranges (refcount_ranges.h), counting references of tables that have nothing to tell
-// (ordinary_tables.h). Whatever they find amiss is gone through again by the caller alone, in
-// order.
+// ranges (refcount_ranges.h), counting references of tables that have nothing to tell, those of
+// snapshots, too (sound_tables.h). Whatever they find amiss is gone through again by the caller
+// alone, in order.
 //
 // What counts as one corruption or leak is what qemu-img counts.
 // tests/unit/formats/qcow2/checker_test.cc, checker_workers_test.cc and tests/conformance/check.py

@@ -19,7 +19,7 @@ Status Checker::WalkSnapshots() {
     Corrupted("the image has {0} snapshots and a data file", header_.snapshot_count);
   }
   std::uint64_t at = header_.snapshots_offset;
-  for (std::uint32_t i = 0; i < header_.snapshot_count; ++i) {
+  for (std::uint32_t i = 0; i < header_.snapshot_count && !out_of_order_; ++i) {
     at += (8 - at % 8) % 8;
     constexpr std::size_t kHeadBytes =
         SnapshotEntry::kFixedBytes + SnapshotEntry::kExtraBytesIcount;

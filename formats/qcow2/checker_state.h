@@ -16,10 +16,10 @@
 #include "formats/qcow2/disk_refcounts.h"
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/header_extensions.h"
-#include "formats/qcow2/ordinary_tables.h"
 #include "formats/qcow2/refcount_ranges.h"
 #include "formats/qcow2/reference_counts.h"
 #include "formats/qcow2/snapshot_table.h"
+#include "formats/qcow2/sound_tables.h"
 
 namespace instar::qcow2 {
 
@@ -62,11 +62,11 @@ class Checker {
   // Clusters [first, last] have references or refcounts: those behind this window want another.
   void Want(std::uint64_t first, std::uint64_t last);
 
-  // The header's cluster and all that the active L1 table leads to. Where tables were counted ahead
-  // of their turn, a cluster may reach the most references too early. That is the one thing found
-  // that depends on the order; then the walk is made again, in order, and what was told already, by
-  // then the same, is not told again.
-  Status WalkActiveDisk();
+  // The header's cluster, all that the active L1 table leads to, and the snapshots. Where tables
+  // were counted ahead of their turn, a cluster may reach the most references too early. That is
+  // the one thing found that depends on the order; then the walk is made again, in order, and what
+  // was told already, by then the same, is not told again.
+  Status WalkDisks();
   // Counts a reference to every cluster that [offset, offset + bytes) touches. The last cluster of
   // the file may be cut short; what reaches further is not in the file.
   void Refer(std::uint64_t offset, std::uint64_t bytes);
@@ -111,9 +111,9 @@ class Checker {
   std::vector<ByteRange> wanted_;
   ReadWindow table_;  // of snapshots, of a bitmap
   ReferenceCounts counts_;
-  OrdinaryTables tables_;
+  SoundTables tables_;
   bool first_pass_ = true;
-  bool ahead_ = false;             // walking the active disk, in which tables may be counted ahead
+  bool ahead_ = false;             // walking the disks, in which tables may be counted ahead
   bool out_of_order_ = false;      // that turned out to matter
   std::uint64_t found_ = 0;        // findings
   std::uint64_t told_ = 0;         // of these; more while a walk is made again

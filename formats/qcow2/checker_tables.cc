@@ -21,14 +21,15 @@ void Checker::Want(std::uint64_t first, std::uint64_t last) {
   next_wanted_ = std::min(next_wanted_, std::max(first, counts_.end()));
 }
 
-Status Checker::WalkActiveDisk() {
+Status Checker::WalkDisks() {
   const CheckCounts result = result_;
   const std::uint64_t found = found_;
   const std::uint64_t clusters = clusters_;
-  const auto walk = [&] {
+  const auto walk = [&]() -> Status {
     tables_.Begin();
     Refer(0, cluster_bytes_);
-    return WalkL1(header_.l1_table_offset, header_.l1_entries, /*active=*/true);
+    INSTAR_TRY(WalkL1(header_.l1_table_offset, header_.l1_entries, /*active=*/true));
+    return WalkSnapshots();
   };
   ahead_ = true;
   const Status walked = walk();
@@ -48,6 +49,7 @@ Status Checker::WalkActiveDisk() {
   if (first_pass_) {
     allocated_ += tables_.allocated();
     fragmented_ += tables_.fragmented();
+    compressed_ += tables_.compressed();
   }
   return {};
 }
@@ -100,6 +102,7 @@ Status Checker::CheckCopied(std::uint64_t offset, bool copied, const char* messa
 }
 
 Status Checker::WalkL1(std::uint64_t offset, std::uint64_t entries, bool active) {
+  tables_.BeginDisk();
   Refer(offset, entries * kTableEntryBytes);
   const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
   for (std::uint64_t first = 0; first < entries; first += most) {
@@ -108,7 +111,7 @@ Status Checker::WalkL1(std::uint64_t offset, std::uint64_t entries, bool active)
     if (at >= device_.size_bytes()) break;  // reads as zeros
     INSTAR_ASSIGN_OR_RETURN(const auto piece,
                             l1_.View(at, count * kTableEntryBytes, count * kTableEntryBytes));
-    if (ahead_) INSTAR_TRY(tables_.CountAhead(piece));
+    if (ahead_) INSTAR_TRY(tables_.CountAhead(piece, active));
     for (std::uint64_t i = 0; i < count && !out_of_order_; ++i) {
       const std::uint64_t entry = LoadBe64(piece, i * kTableEntryBytes);
       if (entry == 0) continue;
@@ -140,7 +143,7 @@ Status Checker::VisitL1Entry(std::uint64_t entry, std::span<const std::byte> pie
     ListTables(piece, index);
     INSTAR_ASSIGN_OR_RETURN(held, l2_.Fetch(wanted_));
   }
-  return active && tables_.Count(*held) ? Status() : VisitTable(*held, active);
+  return tables_.Count(*held, active) ? Status() : VisitTable(*held, active);
 }
 
 void Checker::ListTables(std::span<const std::byte> piece, std::uint64_t index) {

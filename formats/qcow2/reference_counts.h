@@ -2,14 +2,20 @@
 // refcounts on disk say the same.
 //
 // A check of a large disk is mostly this: counting references one by one and comparing them with
-// the refcounts. Nearly all clusters of nearly all images have one reference or none, so the first
-// one is a bit, and bits tell whether the refcount on disk is one, too: 64 clusters are claimed and
-// compared at a time, and the refcounts are read once. More references are counted where there are.
+// the refcounts. Nearly all clusters of nearly all images have one reference or none, so there is a
+// bit for one, and bits tell whether the refcount on disk is one, too: 64 clusters are counted and
+// compared at a time, and the refcounts are read once. Where there are more references, integers of
+// 16 bits count them, four of which are added to at a time.
+//
+// Several workers may count at the same time. A count is the sum of the bit and the integer, and
+// which of them a worker adds to, and takes from, the refcount on disk alone decides: so what two
+// workers do to a cluster comes to the same in any order.
 // tests/unit/formats/qcow2/reference_counts_test.cc covers this file.
 #ifndef FORMATS_QCOW2_REFERENCE_COUNTS_H_
 #define FORMATS_QCOW2_REFERENCE_COUNTS_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -23,8 +29,10 @@ class ReferenceCounts {
  public:
   // What the refcount on disk says of a cluster.
   enum class OnDisk : std::uint8_t { kUnknown, kOne, kOther };
-  // Whether other workers may claim at the same time.
+  // Whether other workers may count at the same time.
   enum class Access : std::uint8_t { kAlone, kShared };
+  // The refcounts on disk that clusters must have to be counted together.
+  enum class Wanted : std::uint8_t { kOnes, kMore, kEither };
 
   // Makes clusters [first, end) the window. Prepare them all before anything else.
   void Open(std::uint64_t first, std::uint64_t end);
@@ -47,7 +55,7 @@ class ReferenceCounts {
   // Of a cluster of the window.
   [[nodiscard]] std::uint64_t count(std::uint64_t cluster) const {
     const std::uint64_t at = cluster - first_;
-    return once_.IsSet(at) ? 1 + More(at) : 0;
+    return (once_.IsSet(at) ? 1 : 0) + More(at);
   }
   [[nodiscard]] OnDisk on_disk(std::uint64_t cluster) const {
     const std::uint64_t at = cluster - first_;
@@ -55,20 +63,26 @@ class ReferenceCounts {
     return ones_.IsSet(at) ? OnDisk::kOne : OnDisk::kOther;
   }
 
-  // Counts the first reference to each of `count` clusters of the window, from `cluster` on, all of
-  // which have a refcount of one on disk. False, and nothing is counted, if they are not all that.
+  // Counts one more reference to each of `count` clusters of the window, from `cluster` on. False,
+  // and nothing is counted, if one has not the refcount on disk that is `wanted`, or has a
+  // reference already where the refcount is one, or `most` references, or nearly as many as fit.
   // While workers share the counts, they may do this and the next, and nothing else.
+  template <Access access, Wanted wanted>
+  bool CountAll(std::uint64_t cluster, std::uint64_t count, std::uint64_t most);
+  // Takes back what a CountAll counted.
   template <Access access>
-  bool Claim(std::uint64_t cluster, std::uint64_t count);
-  // Takes back what a Claim counted.
+  void TakeBack(std::uint64_t cluster, std::uint64_t count);
+  // The same for `times` references to one cluster, whose refcount may be one or greater.
   template <Access access>
-  void Unclaim(std::uint64_t cluster, std::uint64_t count);
+  bool CountTimes(std::uint64_t cluster, std::uint64_t times, std::uint64_t most);
+  template <Access access>
+  void TakeBackTimes(std::uint64_t cluster, std::uint64_t times);
 
   // Counts one more reference to a cluster of the window; false if it has `most`, 1 or more,
   // already.
   bool Add(std::uint64_t cluster, std::uint64_t most) {
     const std::uint64_t at = cluster - first_;
-    if (once_.IsSet(at)) return AddMore(at, most);
+    if (once_.IsSet(at) || More(at) != 0) return AddMore(at, most);
     once_.Set(at);
     return true;
   }
@@ -134,29 +148,70 @@ class ReferenceCounts {
   };
   static constexpr std::uint64_t kMany = UINT16_MAX;       // in more_: look in many_
   static constexpr std::uint64_t kMoreClusters = 1 << 15;  // in a part of more_
+  static constexpr std::uint64_t kLanes = 4;               // counts in a word of a part
+  static constexpr unsigned kLaneBits = 16;
 
-  // References to the cluster beyond the first, if it has that.
+  // Counts of clusters, four a word, made by whoever first needs one, who may be any worker.
+  class Part {
+   public:
+    Part() = default;
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+    ~Part() { delete[] words(); }
+    // Null if nobody has made them.
+    [[nodiscard]] std::uint64_t* words() const { return words_.load(std::memory_order_acquire); }
+    std::uint64_t* Make();
+
+   private:
+    std::atomic<std::uint64_t*> words_ = nullptr;
+  };
+
+  // References to the cluster that its bit in once_ does not tell of.
   [[nodiscard]] std::uint64_t More(std::uint64_t at) const {
-    const auto& part = more_[at / kMoreClusters];
-    if (part == nullptr) return 0;
-    const std::uint64_t few = part[at % kMoreClusters];
+    const std::uint64_t* words = more_[at / kMoreClusters].words();
+    if (words == nullptr) return 0;
+    const std::uint64_t few = words[at % kMoreClusters / kLanes] >> Shift(at) & kMany;
     return few == kMany ? MoreOfMany(at) : few;
   }
+  [[nodiscard]] static constexpr unsigned Shift(std::uint64_t at) {
+    return static_cast<unsigned>(at % kLanes) * kLaneBits;
+  }
   [[nodiscard]] std::uint64_t MoreOfMany(std::uint64_t at) const;
-  // Of a cluster that has one.
+  // Of a cluster that has some.
   bool AddMore(std::uint64_t at, std::uint64_t most);
-  // Forgets all but the first.
+  // Forgets all but the bits.
   void Forget();
+  // The same as CountAll and TakeBack, of those clusters of word `word` that have a bit in `mask`
+  // and either a refcount of one or a greater one.
+  template <Access access>
+  bool CountOnes(std::uint64_t word, std::uint64_t mask);
+  template <Access access>
+  void TakeBackOnes(std::uint64_t word, std::uint64_t mask);
+  template <Access access>
+  bool CountMore(std::uint64_t word, std::uint64_t mask, std::uint64_t most);
+  template <Access access>
+  void TakeBackMore(std::uint64_t word, std::uint64_t mask);
+  // Whether those of the four clusters from `at` on that have a bit in `four` may each have `times`
+  // more references, where more_ tells `counts` of them.
+  template <Access access>
+  [[nodiscard]] bool HaveRoom(std::uint64_t at, std::uint64_t four, std::uint64_t counts,
+                              std::uint64_t times, std::uint64_t most);
+  // Adds these to `counts`, which is in more_, if there is room.
+  template <Access access>
+  bool AddToFour(std::uint64_t& counts, std::uint64_t at, std::uint64_t four, std::uint64_t times,
+                 std::uint64_t most);
+  template <Access access>
+  static void TakeFromFour(std::uint64_t& counts, std::uint64_t four, std::uint64_t times);
   void Learn(const DiskRefcounts::Run& run, unsigned order, std::uint64_t begin, std::uint64_t end);
 
   std::uint64_t first_ = 0;
   std::uint64_t end_ = 0;
-  Bits once_;                                           // there is a reference
-  Bits ones_;                                           // the refcount is one
-  Bits others_;                                         // it is neither that nor zero
-  Bits unknown_;                                        // it cannot be told; in others_, too
-  std::vector<std::unique_ptr<std::uint16_t[]>> more_;  // null: no cluster has more than one
-  std::vector<Many> many_;                              // in order
+  Bits once_;               // there is a reference
+  Bits ones_;               // the refcount is one
+  Bits others_;             // it is neither that nor zero
+  Bits unknown_;            // it cannot be told; in others_, too
+  std::vector<Part> more_;  // further references
+  std::vector<Many> many_;  // in order
 };
 
 }  // namespace instar::qcow2

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
 #include "support/qcow2_image.h"
+#include "support/thread_workers.h"
 
 namespace instar::qcow2 {
 namespace {
@@ -20,7 +22,8 @@ class Qcow2ReferenceCounts : public ::testing::Test {
     EXPECT_TRUE(counts_.Prepare(first, end, disk).has_value());
   }
   bool AddOnly(std::uint64_t cluster) {
-    return counts_.Claim<ReferenceCounts::Access::kAlone>(cluster, 1);
+    return counts_.CountAll<ReferenceCounts::Access::kAlone, ReferenceCounts::Wanted::kOnes>(
+        cluster, 1, 65535);
   }
 
   test::Qcow2Image image_;
@@ -100,8 +103,10 @@ class Qcow2CountsOfMany : public Qcow2ReferenceCounts {
   }
   bool Claim(std::uint64_t cluster, std::uint64_t count, ReferenceCounts::Access access) {
     return access == ReferenceCounts::Access::kAlone
-               ? counts_.Claim<ReferenceCounts::Access::kAlone>(cluster, count)
-               : counts_.Claim<ReferenceCounts::Access::kShared>(cluster, count);
+               ? counts_.CountAll<ReferenceCounts::Access::kAlone, ReferenceCounts::Wanted::kOnes>(
+                     cluster, count, 65535)
+               : counts_.CountAll<ReferenceCounts::Access::kShared, ReferenceCounts::Wanted::kOnes>(
+                     cluster, count, 65535);
   }
   // What AgreeTo stops at, going on behind it each time.
   std::vector<std::uint64_t> Disagreements(std::uint64_t first, std::uint64_t end) {
@@ -140,7 +145,7 @@ TEST_F(Qcow2CountsOfMany, ClaimsOfManyAreAllOrNothing) {
       EXPECT_TRUE(Claim(301, 99, access));
       EXPECT_EQ(Disagreements(first, 500), std::vector<std::uint64_t>{300});
       EXPECT_EQ(highest_, 399U);
-      counts_.Unclaim<ReferenceCounts::Access::kAlone>(320, 5);
+      counts_.TakeBack<ReferenceCounts::Access::kAlone>(320, 5);
       EXPECT_EQ(Disagreements(first, 500),
                 (std::vector<std::uint64_t>{300, 320, 321, 322, 323, 324}));
     }
@@ -159,6 +164,85 @@ TEST_F(Qcow2CountsOfMany, WhatIsSharedAgreesCountByCount) {
   counts_.Clear();
   EXPECT_EQ(Disagreements(100, 500).size(), 300U);
   EXPECT_EQ(Disagreements(400, 500).size(), 0U);
+}
+
+TEST_F(Qcow2CountsOfMany, WhatIsSharedIsCountedAllOrNothing) {
+  for (std::uint64_t cluster = 200; cluster < 300; ++cluster) SetRefcount(cluster, 3);
+  Learn(37, 500);
+  using Access = ReferenceCounts::Access;
+  using Wanted = ReferenceCounts::Wanted;
+  EXPECT_FALSE((counts_.CountAll<Access::kAlone, Wanted::kMore>(199, 5, 65'535)));
+  EXPECT_FALSE((counts_.CountAll<Access::kShared, Wanted::kOnes>(199, 5, 65'535)));
+  EXPECT_FALSE((counts_.CountAll<Access::kShared, Wanted::kEither>(390, 11, 65'535)))
+      << "the refcount of the last is 0";
+  for (std::uint64_t at = 100; at < 400; ++at) ASSERT_EQ(counts_.count(at), 0U) << at;
+  EXPECT_TRUE((counts_.CountAll<Access::kAlone, Wanted::kMore>(201, 97, 3)));
+  EXPECT_TRUE((counts_.CountAll<Access::kShared, Wanted::kEither>(150, 200, 3)));
+  EXPECT_FALSE((counts_.CountAll<Access::kShared, Wanted::kEither>(250, 60, 3)))
+      << "300 has one already";
+  EXPECT_TRUE(counts_.Add(260, 3));
+  EXPECT_FALSE((counts_.CountAll<Access::kShared, Wanted::kMore>(201, 97, 3))) << "260 has three";
+  for (std::uint64_t at = 100; at < 400; ++at) {
+    const std::uint64_t once = at >= 150 && at < 350 ? 1 : 0;
+    const std::uint64_t shared = at >= 201 && at < 298 ? 1 : 0;
+    ASSERT_EQ(counts_.count(at), once + shared + (at == 260 ? 1 : 0)) << at;
+  }
+  EXPECT_FALSE(counts_.Add(260, 3));
+  counts_.TakeBack<Access::kShared>(150, 200);
+  EXPECT_EQ(counts_.count(260), 2U);
+  EXPECT_EQ(counts_.count(150), 0U);
+}
+
+TEST_F(Qcow2CountsOfMany, OneClusterIsCountedSeveralTimes) {
+  SetRefcount(200, 40'000);
+  Learn(90, 500);
+  constexpr auto kShared = ReferenceCounts::Access::kShared;
+  EXPECT_FALSE(counts_.CountTimes<kShared>(99, 1, 65'535));
+  EXPECT_FALSE(counts_.CountTimes<kShared>(199, 2, 65'535)) << "its refcount is 1";
+  EXPECT_TRUE(counts_.CountTimes<kShared>(199, 1, 65'535));
+  EXPECT_TRUE(counts_.CountTimes<kShared>(200, 40'000, 65'535));
+  EXPECT_FALSE(counts_.CountTimes<kShared>(200, 25'536, 65'535));
+  EXPECT_FALSE(counts_.CountTimes<kShared>(200, 25'535, UINT64_MAX)) << "it does not fit";
+  EXPECT_TRUE(counts_.CountTimes<kShared>(200, 25'534, 65'535));
+  EXPECT_FALSE(counts_.CountTimes<kShared>(200, 1, 65'535));
+  EXPECT_TRUE(counts_.Add(200, 65'535));
+  EXPECT_EQ(counts_.count(200), 65'535U);
+  EXPECT_FALSE(counts_.Add(200, 65'535));
+  EXPECT_TRUE(counts_.Add(200, 65'536));
+  EXPECT_EQ(counts_.count(200), 65'536U);
+  EXPECT_EQ(counts_.count(199), 1U);
+  EXPECT_EQ(counts_.count(201), 0U);
+  counts_.TakeBackTimes<kShared>(199, 1);
+  EXPECT_EQ(counts_.count(199), 0U);
+}
+
+// Of all that workers count and take back at the same time there remains what was not taken back.
+TEST_F(Qcow2CountsOfMany, WorkersMayCountAtTheSameTime) {
+  for (std::uint64_t cluster = 150; cluster < 400; ++cluster) SetRefcount(cluster, 9);
+  Learn(100, 500);
+  using Access = ReferenceCounts::Access;
+  using Wanted = ReferenceCounts::Wanted;
+  test::ThreadWorkers workers(4);
+  std::atomic<unsigned> claims = 0;
+  auto work = [&](unsigned worker) {
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+      const std::uint64_t first = 150 + (i * 7 + worker) % 100;
+      EXPECT_TRUE((counts_.CountAll<Access::kShared, Wanted::kMore>(first, 150, 60'000)));
+      counts_.CountTimes<Access::kShared>(first, 3, 60'000);
+      if (counts_.CountAll<Access::kShared, Wanted::kOnes>(110, 40, 60'000)) {
+        claims.fetch_add(1);
+        counts_.TakeBack<Access::kShared>(110, 40);
+      }
+      counts_.TakeBack<Access::kShared>(first, 150);
+    }
+  };
+  ASSERT_TRUE(RunOnAll(workers, work).has_value());
+  EXPECT_GT(claims.load(), 0U);
+  std::vector<std::uint64_t> expected(500, 0);
+  for (std::uint64_t worker = 0; worker < 4; ++worker) {
+    for (std::uint64_t i = 0; i < 2000; ++i) expected[150 + (i * 7 + worker) % 100] += 3;
+  }
+  for (std::uint64_t at = 100; at < 400; ++at) ASSERT_EQ(counts_.count(at), expected[at]) << at;
 }
 
 TEST_F(Qcow2CountsOfMany, AMisplacedBlockNeverAgrees) {
