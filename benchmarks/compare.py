@@ -26,7 +26,7 @@ import tomllib
 import inputs
 import judging
 import sharing
-from measuring import Place, Programs, adopt_orphans, in_child, measure
+from measuring import Place, Programs, measure
 from rows import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -118,10 +118,10 @@ def measure_all(chosen, directory, programs, arguments):
     """Measures and prints one row after another. Inputs are there as long as rows need them."""
     made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
     for number, row in enumerate(chosen):
-        in_child(lambda row=row: [made.make(word) for word in ("mixed.raw", *row.instar)],
-                 "making the inputs")
+        for word in ("mixed.raw", *row.instar):
+            made.make(word)
         os.sync()
-        result = measure(row, Place(directory, arguments.size), programs,
+        result = measure(row, Place(directory, arguments.size, programs.run_once), programs,
                          arguments.isolation or default_isolations(), arguments.pairs)
         for line in table_lines(result):
             print(line, flush=True)
@@ -156,14 +156,14 @@ def main():
     instar = os.path.abspath(arguments.instar or pathlib.Path(arguments.build) / "bin" / "instar")
     if not os.access(instar, os.X_OK):
         sys.exit(f"{instar}: no such program; './dev build' makes it")
-    bare = [os.path.abspath(pathlib.Path(arguments.build) / "bin" / name)
-            for name in ("bare_copy", "bare_kvm")]
-    for program in bare:
+    helpers = [os.path.abspath(pathlib.Path(arguments.build) / "bin" / name)
+               for name in ("run_once", "bare_copy", "bare_kvm")]
+    for program in helpers:
         if not os.access(program, os.X_OK):
             sys.exit(f"{program}: no such program; './dev bench' makes it")
     if not arguments.qemu_img or not shutil.which("qemu-io"):
         sys.exit("qemu-img and qemu-io are not both installed ('./dev setup bench')")
-    programs = Programs(instar, arguments.qemu_img, *bare)
+    programs = Programs(instar, arguments.qemu_img, *helpers)
     chosen = [row for row in rows() if arguments.rows in row.name]
     if not chosen:
         sys.exit(f"no row's name contains '{arguments.rows}'")
@@ -181,7 +181,6 @@ def main():
                 "machine": machine(instar, arguments.qemu_img), "virtual_bytes": arguments.size,
                 "file_system": file_system(place)}
     print(title(measured), "", *HEAD, sep="\n")
-    adopt_orphans()
     results = []
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
         for result in measure_all([row for row in chosen if not row.shares], pathlib.Path(name),
@@ -214,4 +213,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, subprocess.SubprocessError) as failure:  # a command that tells why itself
+        sys.exit(f"compare.py: {failure}")
