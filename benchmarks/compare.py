@@ -3,10 +3,10 @@
 
 Every row runs both programs alternately (A B A B ...) after one warm-up of each, and takes the
 median of each side and of the pairs' ratios: 1.00 is as fast as qemu-img, less is faster. qemu-img
-runs with its defaults, with -m 16 -W, or with -C as well, whichever turns out to be fastest, instar
-with its defaults. Inputs and outputs lie in memory (/dev/shm) where there is room, so that the
-programs are compared and not the disk. What instar wrote is verified against the input, outside of
-the timing.
+runs with its defaults, with -m 16, with -m 16 -W, or with -C as well, whichever turns out to be
+fastest, instar with its defaults. Inputs and outputs lie in memory (/dev/shm) where there is room,
+so that the programs are compared and not the disk. What instar wrote is verified against the input,
+outside of the timing.
 The bare work of a row, where it can be told, runs in turn with them: a guest that does nothing
 (bare_kvm.cc), or copying the data and nothing else (bare_copy.cc).
 """
