@@ -3,10 +3,10 @@
 
 Every row runs both programs alternately (A B A B ...) after one warm-up of each, and takes the
 median of each side and of the pairs' ratios: 1.00 is as fast as qemu-img, less is faster. qemu-img
-runs with its defaults, with -m 16 -W, or with -C as well, whichever turns out to be fastest, instar
-with its defaults. Inputs and outputs lie in memory (/dev/shm) where there is room, so that the
-programs are compared and not the disk. What instar wrote is verified against the input, outside of
-the timing.
+runs with its defaults, with -m 16, with -m 16 -W, or with -C as well, whichever turns out to be
+fastest, instar with its defaults. Inputs and outputs lie in memory (/dev/shm) where there is room,
+so that the programs are compared and not the disk. What instar wrote is verified against the input,
+outside of the timing.
 The bare work of a row, where it can be told, runs in turn with them: a guest that does nothing
 (bare_kvm.cc), or copying the data and nothing else (bare_copy.cc).
 """
@@ -26,15 +26,30 @@ import tomllib
 import inputs
 import judging
 import sharing
-from measuring import Place, Programs, adopt_orphans, in_child, measure
+from measuring import Place, Programs, measure
 from rows import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
+BARS_SIZE = 4 << 30  # of what bars.toml was written for
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def parse_size(text):
     unit = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper())
-    return int(text[:-1]) * unit if unit else int(text)
+    try:
+        size = int(text[:-1]) * unit if unit else int(text)
+    except ValueError:
+        size = 0
+    if size <= 0 or size % inputs.PERIOD != 0:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a multiple of {inputs.PERIOD >> 20} MiB, as 256M or 4G")
+    return size
 
 
 def readable(seconds):
@@ -52,20 +67,40 @@ def table_lines(result):
                f"| {mine['peak_mib']:.0f} MiB | {theirs['peak_mib']:.0f} MiB |")
 
 
-def working_directory(wanted, size, check):
-    """Memory where the inputs and outputs of one row fit, else a disk unless bars are to be checked,
-    which are those of a file system in memory."""
-    if wanted:
-        return wanted
-    shm = pathlib.Path("/dev/shm")
-    if shm.is_dir() and shutil.disk_usage(shm).free > 4 * size:
-        available = int(next(line.split()[1] for line in open("/proc/meminfo")
-                             if line.startswith("MemAvailable"))) * 1024
-        if available > 4 * size:
-            return str(shm)
-    if check:
-        sys.exit(f"no room in /dev/shm for {size >> 20} MiB four times; with --dir it is measured"
-                 " elsewhere")
+def has_room(place, size):
+    """Whether the inputs and outputs of one row fit. What does not fit into memory ends programs
+    that have nothing to do with it."""
+    if shutil.disk_usage(place).free <= 4 * size:
+        return False
+    available = int(next(line.split()[1] for line in open("/proc/meminfo")
+                         if line.startswith("MemAvailable"))) * 1024
+    return file_system(place) not in ("tmpfs", "ramfs") or available > 4 * size
+
+
+def wrong_place(place, size):
+    """Why nothing can be measured in a directory."""
+    if not os.path.isdir(place):
+        return f"'{place}' is no directory"
+    if not os.access(place, os.W_OK | os.X_OK):
+        return f"'{place}' cannot be written to"
+    if not has_room(place, size):
+        return f"no room in '{place}' for {size >> 20} MiB four times"
+    return None
+
+
+def unlike_the_bars(place, size):
+    """Why what is measured there says nothing of the bars."""
+    kind = file_system(place)
+    if size >= BARS_SIZE and kind == "tmpfs":
+        return None
+    return (f"the bars are those of {BARS_SIZE >> 30} GiB on a file system in memory, not of "
+            f"{size >> 20} MiB on {kind}")
+
+
+def working_directory(size, check):
+    """Memory where there is room, else a disk unless bars are to be checked."""
+    if check or not wrong_place("/dev/shm", size):
+        return "/dev/shm"
     print("no room in /dev/shm: measuring on disk, in /var/tmp", file=sys.stderr)
     return "/var/tmp"
 
@@ -97,7 +132,7 @@ def title(measured):
 
 def file_system(place):
     """Its type, of the mount that holds `place`."""
-    return subprocess.run(["stat", "-f", "-c", "%T", place], capture_output=True,
+    return subprocess.run(["stat", "-f", "-c", "%T", "--", place], capture_output=True,
                           text=True).stdout.strip()
 
 
@@ -118,10 +153,10 @@ def measure_all(chosen, directory, programs, arguments):
     """Measures and prints one row after another. Inputs are there as long as rows need them."""
     made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
     for number, row in enumerate(chosen):
-        in_child(lambda row=row: [made.make(word) for word in ("mixed.raw", *row.instar)],
-                 "making the inputs")
+        for word in ("mixed.raw", *row.instar):
+            made.make(word)
         os.sync()
-        result = measure(row, Place(directory, arguments.size), programs,
+        result = measure(row, Place(directory, arguments.size, programs.run_once), programs,
                          arguments.isolation or default_isolations(), arguments.pairs)
         for line in table_lines(result):
             print(line, flush=True)
@@ -132,41 +167,56 @@ def measure_all(chosen, directory, programs, arguments):
                 made.remove(word)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def parse_arguments():
+    """The arguments, the rows they choose, and where those are measured."""
+    parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build/release", help="build directory (build/release)")
     parser.add_argument("--instar", help="program to measure (bin/instar of the build directory)")
     parser.add_argument("--qemu-img", default=shutil.which("qemu-img"))
     parser.add_argument("--isolation", action="append", choices=["kvm", "process", "none"],
                         help="may be given several times; default process, and kvm where there is one")
-    parser.add_argument("--size", default="4G", type=parse_size, help="virtual size (4G)")
+    parser.add_argument("--size", default="4G", type=parse_size,
+                        help="virtual size, a multiple of 16M (4G)")
     parser.add_argument("--pairs", default=5, type=int, help="runs of each program (5)")
     parser.add_argument("--rows", default="", help="only rows whose name contains this")
     parser.add_argument("--dir", help="where inputs and outputs go (/dev/shm)")
     parser.add_argument("--output", help="JSON file (benchmarks/results/DATE.json); a table in "
                                          "Markdown is put beside it")
     parser.add_argument("--check", action="store_true",
-                        help="exit 1 when a bar of benchmarks/bars.toml is missed")
+                        help="exit 1 when a bar of benchmarks/bars.toml is missed; they are those "
+                             "of 4G and more, and of a --dir in memory")
     arguments = parser.parse_args()
     if arguments.pairs < (5 if arguments.check else 1):
         parser.error("--pairs: at least 1, and with --check at least 5")
+    chosen = [row for row in rows() if arguments.rows in row.name]
+    if not chosen:
+        parser.error(f"no row's name contains '{arguments.rows}'")
+    place = (working_directory(arguments.size, arguments.check) if arguments.dir is None else
+             arguments.dir)
+    wrong = wrong_place(place, arguments.size)
+    if not wrong and arguments.check:
+        wrong = unlike_the_bars(place, arguments.size)
+    if wrong:
+        parser.error(wrong)
+    return arguments, chosen, place
+
+
+def main():
+    arguments, chosen, place = parse_arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):  # as an interruption: what was made is removed
         signal.signal(number, lambda number, _: sys.exit(128 + number))
 
     instar = os.path.abspath(arguments.instar or pathlib.Path(arguments.build) / "bin" / "instar")
     if not os.access(instar, os.X_OK):
         sys.exit(f"{instar}: no such program; './dev build' makes it")
-    bare = [os.path.abspath(pathlib.Path(arguments.build) / "bin" / name)
-            for name in ("bare_copy", "bare_kvm")]
-    for program in bare:
+    helpers = [os.path.abspath(pathlib.Path(arguments.build) / "bin" / name)
+               for name in ("run_once", "bare_copy", "bare_kvm")]
+    for program in helpers:
         if not os.access(program, os.X_OK):
             sys.exit(f"{program}: no such program; './dev bench' makes it")
     if not arguments.qemu_img or not shutil.which("qemu-io"):
         sys.exit("qemu-img and qemu-io are not both installed ('./dev setup bench')")
-    programs = Programs(instar, arguments.qemu_img, *bare)
-    chosen = [row for row in rows() if arguments.rows in row.name]
-    if not chosen:
-        sys.exit(f"no row's name contains '{arguments.rows}'")
+    programs = Programs(instar, arguments.qemu_img, *helpers)
 
     now = datetime.datetime.now(datetime.timezone.utc)
     output = pathlib.Path(arguments.output or
@@ -176,12 +226,10 @@ def main():
         output.touch()
     except OSError as error:
         sys.exit(f"the results cannot be written: {error}")
-    place = working_directory(arguments.dir, arguments.size, arguments.check)
     measured = {"date": now.isoformat(timespec="seconds"),
                 "machine": machine(instar, arguments.qemu_img), "virtual_bytes": arguments.size,
                 "file_system": file_system(place)}
     print(title(measured), "", *HEAD, sep="\n")
-    adopt_orphans()
     results = []
     with tempfile.TemporaryDirectory(prefix="instar-bench.", dir=place) as name:
         for result in measure_all([row for row in chosen if not row.shares], pathlib.Path(name),
@@ -204,8 +252,9 @@ def main():
     good, verdicts = judging.check(results, unmeasured, demanded)
     if len(chosen) < len(rows()):
         verdicts.append(f"not asked for: {len(rows()) - len(chosen)} rows")
-    if measured["file_system"] != "tmpfs" or arguments.size < 4 << 30:
-        verdicts.append("the bars are those of 4 GiB on a file system in memory")
+    unlike = unlike_the_bars(place, arguments.size)
+    if unlike:
+        verdicts.append(unlike)
     write_results(output, measured, results, verdicts)
     print("", *verdicts, sep="\n")
     print(f"ratio: instar's time over qemu-img's, median of the pairs. Written to {output}")
@@ -214,4 +263,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, subprocess.SubprocessError) as failure:  # a command that tells why itself
+        sys.exit(f"compare.py: {failure}")

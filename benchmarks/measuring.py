@@ -1,6 +1,5 @@
 """Running both programs on one row, in turn, and verifying what instar made."""
 
-import ctypes
 import dataclasses
 import json
 import os
@@ -8,7 +7,6 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import inputs
@@ -22,67 +20,23 @@ class Sample:
     peak_kib: int
 
 
-def in_child(work, what):
-    """Does work() in a process of its own. Linux counts the peak memory of whoever starts a program
-    as the program's own, so this one has to stay small (its some 20 MiB are the least a row can
-    show)."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
+def run(launcher, command, directory):
+    """Runs to the end, through the launcher (run_once.cc): wall-clock seconds, and peak memory of
+    the process and those that it started and did not wait for."""
+    with subprocess.Popen([launcher, "1", *command], cwd=directory, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace") as child:
         try:
-            work()
-            code = 0
-        except SystemExit as stop:
-            print(stop, file=sys.stderr)
-            code = 1
-        except KeyboardInterrupt:
-            code = 130
-        except Exception as error:  # pylint: disable=broad-except
-            print(f"{what} failed: {error}", file=sys.stderr)
-            code = 1
-        sys.stderr.flush()
-        os._exit(code)
-    if os.waitpid(child, 0)[1] != 0:
-        sys.exit(1)
-
-
-def adopt_orphans():
-    """Processes that a program leaves behind when it ends become children of this one."""
-    set_child_subreaper = 36  # prctl(2)
-    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
-
-
-def orphans_kib():
-    """Peak memory of all such, once they have ended."""
-    total = 0
-    try:
-        while True:
-            total += os.wait4(-1, 0)[2].ru_maxrss
-    except ChildProcessError:
-        return total
-
-
-def run(command, directory):
-    """Runs to the end; wall-clock seconds, and peak memory of the process and those that it started
-    and did not wait for: a child in a sandbox."""
-    orphans_kib()  # of what ran before, not measured
-    with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
-        child = subprocess.Popen(command, cwd=directory, stdin=null, stdout=null, stderr=errors)
-        try:
-            _, status, usage = os.wait4(child.pid, 0)
+            told, errors = child.communicate()
         except BaseException:  # an interruption: nothing goes on in what is about to be removed
-            child.kill()
+            child.terminate()
             child.wait()
             raise
-        seconds = time.perf_counter() - begin
-        peak_kib = usage.ru_maxrss + orphans_kib()
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            errors.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}\nexited {child.returncode}: "
-                     f"{errors.read().decode(errors='replace').strip()}")
-    return Sample(seconds, peak_kib)
+    # Where it tells nothing, it could not start the command.
+    seconds, peak_kib, code = told.split() if child.returncode == 0 else (0, 0, child.returncode)
+    if int(code) != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nexited {code}: {errors.strip()}")
+    return Sample(float(seconds), int(peak_kib))
 
 
 def verify(row, directory, instar_command, qemu_img):
@@ -126,6 +80,7 @@ def covered(extents):
 class Programs:
     instar: str
     qemu_img: str
+    run_once: str
     bare_copy: str
     bare_kvm: str
 
@@ -135,6 +90,7 @@ class Place:
     """Where a row is measured: the inputs there are of disks of `size` bytes."""
     directory: pathlib.Path
     size: int
+    launcher: str  # which runs what is measured there
 
 
 class Side:
@@ -155,7 +111,7 @@ class Side:
             time.sleep(0.1)  # the file system takes back what was shared when it gets round to it
         elif self.output:
             memory.fetch(self.place.size // 4 * 3)  # no target takes more
-        return run(self.command, self.place.directory)
+        return run(self.place.launcher, self.command, self.place.directory)
 
     def warm_up(self):
         self.once()
@@ -223,8 +179,7 @@ def measure(row, place, programs, isolations, pairs):
     theirs = fastest(row, place, programs.qemu_img)
     for side in mine.values():
         side.warm_up()
-        in_child(lambda command=side.command: verify(row, place.directory, command, programs.qemu_img),
-                 "verifying")
+        verify(row, place.directory, side.command, programs.qemu_img)
     bare = bare_work(row, place, programs, isolations)
     if len(bare) > 1:
         way = quickest(bare)

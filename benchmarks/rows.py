@@ -42,8 +42,9 @@ def rows():
         return Row(name, list(arguments), list(arguments), verify="output")
 
     many, out_of_order = ["-m", "16"], ["-m", "16", "-W"]
-    sharing, offloading = ([], out_of_order), (["-C"], ["-C", *out_of_order])
-    plain = (*sharing, offloading[1])
+    sharing = ([], many, out_of_order)
+    offloading = tuple(["-C", *settings] for settings in sharing)
+    plain = (*sharing, *offloading[1:])
     made = [
         Row("info, small qcow2", ["info", "small.qcow2"], ["info", "small.qcow2"],
             verify="info", pairs=20, starts=True),

@@ -2,6 +2,8 @@
 
 import importlib.util
 import pathlib
+import subprocess
+import sys
 
 from harness import Group
 
@@ -84,8 +86,25 @@ def what_is_not_measured_is_missed(t):
             "a row without a bar")
 
 
+def refused(t):
+    """Before anything is made or looked for, in one line."""
+    def told(*arguments):
+        done = subprocess.run([sys.executable, BENCHMARKS / "compare.py", *arguments],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr.count("\n")
+
+    for arguments in (["--size", "1000"], ["--size", "0"], ["--size", "-16M"], ["--size", "4X"],
+                      ["--size", ""], ["--size", "24M"], ["--dir", "/nonexistent"],
+                      ["--dir", __file__], ["--dir", "/proc"], ["--rows", "no such row"],
+                      ["--pairs", "0"], ["--check", "--pairs", "4"], ["--check", "--size", "256M"],
+                      ["--check", "--rows", "info", "--size", "256M"],
+                      ["--check", "--dir", "/proc"]):
+        t.equal(told(*arguments), (2, "", 1), " ".join(arguments))
+
+
 def groups():
     group = Group("verdicts of the benchmark")
     group.case("met, out of reach, missed")(verdicts)
     group.case("what is not measured, and what is too large")(what_is_not_measured_is_missed)
+    group.case("arguments that make no sense")(refused)
     return [group]
