@@ -21,10 +21,10 @@ class Compressor {
 // Levels of compression: 1 is fastest, 9 packs best.
 inline constexpr unsigned kMinCompressionLevel = 1;
 inline constexpr unsigned kMaxCompressionLevel = 9;
-// At this one, text, sources, logs, programs and file systems come out no larger than with
-// qemu-img, which looks for repetitions no further than 4 KiB away; 6 saves 1 to 10 % more and
-// takes up to three times as long.
-inline constexpr unsigned kDefaultDeflateLevel = 1;
+// From this one on text, sources, logs, programs and file systems come out no larger than with
+// qemu-img, in qcow2 images and in streamOptimized ones. Level 1 takes three quarters of the time,
+// and 3 to 10 % more room; of all but random letters nothing comes out more than 3 % larger.
+inline constexpr unsigned kDefaultDeflateLevel = 5;
 // qemu-img's.
 inline constexpr unsigned kDefaultZstdLevel = 3;
 

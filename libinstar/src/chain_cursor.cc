@@ -50,8 +50,7 @@ bool Continues(const ChainExtent& a, const ChainExtent& b) {
 
 Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor() const {
   // Every worker has such a cursor, of chains of any length.
-  constexpr std::uint64_t kAheadOfAll = 2 * MapCursor::kAheadBytes;
-  const std::uint64_t ahead_bytes = std::bit_floor(kAheadOfAll / layers_.size());
+  const std::uint64_t ahead_bytes = std::bit_floor(MapCursor::kAheadBytes / layers_.size());
   auto cursor = std::make_unique<ChainCursor>();
   cursor->chain_ = this;
   cursor->cursors_.resize(layers_.size());

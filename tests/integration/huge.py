@@ -72,6 +72,33 @@ def checks_the_same(t, isolation):
                 f"{workers} workers find something else", together)
 
 
+LAYERS = 40
+
+
+def make_chain(t):
+    """Images upon images, each with tables of 2 MiB: more than would fit if each were held whole."""
+    for i in range(LAYERS):
+        below = ["-b", f"{i - 1}.qcow2", "-F", "qcow2"] if i else []
+        t.made_by_qemu_img("create", "-q", "-f", "qcow2", *below, f"{i}.qcow2", "16G")
+        t.qemu_io(f"{i}.qcow2", *(f"write -q -P {i + 1} {(i + LAYERS * k) * CLUSTER + (k << 29)} 4k"
+                                  for k in range(32)), options=["-t", "unsafe"])
+
+
+def goes_through_the_chain(t, verb, *arguments):
+    """Whatever the number of processors there are."""
+    top = f"{LAYERS - 1}.qcow2"
+    outcome = within_memory(t, verb, "--workers=4", *arguments, top,
+                            *([top] if verb == "compare" else []))
+    if verb == "map":
+        t.equal(outcome.out, t.qemu_img("map", top).out, "another map")
+
+
+def converts_the_chain(t):
+    within_memory(t, "convert", "--workers=8", "-O", "raw", f"{LAYERS - 1}.qcow2", "flat.raw")
+    t.qemu_io("flat.raw", *(f"read -P {i + 1} {i * CLUSTER} 4k" for i in range(LAYERS)), format="raw")
+    (t.dir / "flat.raw").unlink()
+
+
 def checks_a_long_file(t):
     """Holes cost nothing: going through all that the file is long would take minutes."""
     t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "long.qcow2", "1M")
@@ -93,4 +120,8 @@ def groups():
             group.add(f"{verb[0]} of a 64 TiB {form}", within_memory, *verb, f"huge.{form}")
         group.add(f"convert of a 64 TiB {form}", converts, form)
     group.case("check of a file of many TiB in small clusters")(checks_a_long_file)
-    return [group, damaged]
+    chain = Group("long chain", make_chain)
+    for verb in (["map"], ["measure", "-O", "qcow2"], ["compare"]):
+        chain.add(f"{verb[0]} goes through it", goes_through_the_chain, *verb)
+    chain.case("convert takes little memory")(converts_the_chain)
+    return [group, damaged, chain]

@@ -1,9 +1,12 @@
 """What becomes of targets: their modes, their names, and their content when a run fails."""
 
 import os
+import pathlib
 import stat
 
 from harness import Group, first_difference, tree
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def make(t):
@@ -85,6 +88,23 @@ def compression_levels(t, form, options):
         t.made_by_qemu_img("compare", "-f", "raw", "-F", form, "log.raw", "out")
         sizes[level] = len(first)
     t.check(sizes[9] < sizes[1] * 0.97, f"levels make no difference: {sizes}")
+
+
+def compressed_files_are_small(t, form, options):
+    """No larger than qemu-img's at the level that is the default, whatever ordinary data it is."""
+    lines = b"".join(b"2031-05-%02d %02d:%02d host%d sshd[%d]: session of user%d from 10.1.%d.%d\n"
+                     % (n % 28 + 1, n // 60 % 24, n % 60, n * n % 7, n * 31 % 9973, n * n % 53,
+                        n * 7 % 256, n * n % 251) for n in range(60_000))
+    kinds = {"log": lines,
+             "program": pathlib.Path(t.tools.need("qemu-img")).read_bytes(),
+             "source": b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py"))),
+             "numbers": b"".join((n * 7).to_bytes(4, "little") for n in range(400_000))}
+    for kind, content in kinds.items():
+        (t.dir / "kind.raw").write_bytes(content + bytes(-len(content) % 65536))
+        t.succeeded(t.instar("convert", *options, "-f", "raw", "-O", form, "kind.raw", "mine"))
+        t.made_by_qemu_img("convert", *options, "-f", "raw", "-O", form, "kind.raw", "theirs")
+        mine, theirs = ((t.dir / name).stat().st_size for name in ("mine", "theirs"))
+        t.check(mine <= theirs * 1.01, f"{kind}: {mine} bytes, qemu-img's {theirs}")
 
 
 def dense_zstd_of_zstd(t):
@@ -194,6 +214,8 @@ def groups():
     for form, options in (("qcow2", ["-c"]), ("qcow2", ["-c", "-o", "compression_type=zstd"]),
                           ("vmdk", ["-o", "subformat=streamOptimized"])):
         group.add(f"--compress-level, {form} {' '.join(options)}", compression_levels, form, options)
+    for form, options in (("qcow2", ["-c"]), ("vmdk", ["-o", "subformat=streamOptimized"])):
+        group.add(f"compressed {form} files are small", compressed_files_are_small, form, options)
     group.case("--compress-level of zstd, from zstd")(dense_zstd_of_zstd)
     group.case("--salvage")(salvage)
     group.case("--salvage keeps to its source")(salvage_keeps_to_its_source)

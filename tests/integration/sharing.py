@@ -77,6 +77,19 @@ def blocks_are_shared(t):
                 t.check(same.code == 0, f"{source} to {name} has other content", same)
 
 
+def zeros_that_were_asked_for(t):
+    """With -S written zeros become holes, as qemu-img makes them; else they are shared."""
+    with sharing_file_system(t) as mount:
+        (mount / "z.raw").write_bytes(bytes(DATA))
+        for form in ("raw", "qcow2"):
+            for options, holes in (([], form != "raw"), (["-S", "4k"], True)):
+                target = mount / f"t{len(options)}.{form}"
+                t.succeeded(t.instar("convert", *options, "-f", "raw", "-O", form, mount / "z.raw", target))
+                os.sync()
+                stored = target.stat().st_blocks * 512
+                t.check((stored < DATA // 8) == holes, f"{form} {options}: {stored} bytes are stored")
+
+
 def storage_of_its_own(t):
     """Not where it was asked for: -S 0, preallocation."""
     with sharing_file_system(t) as mount:
@@ -110,6 +123,7 @@ def kept_targets(t):
 def groups():
     group = Group("block sharing")
     group.case("files of all formats with aligned data share blocks")(blocks_are_shared)
+    group.case("written zeros are looked for where asked for")(zeros_that_were_asked_for)
     group.case("storage of its own where asked for")(storage_of_its_own)
     group.case("storage of targets that are kept")(kept_targets)
     return [group]

@@ -217,7 +217,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .bitmaps = options.bitmaps,
                                .skip_broken_bitmaps = options.skip_broken_bitmaps,
                                .out_of_order = options.out_of_order,
-                               .sparse_bytes = options.sparse_bytes,
+                               .sparse_bytes = options.sparse_bytes.value_or(kDefaultSparseBytes),
                                .workers = workers,
                                .max_chain_depth = options.sandbox.max_chain_depth,
                                .max_virtual_bytes = options.sandbox.max_virtual_bytes,
@@ -246,11 +246,11 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
 }
 
 // Whether the target may share blocks with a source: not where the user asked for storage of its
-// own.
+// own, or for zeros to be looked for.
 Sharing SharingOf(const ConvertOptions& options) {
   const auto preallocation = OptionValue(options.target_options, "preallocation");
   const bool reserved = preallocation && (*preallocation == "falloc" || *preallocation == "full");
-  if (options.sparse_bytes == 0 || reserved) return Sharing::kNever;
+  if (options.sparse_bytes || reserved) return Sharing::kNever;
   return options.copy_offloading ? Sharing::kAlways : Sharing::kLosingNothing;
 }
 

@@ -27,6 +27,10 @@ namespace instar::convert {
 // cache where it passes through memory.
 inline constexpr std::uint64_t kChunkBytes = 2 << 20;
 
+// To compress a chunk takes long, and much longer than another: who is done with one waits until
+// all before it are placed.
+inline constexpr std::uint64_t kCompressedChunkBytes = 512 << 10;
+
 // Data that does not pass through memory is claimed in stretches of whole chunks: fewer calls.
 inline constexpr std::uint64_t kStretchBytes = 64 << 20;
 

@@ -161,7 +161,8 @@ Status Run(Host& host, const ConvertRequest& request) {
   // Where the host can leave zeros out as it copies, nothing looks into what is moved.
   const bool unseen = target->is_flat() && target->placed_reads_zero() && !target->appends_only() &&
                       !request.salvage;
-  const std::uint64_t chunk_bytes = std::max(kChunkBytes, target->unit_bytes());
+  const std::uint64_t chunk_bytes =
+      std::max(compress ? kCompressedChunkBytes : kChunkBytes, target->unit_bytes());
   const std::uint64_t stretch_bytes = compress || request.salvage ? 0 : kStretchBytes;
   const std::uint64_t seen_bytes = unseen ? chunk_bytes : std::max(chunk_bytes, stretch_bytes);
   // Holes in the file of a raw source are found again as zeros where runs of this length count.

@@ -34,7 +34,7 @@ TEST(ConvertArguments, DefaultsAreThoseOfQemuImg) {
   EXPECT_EQ(options.sources.front().format, "");
   EXPECT_EQ(options.target_format, "raw");
   EXPECT_EQ(options.target_options, "");
-  EXPECT_EQ(options.sparse_bytes, 4096u);
+  EXPECT_FALSE(options.sparse_bytes.has_value());
   EXPECT_EQ(options.rate_limit_bytes_per_second, 0u);
   EXPECT_EQ(options.source_cache, vmm::CacheMode::kWriteback);
   EXPECT_EQ(options.target_cache, vmm::CacheMode::kUnsafe);

@@ -38,6 +38,8 @@ struct DiskWindow {
 // subformat=streamOptimized, vpc with subformat=fixed. Nothing else may be printed to standard
 // output where the target goes there, and SIGPIPE should be ignored, so that a reader who goes away
 // is an error and not the end of the process. A file called "-" is "./-".
+inline constexpr std::uint64_t kDefaultSparseBytes = 4096;
+
 struct ConvertOptions {
   std::vector<ImageSpec> sources;  // concatenated
   SnapshotChoice snapshot;         // -l
@@ -57,9 +59,11 @@ struct ConvertOptions {
   // -C: blocks may be shared with the source also where a target that is kept has storage of its
   // own already, which it then gives up. Elsewhere they are in any case.
   bool copy_offloading = false;
-  bool force_share = false;                       // -U
-  DiskWindow window;                              // what to copy, of a single source
-  std::uint64_t sparse_bytes = 4096;              // -S, a multiple of 512; 0: write everything
+  bool force_share = false;  // -U
+  DiskWindow window;         // what to copy, of a single source
+  // -S, a multiple of 512; 0: write everything. Where it is not said, it is kDefaultSparseBytes,
+  // but files that can share blocks share those of zeros, too.
+  std::optional<std::uint64_t> sparse_bytes;
   std::uint64_t rate_limit_bytes_per_second = 0;  // -r; 0: none
   CacheMode source_cache = CacheMode::kWriteback;
   CacheMode target_cache = CacheMode::kUnsafe;  // qemu-img convert's default

@@ -415,6 +415,25 @@ TEST_F(Qcow2Map, OneCursorReadsEachTableOnce) {
   EXPECT_EQ(image.file.reads, 3U);
 }
 
+TEST_F(Qcow2Map, ACursorOfManyReadsNoMoreAheadThanItMay) {
+  for (const std::uint64_t ahead : {256 << 10, 1}) {
+    Qcow2Image image(16, 8ULL << 30);
+    image.header.l1_entries = 16;
+    image.header.l1_table_offset = image.At(2);
+    image.StoreHeader();
+    for (std::uint64_t i = 0; i < 16; ++i) {
+      image.file.PutBe64(image.At(2) + i * 8, image.At(20 + i));
+      image.file.PutBe64(image.At(20 + i), image.At(9));
+    }
+    image.file.reads = 0;
+    Cursor cursor(Source(image));
+    cursor.LimitAhead(ahead);
+    for (std::uint64_t at = 0; at < 8ULL << 30;) at += cursor.Next(at, UINT64_MAX)->length_bytes;
+    // The L1 table; then 2 tables and 4 at a time, or each by itself.
+    EXPECT_EQ(image.file.reads, ahead == 1 ? 1 + 16U : 1 + 1 + 4U) << ahead;
+  }
+}
+
 TEST_F(Qcow2Map, WhoLooksHereAndThereReadsOneTableAtATime) {
   Qcow2Image image(16, 8ULL << 30);
   image.header.l1_entries = 16;
