@@ -3,6 +3,7 @@
 #include "formats/measure.h"
 
 #include "chain_holes.h"
+#include "formats/base/checked.h"
 #include "formats/base/create_options.h"
 #include "formats/base/option_list.h"
 #include "instar/chain.h"
@@ -37,8 +38,11 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
     } else if (found.extent.kind == ExtentKind::kCompressed) {
       run.hole = false;
     }
-    if (!run.hole) INSTAR_TRY(measurer.AddData(offset, run.length_bytes));
     offset += run.length_bytes;
+    if (run.hole) continue;
+    INSTAR_TRY(measurer.AddData(offset - run.length_bytes, run.length_bytes));
+    // What else its last unit holds makes no difference.
+    offset = AlignUp(offset, measurer.unit_bytes()).value_or(size);
   }
   return {};
 }
