@@ -182,7 +182,7 @@ def measure(row, place, programs, isolations, pairs):
         side.warm_up()
         verify(row, place.directory, side.command, programs.qemu_img)
     bare = bare_work(row, place, programs, isolations)
-    if len(bare) > 1:
+    if bare:
         way = quickest(bare)
         bare = {way: bare[way]}
     for _ in range(max(pairs, row.pairs)):

@@ -81,7 +81,8 @@ constexpr OptionRow kRows[] = {
     {kOutOfOrder, "oob-writes,W", nullptr,
      "accepted; the layout of the target does not depend on it"},
     {kCopyOffloading, "copy-range-offloading,C", nullptr,
-     "share blocks with the source; done anyway where the target gives up no storage by it"},
+     "share blocks with the source; done anyway, unless -S is given, where the target gives up no\n"
+     "storage by it"},
     {kRateLimit, "rate-limit,r", "SIZE", "bytes written a second at most"},
     {kForceShare, "force-share,U", nullptr,
      "read sources even while somebody writes to them; the result may be inconsistent"},
@@ -154,7 +155,6 @@ class Reader {
         const auto bytes = ReadSparseSize(option.value);
         if (!bytes) return std::unexpected(bytes.error());
         options.sparse_bytes = *bytes;
-        sparse_given_ = true;
         return {};
       }
       case kNoCreate:
@@ -290,7 +290,7 @@ class Reader {
     if (options.copy_offloading && options.compress) {
       return Refusal("Cannot enable copy offloading when -c is used");
     }
-    if (options.copy_offloading && sparse_given_) {
+    if (options.copy_offloading && options.sparse_bytes) {
       return Refusal("Cannot enable copy offloading when -S is used");
     }
     if (options.copy_offloading && options.salvage) {
@@ -324,7 +324,6 @@ class Reader {
   bool snapshot_given_ = false;
   bool target_image_opts_ = false;
   bool target_format_given_ = false;
-  bool sparse_given_ = false;
 };
 
 }  // namespace

@@ -80,11 +80,12 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
   const Place place{.l1_index = l1_index, .first = first};
   auto piece = l2_.Find(PieceAt(table_offset, place));
   if (!piece) {
-    const bool forward = offset >= ahead_offset_;
     if (ahead_bytes_ == 0) {
       ahead_bytes_ = max_ahead_bytes_ / 2;
+    } else if (offset >= ahead_offset_) {
+      ahead_bytes_ = std::min(2 * ahead_bytes_, max_ahead_bytes_);
     } else {
-      ahead_bytes_ = forward ? std::min(2 * ahead_bytes_, max_ahead_bytes_) : kPieceBytes;
+      ahead_bytes_ = kPieceBytes;
     }
     ListPieces(l1, place);
     INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));

@@ -2,11 +2,10 @@
 //
 // A cursor holds a piece of the L1 table, at most 64 KiB, and pieces of L2 tables: up to 512 KiB at
 // first, 1 MiB when it is seen to walk forward, and 64 KiB where it goes back; less in a long
-// chain. That does not depend
-// on what the image claims: a sparse 64 TiB image costs no more than a small one. Runs are followed
-// across L2 entries, L2 tables and unallocated L1 entries, so that the cost is a few nanoseconds
-// for each cluster (some 2 for standard entries, 15 for extended ones) and one request for each MiB
-// of tables (benchmarks/qcow2_pure.cc).
+// chain. That does not depend on what the image claims: a sparse 64 TiB image costs no more than a
+// small one. Runs are followed across L2 entries, L2 tables and unallocated L1 entries, so that the
+// cost is a few nanoseconds for each cluster (some 2 for standard entries, 15 for extended ones)
+// and one request for each MiB of tables (benchmarks/qcow2_pure.cc).
 #ifndef FORMATS_QCOW2_MAP_CURSOR_H_
 #define FORMATS_QCOW2_MAP_CURSOR_H_
 

@@ -84,7 +84,8 @@ def zeros_that_were_asked_for(t):
         for form in ("raw", "qcow2"):
             for options, holes in (([], form != "raw"), (["-S", "4k"], True)):
                 target = mount / f"t{len(options)}.{form}"
-                t.succeeded(t.instar("convert", *options, "-f", "raw", "-O", form, mount / "z.raw", target))
+                t.succeeded(t.instar("convert", *options, "-f", "raw", "-O", form,
+                                     mount / "z.raw", target))
                 os.sync()
                 stored = target.stat().st_blocks * 512
                 t.check((stored < DATA // 8) == holes, f"{form} {options}: {stored} bytes are stored")
