@@ -69,11 +69,15 @@ class MapCursor {
   // it.
   virtual Result<Extent> Next(std::uint64_t offset, std::uint64_t max_length) = 0;
 
-  // A cursor may read tables before they are asked for, up to kAheadBytes. This makes it `bytes`,
-  // where many cursors are open at once; a cursor that needs more anyway takes that. Before the
-  // first Next.
+  // A cursor may read tables before they are asked for: at first so much, and more, up to
+  // kAheadBytes, as it is seen to walk on. This limits both, where many cursors are open at once or
+  // few entries are wanted; a cursor that needs more anyway takes that. Before the first Next.
   static constexpr std::uint64_t kAheadBytes = 1 << 20;
-  virtual void LimitAhead(std::uint64_t bytes) { (void)bytes; }
+  static constexpr std::uint64_t kFirstAheadBytes = kAheadBytes / 2;
+  virtual void LimitAhead(std::uint64_t first_bytes, std::uint64_t most_bytes) {
+    (void)first_bytes;
+    (void)most_bytes;
+  }
 };
 
 // A file the image names. Names are bytes from the image: untrusted, not necessarily UTF-8.

@@ -10,12 +10,14 @@
 namespace instar::qcow2 {
 namespace {
 
-constexpr std::uint64_t kPieceBytes = 64 << 10;
+constexpr std::uint64_t kL1PieceBytes = 64 << 10;
+constexpr std::uint64_t kPieceBytes = 16 << 10;
+constexpr std::uint64_t kLeastAheadBytes = 64 << 10;  // of who walks on, whatever the limit
 constexpr std::size_t kMaxAheadPieces = 256;
 
 // Pieces of L2 tables one extent is followed through. An image of a few MiB can make a run endless
 // (every L1 entry naming one and the same table); whoever walks it must get to report progress.
-constexpr unsigned kMaxPiecesPerExtent = 64;
+constexpr unsigned kMaxPiecesPerExtent = 256;
 
 // What decides how a standard entry reads.
 constexpr std::uint64_t kStandardMask = kOffsetMask | kCompressed | kReadsZero;
@@ -24,18 +26,19 @@ constexpr std::uint64_t kStandardMask = kOffsetMask | kCompressed | kReadsZero;
 
 Cursor::Cursor(const MapSource& source)
     : source_(source),
-      l1_(*source.tables, kPieceBytes),
+      l1_(*source.tables, kL1PieceBytes),
       l2_(*source.tables),
       meter_(source.tables->size_bytes()) {}
 
-void Cursor::LimitAhead(std::uint64_t bytes) {
-  max_ahead_bytes_ = std::clamp(bytes, kPieceBytes, kAheadBytes);
+void Cursor::LimitAhead(std::uint64_t first_bytes, std::uint64_t most_bytes) {
+  most_ahead_bytes_ = std::clamp(most_bytes, kLeastAheadBytes, kAheadBytes);
+  ahead_bytes_ = std::clamp(first_bytes, kPieceBytes, most_ahead_bytes_);
 }
 
 // The piece of the L1 table that holds `l1_index`: entries from the multiple of the piece's size
 // below it to the end of the piece or of what the virtual size needs.
 Result<std::span<const std::byte>> Cursor::L1Piece(std::uint64_t l1_index) {
-  constexpr std::uint64_t kEntries = kPieceBytes / kTableEntryBytes;
+  constexpr std::uint64_t kEntries = kL1PieceBytes / kTableEntryBytes;
   const std::uint64_t needed =
       DivideRoundUp(source_.virtual_size_bytes, source_.header.l1_entry_covers_bytes());
   const std::uint64_t first = l1_index / kEntries * kEntries;
@@ -53,7 +56,7 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
   }
   INSTAR_ASSIGN_OR_RETURN(const auto l1, L1Piece(l1_index));
   const std::uint64_t entries_in_piece = l1.size() / kTableEntryBytes;
-  std::uint64_t at = l1_index % (kPieceBytes / kTableEntryBytes);
+  std::uint64_t at = l1_index % (kL1PieceBytes / kTableEntryBytes);
   const std::uint64_t table_offset = L2TableOffset(LoadBe64(l1, at * kTableEntryBytes));
   if (table_offset == 0) {
     std::uint64_t end = at + 1;
@@ -80,13 +83,11 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
   const Place place{.l1_index = l1_index, .first = first};
   auto piece = l2_.Find(PieceAt(table_offset, place));
   if (!piece) {
-    if (ahead_bytes_ == 0) {
-      ahead_bytes_ = max_ahead_bytes_ / 2;
-    } else if (offset >= ahead_offset_) {
-      ahead_bytes_ = std::min(2 * ahead_bytes_, max_ahead_bytes_);
-    } else {
-      ahead_bytes_ = kPieceBytes;
+    if (walks_) {
+      ahead_bytes_ =
+          offset < ahead_offset_ ? kPieceBytes : std::min(2 * ahead_bytes_, most_ahead_bytes_);
     }
+    walks_ = true;
     ListPieces(l1, place);
     INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));
   }
@@ -109,7 +110,7 @@ ByteRange Cursor::PieceAt(std::uint64_t table_offset, const Place& place) const 
 }
 
 void Cursor::ListPieces(std::span<const std::byte> l1, Place place) {
-  constexpr std::uint64_t kL1PieceEntries = kPieceBytes / kTableEntryBytes;
+  constexpr std::uint64_t kL1PieceEntries = kL1PieceBytes / kTableEntryBytes;
   const Header& header = source_.header;
   const std::uint64_t entries_per_table = header.cluster_bytes() / header.l2_entry_bytes();
   const std::uint64_t l1_end =

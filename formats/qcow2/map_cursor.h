@@ -1,7 +1,7 @@
 // Walks the L1 and L2 tables of one layer of a qcow2 image.
 //
 // A cursor holds a piece of the L1 table, at most 64 KiB, and pieces of L2 tables: up to 512 KiB at
-// first, 1 MiB when it is seen to walk forward, and 64 KiB where it goes back; less in a long
+// first, 1 MiB when it is seen to walk forward, and 16 KiB where it goes back; less in a long
 // chain. That does not depend on what the image claims: a sparse 64 TiB image costs no more than a
 // small one. Runs are followed across L2 entries, L2 tables and unallocated L1 entries, so that the
 // cost is a few nanoseconds for each cluster (some 2 for standard entries, 15 for extended ones)
@@ -37,7 +37,7 @@ class Cursor final : public MapCursor {
   explicit Cursor(const MapSource& source);
 
   Result<Extent> Next(std::uint64_t offset, std::uint64_t max_length) override;
-  void LimitAhead(std::uint64_t bytes) override;
+  void LimitAhead(std::uint64_t first_bytes, std::uint64_t most_bytes) override;
 
  private:
   // Entries of an L2 table from the cluster at some offset on, to the end of the piece read; empty
@@ -73,8 +73,9 @@ class Cursor final : public MapCursor {
   ReadAhead l2_;
   TableMeter meter_;
   std::vector<ByteRange> wanted_;
-  std::uint64_t max_ahead_bytes_ = kAheadBytes;
-  std::uint64_t ahead_bytes_ = 0;   // of L2 tables, to be read at the next miss
+  std::uint64_t most_ahead_bytes_ = kAheadBytes;
+  std::uint64_t ahead_bytes_ = kFirstAheadBytes;  // of L2 tables, to be read at the next miss
+  bool walks_ = false;                            // something was read
   std::uint64_t ahead_offset_ = 0;  // where on the disk that would go on
 };
 

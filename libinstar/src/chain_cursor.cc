@@ -48,9 +48,10 @@ bool Continues(const ChainExtent& a, const ChainExtent& b) {
 
 }  // namespace
 
-Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor() const {
+Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor(std::uint64_t first_ahead_bytes) const {
   // Every worker has such a cursor, of chains of any length.
-  const std::uint64_t ahead_bytes = std::bit_floor(MapCursor::kAheadBytes / layers_.size());
+  const std::uint64_t first_bytes = std::bit_floor(first_ahead_bytes / layers_.size());
+  const std::uint64_t most_bytes = std::bit_floor(MapCursor::kAheadBytes / layers_.size());
   auto cursor = std::make_unique<ChainCursor>();
   cursor->chain_ = this;
   cursor->cursors_.resize(layers_.size());
@@ -61,7 +62,7 @@ Result<std::unique_ptr<ChainCursor>> Chain::OpenCursor() const {
     }
     auto opened = layers_[i].reader->OpenCursor();
     if (!opened) return std::unexpected(opened.error().On(layers_[i].device->id()));
-    (*opened)->LimitAhead(ahead_bytes);
+    (*opened)->LimitAhead(first_bytes, most_bytes);
     cursor->cursors_[i].cursor = *std::move(opened);
   }
   return cursor;

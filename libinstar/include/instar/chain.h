@@ -83,7 +83,10 @@ class Chain {
   [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
   [[nodiscard]] const ImageReader& top() const { return *layers_.front().reader; }
   [[nodiscard]] std::uint64_t virtual_size_bytes() const { return top().virtual_size_bytes(); }
-  Result<std::unique_ptr<ChainCursor>> OpenCursor() const;
+  // The cursor reads at first no more of the layers' tables together than that ahead of what it is
+  // asked for, as far as they can be read in pieces so small.
+  Result<std::unique_ptr<ChainCursor>> OpenCursor(
+      std::uint64_t first_ahead_bytes = MapCursor::kFirstAheadBytes) const;
 
   // Inflates the unit of a kCompressed extent that came from layer `depth`. As
   // ImageReader::Decompress.

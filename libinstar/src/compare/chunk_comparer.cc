@@ -33,7 +33,7 @@ ChunkComparer::ChunkComparer(Host& host, const DiskPair& pair, FirstEvent& first
 
 Result<std::unique_ptr<ChunkComparer>> ChunkComparer::Create(Host& host, const DiskPair& pair,
                                                              FirstEvent& first) {
-  INSTAR_ASSIGN_OR_RETURN(PairCursor cursor, PairCursor::Open(pair));
+  INSTAR_ASSIGN_OR_RETURN(PairCursor cursor, PairCursor::Open(pair, /*first_ahead_bytes=*/0));
   return std::unique_ptr<ChunkComparer>(new ChunkComparer(host, pair, first, std::move(cursor)));
 }
 

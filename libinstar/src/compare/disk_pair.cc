@@ -24,11 +24,11 @@ std::uint64_t DiskPair::total_bytes() const {
   return std::max(disks_[0]->size_bytes(), disks_[1]->size_bytes());
 }
 
-Result<PairCursor> PairCursor::Open(const DiskPair& pair) {
+Result<PairCursor> PairCursor::Open(const DiskPair& pair, std::uint64_t first_ahead_bytes) {
   PairCursor cursor;
   cursor.pair_ = &pair;
   for (const std::size_t side : {0, 1}) {
-    INSTAR_ASSIGN_OR_RETURN(cursor.cursors_[side], pair.disk(side).OpenCursor());
+    INSTAR_ASSIGN_OR_RETURN(cursor.cursors_[side], pair.disk(side).OpenCursor(first_ahead_bytes));
   }
   return cursor;
 }

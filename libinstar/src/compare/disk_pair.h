@@ -26,7 +26,8 @@ class DiskPair {
 // One worker's way of seeing the pair.
 class PairCursor {
  public:
-  static Result<PairCursor> Open(const DiskPair& pair);
+  // As Chain::OpenCursor.
+  static Result<PairCursor> Open(const DiskPair& pair, std::uint64_t first_ahead_bytes);
 
   // The piece of the disk `side` at `offset`, which is below total_bytes(): zeros beyond its end.
   Result<convert::Piece> Next(std::size_t side, std::uint64_t offset, std::uint64_t max_length);

@@ -11,6 +11,9 @@ namespace {
 
 using convert::Piece;
 
+// Many disks differ soon.
+constexpr std::uint64_t kFirstAheadBytes = 64 << 10;
+
 // What strict mode compares of an extent.
 struct Allocation {
   bool allocated;
@@ -35,7 +38,7 @@ Allocation Of(const Chain& chain, const ChainExtent& found) {
 Result<std::unique_ptr<Splitter>> Splitter::Create(Host& host, const DiskPair& pair, bool strict,
                                                    FirstEvent& first) {
   std::unique_ptr<Splitter> splitter(new Splitter(host, pair, strict, first));
-  INSTAR_ASSIGN_OR_RETURN(splitter->cursor_, PairCursor::Open(pair));
+  INSTAR_ASSIGN_OR_RETURN(splitter->cursor_, PairCursor::Open(pair, kFirstAheadBytes));
   if (strict) {
     for (const std::size_t side : {0, 1}) {
       INSTAR_ASSIGN_OR_RETURN(splitter->strict_cursors_[side],

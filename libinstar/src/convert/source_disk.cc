@@ -97,12 +97,13 @@ std::uint64_t SourceDisk::UnreadableBytes(std::uint64_t offset, std::uint64_t ma
   return std::min({rest, source.end - position, max_length});
 }
 
-Result<std::unique_ptr<SourceCursor>> SourceDisk::OpenCursor() const {
+Result<std::unique_ptr<SourceCursor>> SourceDisk::OpenCursor(
+    std::uint64_t first_ahead_bytes) const {
   auto cursor = std::make_unique<SourceCursor>();
   cursor->disk_ = this;
   cursor->cursors_.reserve(sources_.size());
   for (const Source& source : sources_) {
-    INSTAR_ASSIGN_OR_RETURN(auto opened, source.chain->OpenCursor());
+    INSTAR_ASSIGN_OR_RETURN(auto opened, source.chain->OpenCursor(first_ahead_bytes));
     cursor->cursors_.push_back(std::move(opened));
   }
   return cursor;

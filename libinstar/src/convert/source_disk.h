@@ -45,7 +45,9 @@ class SourceDisk {
   // left of the smallest cluster there, so that none is lost that has an entry of its own.
   [[nodiscard]] std::uint64_t UnreadableBytes(std::uint64_t offset, std::uint64_t max_length) const;
 
-  Result<std::unique_ptr<SourceCursor>> OpenCursor() const;
+  // As Chain::OpenCursor.
+  Result<std::unique_ptr<SourceCursor>> OpenCursor(
+      std::uint64_t first_ahead_bytes = MapCursor::kFirstAheadBytes) const;
 
  private:
   friend class SourceCursor;

@@ -427,7 +427,7 @@ TEST_F(Qcow2Map, ACursorOfManyReadsNoMoreAheadThanItMay) {
     }
     image.file.reads = 0;
     Cursor cursor(Source(image));
-    cursor.LimitAhead(ahead);
+    cursor.LimitAhead(ahead / 2, ahead);
     for (std::uint64_t at = 0; at < 8ULL << 30;) at += cursor.Next(at, UINT64_MAX)->length_bytes;
     // The L1 table; then 2 tables and 4 at a time, or each by itself.
     EXPECT_EQ(image.file.reads, ahead == 1 ? 1 + 16U : 1 + 1 + 4U) << ahead;
