@@ -177,6 +177,18 @@ def holes_with_a_large_sparse_size(t):
         t.check(got <= want * 1.01, f"{options}: {got} blocks, qemu-img {want}")
 
 
+def zeros_of_a_large_sparse_size(t):
+    """-S counts on the disk, wherever in the file a format puts it."""
+    with open(t.dir / "zeros.raw", "wb") as file:
+        for number in range(256):
+            file.write((b"data" if number % 2 else bytes(4)) * (1 << 14))
+    for form in ("vpc", "vhdx", "vmdk", "qcow2", "raw"):
+        for program, name in ((t.instar, "got"), (t.qemu_img, "want")):
+            t.succeeded(program("convert", "-f", "raw", "-O", form, "-S", "64k", "zeros.raw", name))
+        got, want = ((t.dir / name).stat().st_blocks for name in ("got", "want"))
+        t.check(got <= want * 1.01, f"{form}: {got} blocks, qemu-img {want}")
+
+
 def to_a_device_file(t):
     """/dev/null is a character device: no image can be made there."""
     outcome = t.instar("convert", "-n", "-O", "raw", "x.qcow2", "/dev/null")
@@ -222,6 +234,7 @@ def groups():
     group.case("bitmaps that cannot be copied leave the target alone")(
         bitmaps_that_cannot_be_copied)
     group.case("holes stay holes with a large -S")(holes_with_a_large_sparse_size)
+    group.case("zeros are left out with a large -S")(zeros_of_a_large_sparse_size)
     group.case("a character device is no target")(to_a_device_file)
     group.case("the source is never written")(source_is_never_written)
     return [group]

@@ -84,6 +84,9 @@ std::size_t MergeSteps(std::span<const instar_transfer> list, instar_transfer& m
                    next.source_offset != merged.source_offset + merged.length)) {
       break;
     }
+    if (merged.kind == INSTAR_TRANSFER_COPY_SPARSE && merged.length % merged.zero_unit_bytes != 0) {
+      break;
+    }
     merged.length += next.length;
   }
   return n;

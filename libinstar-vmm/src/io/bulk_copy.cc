@@ -167,12 +167,17 @@ IoResult BulkWorker::WritePiece(const BulkCopy& copy, std::uint64_t into,
 
 std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_offset,
                                    std::uint64_t remaining) const {
-  const auto to_multiple_of = [&](std::uint64_t bytes) { return bytes - target_offset % bytes; };
+  // Pieces end at multiples of their size in the target, or as far off as zero units begin, which
+  // so stay whole.
+  const std::uint64_t off = copy.zero_unit == 0 ? 0 : copy.target_offset % copy.zero_unit;
+  const auto to_multiple_of = [&](std::uint64_t bytes) {
+    return bytes - (target_offset - off) % bytes;
+  };
   const std::uint64_t large = to_multiple_of(MappedCopy::kLargePage);
-  if (remaining >= large && EndsLarge(copy.target, target_offset, target_offset + large)) {
+  if (off == 0 && remaining >= large &&
+      EndsLarge(copy.target, target_offset, target_offset + large)) {
     return large;
   }
-  // Pieces end at multiples of their size in the target, so that zero units stay whole.
   return std::min(remaining, to_multiple_of(std::max<std::uint64_t>(kPieceBytes, copy.zero_unit)));
 }
 
@@ -244,9 +249,8 @@ bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
 
 IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
                                   std::span<const std::byte> bytes) {
-  const std::uint64_t start = copy.target_offset + into;
   const auto unit_end = [&](std::size_t at) {
-    const std::uint64_t length = copy.zero_unit - (start + at) % copy.zero_unit;
+    const std::uint64_t length = copy.zero_unit - (into + at) % copy.zero_unit;
     return at + static_cast<std::size_t>(std::min<std::uint64_t>(length, bytes.size() - at));
   };
   std::size_t at = 0;

@@ -45,7 +45,7 @@ struct BulkCopy {
   std::uint64_t source_offset = 0;
   std::uint64_t target_offset = 0;
   std::uint64_t length = 0;
-  std::uint64_t zero_unit = 0;  // not 0: units of so many zeros (aligned in the target) are skipped
+  std::uint64_t zero_unit = 0;  // not 0: units of so many zeros, from the start on, are skipped
   bool share_blocks = false;    // the target need not have storage of its own
 };
 

@@ -50,8 +50,8 @@ struct WriteRequest {
 struct TransferStep {
   enum class Kind : std::uint32_t {
     kCopy = 1,        // source -> target, every byte written
-    kCopySparse = 2,  // as kCopy, but runs of `zero_unit_bytes` zeros are not written (the target
-                      // reads zeros)
+    kCopySparse = 2,  // as kCopy, but units of `zero_unit_bytes` that are all zeros are not written
+                      // (the target reads zeros); the first one begins where the step begins
     kZero = 3,        // target reads as zeros afterwards
     kDiscard = 4,     // target's content no longer matters
   };

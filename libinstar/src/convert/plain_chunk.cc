@@ -94,19 +94,28 @@ Status Worker::PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t&
   return {};
 }
 
+void Worker::AddCopy(const Piece& part, DeviceId device, std::uint64_t file_offset, bool sparse) {
+  transfers_.AddStep({.kind = sparse ? TransferStep::Kind::kCopySparse : TransferStep::Kind::kCopy,
+                      .source = part.device,
+                      .source_offset = part.file_offset,
+                      .target = device,
+                      .target_offset = file_offset,
+                      .length_bytes = part.length_bytes,
+                      .zero_unit_bytes = sparse ? job_.run_bytes : 0});
+}
+
 void Worker::MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
                        std::uint64_t file_offset) {
   switch (part.kind) {
     case Piece::Kind::kData: {
       const bool sparse = part.has_zero_runs && job_.target.placed_reads_zero();
-      transfers_.AddStep(
-          {.kind = sparse ? TransferStep::Kind::kCopySparse : TransferStep::Kind::kCopy,
-           .source = part.device,
-           .source_offset = part.file_offset,
-           .target = device,
-           .target_offset = file_offset,
-           .length_bytes = part.length_bytes,
-           .zero_unit_bytes = sparse ? job_.run_bytes : 0});
+      // A run of zeros counts from a multiple of its length on the disk.
+      const std::uint64_t rest = sparse ? part.offset % job_.run_bytes : 0;
+      const std::uint64_t head = rest == 0 ? 0 : std::min(part.length_bytes, job_.run_bytes - rest);
+      if (head != 0) AddCopy(part.Part(part.offset, head), device, file_offset, sparse);
+      if (head == part.length_bytes) return;
+      AddCopy(part.Part(part.offset + head, part.length_bytes - head), device, file_offset + head,
+              sparse);
       return;
     }
     case Piece::Kind::kMemory:

@@ -74,6 +74,7 @@ class Worker {
   Status ConvertPlain(const Claim& claim);
   Status PlacePlain(const Claim& claim);
   Status PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t& piece);
+  void AddCopy(const Piece& part, DeviceId device, std::uint64_t file_offset, bool sparse);
   void MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
                  std::uint64_t file_offset);
   void MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId device,

@@ -97,6 +97,26 @@ TEST_F(BulkWorkerTest, SparseCopiesOfEveryUnitGiveTheSameBytes) {
   }
 }
 
+TEST_F(BulkWorkerTest, ZeroUnitsBeginWhereTheCopyBegins) {
+  constexpr std::size_t kUnit = 65536;
+  SetSource(std::string(kUnit, '\0') + std::string(kUnit, 'x') + std::string(kUnit, '\0') +
+            std::string(kUnit, 'y'));
+  const std::string before(4 * kUnit + 512, 'b');
+  ASSERT_EQ(pwrite(target_.io.fd, before.data(), before.size(), 0),
+            static_cast<ssize_t>(before.size()));
+  EXPECT_TRUE(worker_
+                  .Copy({.source = source_,
+                         .target = target_,
+                         .source_offset = 0,
+                         .target_offset = 512,
+                         .length = 4 * kUnit,
+                         .zero_unit = kUnit})
+                  .ok());
+  // What is left out keeps what it held.
+  EXPECT_EQ(Target(), std::string(512 + kUnit, 'b') + std::string(kUnit, 'x') +
+                          std::string(kUnit, 'b') + std::string(kUnit, 'y'));
+}
+
 // A worker that maps what it copies to, beside others that write.
 class MappingWorkerTest : public BulkWorkerTest {
  protected:
