@@ -104,6 +104,25 @@ def storage_of_its_own(t):
             t.check(difference is None, f"{options}: other content: {difference}")
 
 
+def small_pieces(t):
+    """What is faster copied than shared is copied, unless -C says otherwise."""
+    with sharing_file_system(t) as mount:
+        count, cluster = 1024, 4096
+        source = mount / "s.qcow2"
+        t.qemu_img("create", "-f", "qcow2", "-o", "cluster_size=4k", source, str(count * cluster))
+        for half in range(2):  # clusters that follow one another on the disk do not in the file
+            subprocess.run(["qemu-io", "-f", "qcow2", source],
+                           input="".join(f"write -P {1 + at % 200} {at * cluster} {cluster}\n"
+                                         for at in range(half, count, 2)).encode(),
+                           stdout=subprocess.DEVNULL, check=True)
+        for options, shared in (([], False), (["-C"], True)):
+            target = mount / f"t{len(options)}"
+            grown = growth(t, mount, *options, "-O", "raw", source, target)
+            t.check((grown < count * cluster // 2) == shared, f"{options}: took {grown} bytes")
+            same = t.qemu_img("compare", "-f", "qcow2", "-F", "raw", source, target)
+            t.check(same.code == 0, f"{options}: other content", same)
+
+
 def kept_targets(t):
     """What a target that is kept has reserved it keeps, unless -C says otherwise."""
     with sharing_file_system(t) as mount:
@@ -126,5 +145,6 @@ def groups():
     group.case("files of all formats with aligned data share blocks")(blocks_are_shared)
     group.case("written zeros are looked for where asked for")(zeros_that_were_asked_for)
     group.case("storage of its own where asked for")(storage_of_its_own)
+    group.case("small pieces are copied")(small_pieces)
     group.case("storage of targets that are kept")(kept_targets)
     return [group]

@@ -107,6 +107,8 @@ struct Device {
             .reached = &reached,
             .shares = &shares,
             .in_memory = in_memory,
+            .waits = writable ? cache == CacheMode::kWritethrough || cache == CacheMode::kDirectsync
+                              : direct_fd.get() >= 0,
             .runs = writable ? nullptr : &runs,
             .input = input.get()};
   }

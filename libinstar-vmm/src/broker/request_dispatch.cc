@@ -290,8 +290,12 @@ CallResult Broker::Impl::Write(Worker& worker, const IoListRequest& request,
   return kDone;
 }
 
-bool Broker::Impl::MayShare(const Device& target, std::uint64_t offset) const {
-  if (limits_.sharing == Sharing::kLosingNothing) return offset >= target.own_bytes;
+bool Broker::Impl::MayShare(const Device& target, const instar_transfer& step) const {
+  // A call for less takes longer than to copy it.
+  constexpr std::uint64_t kLeastShared = std::uint64_t{32} << 10;
+  if (limits_.sharing == Sharing::kLosingNothing) {
+    return step.target_offset >= target.own_bytes && step.length >= kLeastShared;
+  }
   return limits_.sharing == Sharing::kAlways;
 }
 
@@ -323,7 +327,7 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
          .target_offset = step.target_offset,
          .length = step.length,
          .zero_unit = step.kind == INSTAR_TRANSFER_COPY_SPARSE ? step.zero_unit_bytes : 0,
-         .share_blocks = MayShare(target, step.target_offset)});
+         .share_blocks = MayShare(target, step)});
     if (result.ok()) continue;
     return result.on_target ? Failed("write", target, result) : Failed("read", **source, result);
   }

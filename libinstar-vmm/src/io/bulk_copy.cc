@@ -84,7 +84,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     if (!ledger_.Charge(shared)) return kOverBudget;
     ledger_.Reached(*copy.target.reached, copy.target_offset + done);
   }
-  if (copy.target.shares != nullptr) {
+  if (copy.share_blocks && copy.target.shares != nullptr) {
     copy.target.shares->store(done == copy.length, std::memory_order_relaxed);
   }
   if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
@@ -178,7 +178,8 @@ std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_of
       EndsLarge(copy.target, target_offset, target_offset + large)) {
     return large;
   }
-  return std::min(remaining, to_multiple_of(std::max<std::uint64_t>(kPieceBytes, copy.zero_unit)));
+  const std::uint64_t usual = copy.source.waits || copy.target.waits ? kStagingBytes : kPieceBytes;
+  return std::min(remaining, to_multiple_of(std::max(usual, copy.zero_unit)));
 }
 
 bool BulkWorker::MapsLarge(const BulkFile& target) const {

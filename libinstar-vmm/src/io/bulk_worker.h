@@ -35,8 +35,9 @@ struct BulkFile {
   std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
   std::atomic<bool>* shares = nullptr;  // targets: whether the last copy shared all blocks
   bool in_memory = false;               // targets: a file of tmpfs
-  FileRuns* runs = nullptr;             // of the file, if it is stable
-  InputStream* input = nullptr;         // instead of a file: only what it has at hand can be copied
+  bool waits = false;  // each request waits for the medium: for what is read, or until it is stored
+  FileRuns* runs = nullptr;      // of the file, if it is stable
+  InputStream* input = nullptr;  // instead of a file: only what it has at hand can be copied
 };
 
 struct BulkCopy {
