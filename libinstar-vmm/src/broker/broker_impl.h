@@ -76,6 +76,7 @@ class Broker::Impl {
   CallResult Read(const IoListRequest& request, const GuestMemory& memory);
   CallResult Write(Worker& worker, const IoListRequest& request, const GuestMemory& memory);
   CallResult Transfer(Worker& worker, const TransferListRequest& request);
+  Device* SourceBeside(const instar_transfer& step, const instar_transfer& following);
   [[nodiscard]] bool MayShare(const Device& target, const instar_transfer& step) const;
   CallResult ScanZero(Worker& worker, const ScanZeroRequest& request);
   CallResult NextRuns(const NextRunsRequest& request);

@@ -299,6 +299,19 @@ bool Broker::Impl::MayShare(const Device& target, const instar_transfer& step) c
   return limits_.sharing == Sharing::kAlways;
 }
 
+// What `following` copies from, if it copies to the target of `step`, in the same way, what only
+// has to be read.
+Device* Broker::Impl::SourceBeside(const instar_transfer& step, const instar_transfer& following) {
+  if (following.kind != step.kind || following.target != step.target ||
+      following.zero_unit_bytes != step.zero_unit_bytes ||
+      !Target(DeviceId{following.target}, following.target_offset + following.length)) {
+    return nullptr;
+  }
+  const auto source = Source(DeviceId{following.source});
+  if (!source || (*source)->is_stream() || (*source)->direct_fd.get() >= 0) return nullptr;
+  return *source;
+}
+
 CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& request) {
   for (auto rest = request.list; !rest.empty();) {
     if (violation() != nullptr) return Refused(ErrorCode::kInvalidArgument);
@@ -320,14 +333,26 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
     const DeviceId source_id{step.source};
     const auto source = Source(source_id);
     if (!source) return source.error();
-    const IoResult result = worker.bulk.Copy(
-        {.source = (*source)->Bulk(source_id),
-         .target = bulk,
-         .source_offset = step.source_offset,
-         .target_offset = step.target_offset,
-         .length = step.length,
-         .zero_unit = step.kind == INSTAR_TRANSFER_COPY_SPARSE ? step.zero_unit_bytes : 0,
-         .share_blocks = MayShare(target, step)});
+    const auto copy_of = [&](const instar_transfer& what, Device& from) {
+      return BulkCopy{
+          .source = from.Bulk(DeviceId{what.source}),
+          .target = bulk,
+          .source_offset = what.source_offset,
+          .target_offset = what.target_offset,
+          .length = what.length,
+          .zero_unit = what.kind == INSTAR_TRANSFER_COPY_SPARSE ? what.zero_unit_bytes : 0,
+          .share_blocks = MayShare(target, what)};
+    };
+    BulkCopy copy = copy_of(step, **source);
+    BulkCopy next;
+    if (instar_transfer following; bulk.in_memory && !rest.empty()) {
+      MergeSteps(rest, following);
+      if (Device* const from = SourceBeside(step, following); from != nullptr) {
+        next = copy_of(following, *from);
+        copy.next = &next;
+      }
+    }
+    const IoResult result = worker.bulk.Copy(copy);
     if (result.ok()) continue;
     return result.on_target ? Failed("write", target, result) : Failed("read", **source, result);
   }

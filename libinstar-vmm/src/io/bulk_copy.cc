@@ -31,6 +31,13 @@ bool LeavesNoPageOut(std::uint64_t end, std::uint64_t offset) {
   return offset >= end && AlignDown(offset, kPage) <= AlignDown(end + kPage - 1, kPage);
 }
 
+bool HasZeroUnit(std::span<const std::byte> bytes, std::uint64_t unit) {
+  for (std::size_t at = 0; at < bytes.size(); at += unit) {
+    if (IsZero(bytes.subspan(at, std::min<std::size_t>(unit, bytes.size() - at)))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 // The piece at hand of a stream.
@@ -88,13 +95,16 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     copy.target.shares->store(done == copy.length, std::memory_order_relaxed);
   }
   if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
+  const std::uint64_t joined = TakeJoined(copy);
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
     const std::uint64_t target_offset = copy.target_offset + done;
     std::uint64_t remaining = copy.length - done;
 
-    if (copy.zero_unit == 0) {  // nobody looks at it
-      const std::size_t piece = PieceBytes(copy, target_offset, remaining);
+    if (copy.zero_unit == 0 || done < joined) {  // nobody looks at it, or somebody has
+      const std::size_t piece =
+          done < joined ? joined - done : PieceBytes(copy, target_offset, remaining);
+      if (copy.zero_unit == 0 && piece == remaining) JoinNext(copy, done);
       if (MapPiece(copy, done, piece)) {
         if (!ledger_.Charge(piece)) return kOverBudget;
         ledger_.Throttle(piece);
@@ -129,6 +139,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     if (!read.result.ok()) return read.result;
     if (read.bytes == 0 && copy.zero_unit != 0) break;  // nothing but zeros beyond the end
     if (read.bytes < piece) std::memset(bytes.data() + read.bytes, 0, piece - read.bytes);
+    if (copy.zero_unit != 0 && piece == copy.length - done) JoinNext(copy, done);
     const IoResult result = WriteBytes(copy, done, bytes);
     if (!result.ok()) return result;
     done += piece;
@@ -178,6 +189,7 @@ std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_of
       EndsLarge(copy.target, target_offset, target_offset + large)) {
     return large;
   }
+  if (off == 0 && BeginsLarge(copy, target_offset, remaining)) return remaining;
   const std::uint64_t usual = copy.source.waits || copy.target.waits ? kStagingBytes : kPieceBytes;
   return std::min(remaining, to_multiple_of(std::max(usual, copy.zero_unit)));
 }
@@ -194,6 +206,51 @@ bool BulkWorker::EndsLarge(const BulkFile& target, std::uint64_t offset, std::ui
   }
   return length == kLarge || (written_.key == target.key && written_.first <= end - kLarge &&
                               LeavesNoPageOut(written_.end, offset));
+}
+
+bool BulkWorker::BeginsLarge(const BulkCopy& copy, std::uint64_t offset,
+                             std::uint64_t length) const {
+  constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
+  if (copy.next == nullptr || length >= kLarge || offset % kLarge != 0 || !MapsLarge(copy.target)) {
+    return false;
+  }
+  const BulkCopy& next = *copy.next;
+  const std::uint64_t end = offset + length;
+  return end == copy.target_offset + copy.length && next.target_offset >= end &&
+         next.target_offset - end <= kPage && next.target_offset < offset + kLarge &&
+         next.target_offset + next.length >= offset + kLarge;
+}
+
+void BulkWorker::JoinNext(const BulkCopy& copy, std::uint64_t into) {
+  const std::uint64_t place = copy.target_offset + into;
+  const std::uint64_t length = copy.length - into;
+  if (!BeginsLarge(copy, place, length)) return;
+  const BulkCopy& next = *copy.next;
+  const std::uint64_t end = place + MappedCopy::kLargePage;
+  if (copy.zero_unit != 0) {
+    const std::span<std::byte> staging = staging_.Get();
+    const auto beginning = staging.subspan(length, end - next.target_offset);
+    if (HasZeroUnit(staging.first(length), copy.zero_unit) ||
+        ReadUpToEnd(next.source.io, next.source_offset, beginning).bytes < beginning.size() ||
+        HasZeroUnit(beginning, next.zero_unit)) {
+      return;
+    }
+  }
+  if (!ReachTo(copy, end) || !mapped_.MakeLarge(copy.target.io.fd, place)) return;
+  joined_ = {.key = copy.target.key,
+             .place = place,
+             .offset = next.target_offset,
+             .source_key = next.source.key,
+             .source_offset = next.source_offset};
+}
+
+std::uint64_t BulkWorker::TakeJoined(const BulkCopy& copy) {
+  if (joined_.key != copy.target.key || joined_.offset != copy.target_offset ||
+      joined_.source_key != copy.source.key || joined_.source_offset != copy.source_offset) {
+    joined_ = {};
+    return 0;
+  }
+  return std::min(copy.length, joined_.place + MappedCopy::kLargePage - joined_.offset);
 }
 
 void BulkWorker::NoteWritten(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
@@ -221,7 +278,9 @@ bool BulkWorker::MapPiece(const BulkCopy& copy, std::uint64_t into, std::uint64_
                              .target_offset = copy.target_offset + into,
                              .length = length};
   const std::uint64_t end = piece.target_offset + length;
-  const bool large = EndsLarge(copy.target, piece.target_offset, end);
+  const bool large = EndsLarge(copy.target, piece.target_offset, end) ||
+                     (joined_.key == copy.target.key && joined_.place <= piece.target_offset &&
+                      end <= joined_.place + MappedCopy::kLargePage);
   if ((!large && !maps_) || !ReachTo(copy, end)) return false;
   return (large && mapped_.CopyLarge(piece)) || (maps_ && mapped_.Copy(piece));
 }
@@ -244,7 +303,7 @@ bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
   if (static_cast<std::uint64_t>(status.st_size) >= end) return true;
   // To the end of what is about to be written for sure. One byte, and that whatever the others do
   // meanwhile no file becomes shorter.
-  if (copy.zero_unit == 0) end = copy.target_offset + copy.length;
+  if (copy.zero_unit == 0) end = std::max(end, copy.target_offset + copy.length);
   return fallocate(copy.target.io.fd, 0, static_cast<off_t>(end - 1), 1) == 0;
 }
 
@@ -299,7 +358,10 @@ IoResult BulkWorker::Zero(const BulkFile& target, std::uint64_t offset, std::uin
 
 IoResult BulkWorker::Extend(const BulkFile& target, std::uint64_t offset, std::uint64_t length,
                             bool write) {
+  // In memory storage that is there is all there can be.
+  if (target.in_memory) write = false;
   return InPieces(target, offset, length, [&](std::uint64_t at, std::uint64_t piece) {
+    Prepare(target, at, piece);
     return write ? WriteZeros(target.io, at, piece) : ReserveRange(target.io, at, piece);
   });
 }

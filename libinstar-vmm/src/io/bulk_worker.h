@@ -48,6 +48,8 @@ struct BulkCopy {
   std::uint64_t length = 0;
   std::uint64_t zero_unit = 0;  // not 0: units of so many zeros, from the start on, are skipped
   bool share_blocks = false;    // the target need not have storage of its own
+  // What is copied after this, to the same target, if that is known and as simple.
+  const BulkCopy* next = nullptr;
 };
 
 class BulkWorker {
@@ -93,6 +95,15 @@ class BulkWorker {
   // written whatever there is before.
   [[nodiscard]] bool EndsLarge(const BulkFile& target, std::uint64_t offset,
                                std::uint64_t end) const;
+  // Whether `length` bytes at `offset` are the end of the copy and the beginning of a large page
+  // that the next copy fills up, but for a page at most between them.
+  [[nodiscard]] bool BeginsLarge(const BulkCopy& copy, std::uint64_t offset,
+                                 std::uint64_t length) const;
+  // Makes such a place, where the rest of the copy from `into` on goes, one large page if nothing
+  // in it is left out. With zero units the staging buffer begins with that rest.
+  void JoinNext(const BulkCopy& copy, std::uint64_t into);
+  // How much of the copy from its start on lies in a large page that was made for it.
+  std::uint64_t TakeJoined(const BulkCopy& copy);
   void NoteWritten(const BulkFile& target, std::uint64_t offset, std::uint64_t length);
   // A copy to `offset` begins: a page or less that is left out before it is taken for metadata
   // between clusters, which will be written, too. In a large page there is one such place at most.
@@ -124,6 +135,14 @@ class BulkWorker {
     std::uint64_t end = 0;
     std::uint64_t bridge_end = 0;
   } written_;
+  // The large page that was made last for two copies, and what of the second lies in it.
+  struct {
+    std::uint32_t key = UINT32_MAX;
+    std::uint64_t place = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t source_key = UINT32_MAX;
+    std::uint64_t source_offset = 0;
+  } joined_;
 };
 
 }  // namespace instar::vmm

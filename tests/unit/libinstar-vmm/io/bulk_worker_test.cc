@@ -267,6 +267,66 @@ TEST_F(WorkerInMemoryTest, CopiesBesideEachOtherLeaveOutAPageAtMost) {
   }
 }
 
+// The end of one and the beginning of the next stand in one large page.
+TEST_F(WorkerInMemoryTest, ALargePageIsMadeForTwoCopies) {
+  for (const std::uint64_t first : {kPage, kLarge / 4, kLarge - 3 * kPage}) {
+    for (const std::uint64_t unit : {std::uint64_t{0}, kPage}) {
+      for (const std::uint64_t gap : {std::uint64_t{0}, kPage, 2 * kPage}) {
+        SCOPED_TRACE(testing::Message() << first << ' ' << unit << ' ' << gap);
+        const std::string content = Data(2 * kLarge, 8);
+        SetFiles(content);
+        const BulkCopy next = {.source = source_,
+                               .target = target_,
+                               .source_offset = kLarge,
+                               .target_offset = first + gap,
+                               .length = kLarge,
+                               .zero_unit = unit};
+        EXPECT_TRUE(worker_
+                        .Copy({.source = source_,
+                               .target = target_,
+                               .source_offset = 0,
+                               .target_offset = 0,
+                               .length = first,
+                               .zero_unit = unit,
+                               .next = &next})
+                        .ok());
+        EXPECT_EQ(TargetStorage(), gap <= kPage ? kLarge : first);
+        EXPECT_TRUE(worker_.Copy(next).ok());
+        EXPECT_EQ(Target(),
+                  content.substr(0, first) + std::string(gap, '\0') + content.substr(kLarge));
+        EXPECT_LE(TargetStorage(), first + gap + kLarge);
+      }
+    }
+  }
+}
+
+TEST_F(WorkerInMemoryTest, NoLargePageIsMadeForTwoCopiesWhereSomethingIsLeftOut) {
+  constexpr std::uint64_t kFirst = kLarge / 4;
+  for (const std::uint64_t hole : {kPage, kLarge + kPage, kLarge + kLarge / 2}) {
+    std::string content = Data(2 * kLarge, 9);
+    content.replace(hole, kPage, kPage, '\0');
+    SetFiles(content);
+    const BulkCopy next = {.source = source_,
+                           .target = target_,
+                           .source_offset = kLarge,
+                           .target_offset = kFirst,
+                           .length = kLarge,
+                           .zero_unit = kPage};
+    EXPECT_TRUE(worker_
+                    .Copy({.source = source_,
+                           .target = target_,
+                           .source_offset = 0,
+                           .target_offset = 0,
+                           .length = kFirst,
+                           .zero_unit = kPage,
+                           .next = &next})
+                    .ok());
+    EXPECT_TRUE(worker_.Copy(next).ok());
+    EXPECT_EQ(Target(), content.substr(0, kFirst) + content.substr(kLarge));
+    EXPECT_EQ(TargetStorage(), kFirst + kLarge - kPage) << hole;
+  }
+}
+
 TEST_F(WorkerInMemoryTest, OneHoleOfAPageBetweenCopiesIsFilledInALargePageAtMost) {
   const std::string content = Data(kLarge, 7);
   SetFiles(content);
