@@ -76,7 +76,7 @@ struct Device {
   DeviceId parent = kNoDevice;      // the image that named it
   ReferenceLocation location;
   std::atomic<std::uint64_t> reached{0};  // highest offset written
-  std::atomic<bool> shares{false};        // all that was copied into it last
+  std::atomic<bool> shares{false};        // what was copied into it last and may share
   bool in_memory = false;                 // a target that is a file of tmpfs
   FileRuns runs;                          // of a source
 

@@ -304,7 +304,7 @@ bool Broker::Impl::MayShare(const Device& target, const instar_transfer& step) c
 Device* Broker::Impl::SourceBeside(const instar_transfer& step, const instar_transfer& following) {
   if (following.kind != step.kind || following.target != step.target ||
       following.zero_unit_bytes != step.zero_unit_bytes ||
-      !Target(DeviceId{following.target}, following.target_offset + following.length)) {
+      following.target_offset + following.length > limits_.max_output_bytes) {
     return nullptr;
   }
   const auto source = Source(DeviceId{following.source});

@@ -189,7 +189,7 @@ std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_of
       EndsLarge(copy.target, target_offset, target_offset + large)) {
     return large;
   }
-  if (off == 0 && BeginsLarge(copy, target_offset, remaining)) return remaining;
+  if (BeginsLarge(copy, target_offset, remaining)) return remaining;
   const std::uint64_t usual = copy.source.waits || copy.target.waits ? kStagingBytes : kPieceBytes;
   return std::min(remaining, to_multiple_of(std::max(usual, copy.zero_unit)));
 }
@@ -214,6 +214,7 @@ bool BulkWorker::BeginsLarge(const BulkCopy& copy, std::uint64_t offset,
   if (copy.next == nullptr || length >= kLarge || offset % kLarge != 0 || !MapsLarge(copy.target)) {
     return false;
   }
+  if (copy.zero_unit != 0 && copy.target_offset % copy.zero_unit != 0) return false;
   const BulkCopy& next = *copy.next;
   const std::uint64_t end = offset + length;
   return end == copy.target_offset + copy.length && next.target_offset >= end &&
@@ -230,9 +231,11 @@ void BulkWorker::JoinNext(const BulkCopy& copy, std::uint64_t into) {
   if (copy.zero_unit != 0) {
     const std::span<std::byte> staging = staging_.Get();
     const auto beginning = staging.subspan(length, end - next.target_offset);
-    if (HasZeroUnit(staging.first(length), copy.zero_unit) ||
+    // With larger units holes of the source count as well.
+    const std::uint64_t unit = std::min(copy.zero_unit, kSmallUnit);
+    if (HasZeroUnit(staging.first(length), unit) ||
         ReadUpToEnd(next.source.io, next.source_offset, beginning).bytes < beginning.size() ||
-        HasZeroUnit(beginning, next.zero_unit)) {
+        HasZeroUnit(beginning, unit)) {
       return;
     }
   }
@@ -338,6 +341,7 @@ template <typename Work>
 IoResult BulkWorker::InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length,
                               Work work) {
   written_ = {};  // pages of it may be gone
+  joined_ = {};
   while (length > 0) {
     const std::uint64_t piece = std::min(length, kStoragePiece);
     const IoResult result = work(offset, piece);

@@ -39,7 +39,7 @@ enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
 #define INSTAR_DEVICE_SEQUENTIAL 8u /* a pipe: read or written once, from its start to its end */
 #define INSTAR_DEVICE_DIRECT 16u /* read past the page cache: reading twice takes twice as long */
 #define INSTAR_DEVICE_SHARES \
-  32u /* all that was copied into it last shares blocks with its source */
+  32u /* what was copied into it last, but for small pieces, shares blocks with its source */
 #define INSTAR_DEVICE_UNFLUSHED 64u /* to flush it does nothing: nobody wants it on the disk */
 
 struct instar_device_info {

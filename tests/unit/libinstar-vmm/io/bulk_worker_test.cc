@@ -327,6 +327,33 @@ TEST_F(WorkerInMemoryTest, NoLargePageIsMadeForTwoCopiesWhereSomethingIsLeftOut)
   }
 }
 
+TEST_F(WorkerInMemoryTest, HolesOfTheSourceStayHolesInTwoCopiesWithALargeZeroUnit) {
+  constexpr std::uint64_t kUnit = 65536;
+  SetFiles(Data(kLarge / 4, 10));
+  ASSERT_EQ(ftruncate(source_.io.fd, kLarge * 3), 0);
+  for (std::uint64_t at = kLarge; at < 2 * kLarge; at += kUnit) {
+    ASSERT_EQ(pwrite(source_.io.fd, "data", 4, static_cast<off_t>(at)), 4);
+  }
+  ledger_.AddReadable(kLarge * 3);
+  const BulkCopy next = {.source = source_,
+                         .target = target_,
+                         .source_offset = kLarge,
+                         .target_offset = kLarge / 4,
+                         .length = kLarge,
+                         .zero_unit = kUnit};
+  EXPECT_TRUE(worker_
+                  .Copy({.source = source_,
+                         .target = target_,
+                         .source_offset = 0,
+                         .target_offset = 0,
+                         .length = kLarge / 4,
+                         .zero_unit = kUnit,
+                         .next = &next})
+                  .ok());
+  EXPECT_TRUE(worker_.Copy(next).ok());
+  EXPECT_EQ(TargetStorage(), kLarge / 4 + kLarge / kUnit * kPage);
+}
+
 TEST_F(WorkerInMemoryTest, OneHoleOfAPageBetweenCopiesIsFilledInALargePageAtMost) {
   const std::string content = Data(kLarge, 7);
   SetFiles(content);
