@@ -8,6 +8,14 @@ def ratio(mine, theirs):
     return statistics.median(a / b for a, b in zip(mine["seconds"], theirs["seconds"]))
 
 
+def settled(seconds):
+    """Whether the middle half of what was measured lies within a fifth of the median."""
+    if len(seconds) < 2:
+        return True
+    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    return high - low <= 0.2 * statistics.median(seconds)
+
+
 def copies(result):
     """The ways of doing the bare work of a row, if there is not more to it."""
     return list(result.get("bare", {}).values())

@@ -86,6 +86,14 @@ def what_is_not_measured_is_missed(t):
             "a row without a bar")
 
 
+def what_scatters(t):
+    """The middle half counts, not what lies outside it."""
+    judging = load("judging")
+    for seconds, settled in (((1,), True), ((1, 1.1, 1.05, 1.02, 9), True),
+                             ((1, 1.1, 1.05, 5, 9), False), ((1, 1.3, 1, 1.3, 1, 1.3), False)):
+        t.equal(judging.settled(seconds), settled, f"settled {seconds}")
+
+
 def refused(t):
     """Before anything is made or looked for, in one line."""
     def told(*arguments):
@@ -106,5 +114,6 @@ def groups():
     group = Group("verdicts of the benchmark")
     group.case("met, out of reach, missed")(verdicts)
     group.case("what is not measured, and what is too large")(what_is_not_measured_is_missed)
+    group.case("what scatters is measured again")(what_scatters)
     group.case("arguments that make no sense")(refused)
     return [group]
