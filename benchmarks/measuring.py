@@ -14,6 +14,8 @@ import inputs
 import judging
 import memory
 
+MOST_ROUNDS = 3  # of all pairs, while what is measured scatters
+
 
 @dataclasses.dataclass
 class Sample:
@@ -170,9 +172,6 @@ def bare_work(row, place, programs, isolations):
         ways = {way: ("mixed.raw", (inputs.PERIOD, row.moves_bytes)) for way in ("read", "large")}
     return {way: Side([programs.bare_copy, way, source, row.output, *map(str, (place.size, *numbers))],
                       row, place) for way, (source, numbers) in ways.items()}
-
-
-MOST_ROUNDS = 3  # of all pairs, while what is measured scatters
 
 
 def measure(row, place, programs, isolations, pairs):

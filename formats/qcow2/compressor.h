@@ -22,8 +22,8 @@ class Compressor {
 inline constexpr unsigned kMinCompressionLevel = 1;
 inline constexpr unsigned kMaxCompressionLevel = 9;
 // From this one on text, sources, logs, programs and file systems come out no larger than with
-// qemu-img, in qcow2 images and in streamOptimized ones; of whatever else was tried nothing more
-// than 3 % larger. Level 1 takes three quarters of the time, and 7 to 10 % more room.
+// qemu-img, in qcow2 images and in streamOptimized ones; what comes out larger is listed in
+// docs/divergences.md. Level 1 takes three quarters of the time, and 7 to 10 % more room.
 inline constexpr unsigned kDefaultDeflateLevel = 5;
 // qemu-img's.
 inline constexpr unsigned kDefaultZstdLevel = 3;

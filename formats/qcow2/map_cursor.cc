@@ -83,11 +83,10 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
   const Place place{.l1_index = l1_index, .first = first};
   auto piece = l2_.Find(PieceAt(table_offset, place));
   if (!piece) {
-    if (walks_) {
+    if (ahead_offset_ != 0) {
       ahead_bytes_ =
           offset < ahead_offset_ ? kPieceBytes : std::min(2 * ahead_bytes_, most_ahead_bytes_);
     }
-    walks_ = true;
     ListPieces(l1, place);
     INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));
   }

@@ -75,8 +75,7 @@ class Cursor final : public MapCursor {
   std::vector<ByteRange> wanted_;
   std::uint64_t most_ahead_bytes_ = kAheadBytes;
   std::uint64_t ahead_bytes_ = kFirstAheadBytes;  // of L2 tables, to be read at the next miss
-  bool walks_ = false;                            // something was read
-  std::uint64_t ahead_offset_ = 0;                // where on the disk that would go on
+  std::uint64_t ahead_offset_ = 0;  // where on the disk that goes on; 0 before all reading
 };
 
 }  // namespace instar::qcow2

@@ -39,13 +39,19 @@ class BulkWorkerTest : public testing::Test {
         .reached = &target_reached_};
     ledger_.AddReadable(content.size());
   }
+  // A copy from `from` in the source to `to` in the target.
+  BulkCopy Piece(std::uint64_t from, std::uint64_t to, std::uint64_t length,
+                 std::uint64_t zero_unit, const BulkCopy* next = nullptr) const {
+    return {.source = source_,
+            .target = target_,
+            .source_offset = from,
+            .target_offset = to,
+            .length = length,
+            .zero_unit = zero_unit,
+            .next = next};
+  }
   void CopyAll(std::uint64_t length, std::uint64_t zero_unit) {
-    const IoResult result = worker_.Copy({.source = source_,
-                                          .target = target_,
-                                          .source_offset = 0,
-                                          .target_offset = 0,
-                                          .length = length,
-                                          .zero_unit = zero_unit});
+    const IoResult result = worker_.Copy(Piece(0, 0, length, zero_unit));
     EXPECT_TRUE(result.ok()) << result.os_errno;
   }
   std::string Target() { return ReadWholeFile(directory_ / "target"); }
@@ -104,14 +110,7 @@ TEST_F(BulkWorkerTest, ZeroUnitsBeginWhereTheCopyBegins) {
   const std::string before(4 * kUnit + 512, 'b');
   ASSERT_EQ(pwrite(target_.io.fd, before.data(), before.size(), 0),
             static_cast<ssize_t>(before.size()));
-  EXPECT_TRUE(worker_
-                  .Copy({.source = source_,
-                         .target = target_,
-                         .source_offset = 0,
-                         .target_offset = 512,
-                         .length = 4 * kUnit,
-                         .zero_unit = kUnit})
-                  .ok());
+  EXPECT_TRUE(worker_.Copy(Piece(0, 512, 4 * kUnit, kUnit)).ok());
   // What is left out keeps what it held.
   EXPECT_EQ(Target(), std::string(512 + kUnit, 'b') + std::string(kUnit, 'x') +
                           std::string(kUnit, 'b') + std::string(kUnit, 'y'));
@@ -126,12 +125,7 @@ class MappingWorkerTest : public BulkWorkerTest {
   }
   IoResult Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length,
                 std::uint64_t zero_unit) {
-    return mapping_.Copy({.source = source_,
-                          .target = target_,
-                          .source_offset = from,
-                          .target_offset = to,
-                          .length = length,
-                          .zero_unit = zero_unit});
+    return mapping_.Copy(Piece(from, to, length, zero_unit));
   }
   // It stays mapped for a while.
   bool TargetIsMapped() {
@@ -199,14 +193,7 @@ class WorkerInMemoryTest : public BulkWorkerTest {
     target_.in_memory = true;
   }
   void Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length, std::uint64_t zero_unit) {
-    EXPECT_TRUE(worker_
-                    .Copy({.source = source_,
-                           .target = target_,
-                           .source_offset = from,
-                           .target_offset = to,
-                           .length = length,
-                           .zero_unit = zero_unit})
-                    .ok());
+    EXPECT_TRUE(worker_.Copy(Piece(from, to, length, zero_unit)).ok());
   }
   std::string Target() {
     struct stat status{};
@@ -275,21 +262,8 @@ TEST_F(WorkerInMemoryTest, ALargePageIsMadeForTwoCopies) {
         SCOPED_TRACE(testing::Message() << first << ' ' << unit << ' ' << gap);
         const std::string content = Data(2 * kLarge, 8);
         SetFiles(content);
-        const BulkCopy next = {.source = source_,
-                               .target = target_,
-                               .source_offset = kLarge,
-                               .target_offset = first + gap,
-                               .length = kLarge,
-                               .zero_unit = unit};
-        EXPECT_TRUE(worker_
-                        .Copy({.source = source_,
-                               .target = target_,
-                               .source_offset = 0,
-                               .target_offset = 0,
-                               .length = first,
-                               .zero_unit = unit,
-                               .next = &next})
-                        .ok());
+        const BulkCopy next = Piece(kLarge, first + gap, kLarge, unit);
+        EXPECT_TRUE(worker_.Copy(Piece(0, 0, first, unit, &next)).ok());
         EXPECT_EQ(TargetStorage(), gap <= kPage ? kLarge : first);
         EXPECT_TRUE(worker_.Copy(next).ok());
         EXPECT_EQ(Target(),
@@ -306,21 +280,8 @@ TEST_F(WorkerInMemoryTest, NoLargePageIsMadeForTwoCopiesWhereSomethingIsLeftOut)
     std::string content = Data(2 * kLarge, 9);
     content.replace(hole, kPage, kPage, '\0');
     SetFiles(content);
-    const BulkCopy next = {.source = source_,
-                           .target = target_,
-                           .source_offset = kLarge,
-                           .target_offset = kFirst,
-                           .length = kLarge,
-                           .zero_unit = kPage};
-    EXPECT_TRUE(worker_
-                    .Copy({.source = source_,
-                           .target = target_,
-                           .source_offset = 0,
-                           .target_offset = 0,
-                           .length = kFirst,
-                           .zero_unit = kPage,
-                           .next = &next})
-                    .ok());
+    const BulkCopy next = Piece(kLarge, kFirst, kLarge, kPage);
+    EXPECT_TRUE(worker_.Copy(Piece(0, 0, kFirst, kPage, &next)).ok());
     EXPECT_TRUE(worker_.Copy(next).ok());
     EXPECT_EQ(Target(), content.substr(0, kFirst) + content.substr(kLarge));
     EXPECT_EQ(TargetStorage(), kFirst + kLarge - kPage) << hole;
@@ -335,21 +296,8 @@ TEST_F(WorkerInMemoryTest, HolesOfTheSourceStayHolesInTwoCopiesWithALargeZeroUni
     ASSERT_EQ(pwrite(source_.io.fd, "data", 4, static_cast<off_t>(at)), 4);
   }
   ledger_.AddReadable(kLarge * 3);
-  const BulkCopy next = {.source = source_,
-                         .target = target_,
-                         .source_offset = kLarge,
-                         .target_offset = kLarge / 4,
-                         .length = kLarge,
-                         .zero_unit = kUnit};
-  EXPECT_TRUE(worker_
-                  .Copy({.source = source_,
-                         .target = target_,
-                         .source_offset = 0,
-                         .target_offset = 0,
-                         .length = kLarge / 4,
-                         .zero_unit = kUnit,
-                         .next = &next})
-                  .ok());
+  const BulkCopy next = Piece(kLarge, kLarge / 4, kLarge, kUnit);
+  EXPECT_TRUE(worker_.Copy(Piece(0, 0, kLarge / 4, kUnit, &next)).ok());
   EXPECT_TRUE(worker_.Copy(next).ok());
   EXPECT_EQ(TargetStorage(), kLarge / 4 + kLarge / kUnit * kPage);
 }
@@ -392,14 +340,7 @@ TEST_F(BulkWorkerTest, TheRateLimitDoesNotConcernZerosThatAreLeftOut) {
   WorkLedger slow(/*bytes_per_second=*/1 << 14);
   BulkWorker worker(slow);
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_TRUE(worker
-                  .Copy({.source = source_,
-                         .target = target_,
-                         .source_offset = 0,
-                         .target_offset = 0,
-                         .length = (1 << 20) + 4096,
-                         .zero_unit = 4096})
-                  .ok());
+  EXPECT_TRUE(worker.Copy(Piece(0, 0, (1 << 20) + 4096, 4096)).ok());
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
   EXPECT_EQ(Target().size(), (1U << 20) + 4096);
 }
@@ -501,14 +442,8 @@ TEST_F(BulkWorkerTest, CopiesAfterScansOfManyPiecesGiveTheSameBytes) {
         std::min<std::uint64_t>(random() % 6'000'000 + 1, content.size() - at);
     Scan(at, length, 4096, 4096);
     const std::uint64_t from = at > 5000 && round % 2 == 0 ? at - 5000 : at;
-    ASSERT_TRUE(worker_
-                    .Copy({.source = source_,
-                           .target = target_,
-                           .source_offset = from,
-                           .target_offset = from,
-                           .length = at + length - from,
-                           .zero_unit = round % 3 == 0 ? 0u : 4096u})
-                    .ok());
+    const std::uint64_t unit = round % 3 == 0 ? 0 : 4096;
+    ASSERT_TRUE(worker_.Copy(Piece(from, from, at + length - from, unit)).ok());
     const std::string copied = Target().substr(from, at + length - from);
     std::string expected = content.substr(from, copied.size());
     ASSERT_TRUE(copied == expected) << round;
