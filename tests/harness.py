@@ -161,7 +161,8 @@ class Tools:
         self.jobs = jobs
         self.paths = {
             name: shutil.which(name)
-            for name in ("qemu-img", "qemu-io", "strace", "7z", "mount", "umount")
+            for name in ("qemu-img", "qemu-io", "strace", "7z", "mount", "umount", "mkfs.ext4",
+                         "e2image")
         }
         self._lock = threading.Lock()
         self._announcement = None

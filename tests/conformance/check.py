@@ -1,8 +1,9 @@
 """check: sound images, and images made wrong at one known place, counted as qemu-img counts."""
 
+import os
 import struct
 
-from harness import Group
+from harness import Group, first_difference, run
 from conformance.comparing import as_qemu, same_output
 from conformance.images import KIB, MIB, Maker, noise, prose
 
@@ -286,8 +287,24 @@ EXTERNAL = {
 }
 
 
+def metadata_of_a_file_system(t):
+    """e2image -Q writes images that leak a cluster from the beginning: the disk in them is whole."""
+    mkfs, e2image = t.tools.need("mkfs.ext4"), t.tools.need("e2image")
+    (t.dir / "fs.raw").touch()
+    os.truncate(t.dir / "fs.raw", 64 * MIB)
+    t.succeeded(run([mkfs, "-q", "-F", "-b", "4096", "fs.raw"], cwd=t.dir))
+    t.equal(run([e2image, "-Q", "fs.raw", "fs.qcow2"], cwd=t.dir).code, 0, "e2image")
+    check_human(t, "fs.qcow2")
+    check_json(t, "fs.qcow2")
+    t.equal(t.instar("check", "fs.qcow2").code, 3, "exit code for leaks")
+    t.succeeded(t.instar("convert", "-O", "raw", "fs.qcow2", "back.raw"))
+    t.made_by_qemu_img("convert", "-O", "raw", "fs.qcow2", "qemu.raw")
+    t.equal(first_difference(t.dir / "back.raw", t.dir / "qemu.raw"), None, "the disk")
+
+
 def groups():
     files = Group("check", make_files)
+    files.add("file system written by e2image", metadata_of_a_file_system)
     for name, arguments in BAD_COMMAND_LINES.items():
         files.add(name, bad_command_line, arguments)
     for what in ("leaks", "all"):
