@@ -228,6 +228,23 @@ def damaged_footer(t):
         clear(t)
 
 
+def named_otherwise(t, subformat):
+    """The file is its only extent, whatever path the writer put into the descriptor."""
+    size, pieces = CONTENTS["odd"]
+    Maker(t).sparse("source.raw", size, *pieces)
+    try:
+        t.made_by_qemu_img("convert", "-O", "vmdk", "-o", f"subformat={subformat}", "source.raw",
+                           "disk.vmdk")
+        image = (t.dir / "disk.vmdk").read_bytes()
+        t.equal(image.count(b'SPARSE "disk.vmdk"'), 1, "names of the extent")
+        (t.dir / "disk.vmdk").write_bytes(image.replace(b'"disk.vmdk"', b'"etc/hosts"'))
+        t.succeeded(t.instar("convert", "-O", "raw", "disk.vmdk", "got.raw"))
+        t.equal(first_difference(t.dir / "got.raw", t.dir / "source.raw"), None, "the disk")
+        t.succeeded(t.instar("info", "--no-references", "disk.vmdk"))
+    finally:
+        clear(t)
+
+
 REFUSED = {
     "an unknown subformat": ["-o", "subformat=thick"],
     "an unknown adapter": ["-o", "adapter_type=nvme"],
@@ -272,6 +289,8 @@ def writing():
                     "subformat=streamOptimized", "subformat=streamOptimized,zeroed_grain=on"):
         group.add(f"child {options}", overlay_written, options)
     group.add("a stream without its end is refused", damaged_footer)
+    for subformat in ("monolithicSparse", "streamOptimized"):
+        group.add(f"{subformat} names its extent otherwise", named_otherwise, subformat)
     yield group
     group = Group("conformance/vmdk-refused", furnish_refused)
     for name, options in REFUSED.items():
