@@ -11,7 +11,6 @@ namespace instar::cli {
 namespace {
 
 using vmm::CheckFinding;
-using vmm::ReportValue;
 
 std::string Percent(std::uint64_t part, std::uint64_t whole) {
   char text[64];
@@ -69,45 +68,38 @@ std::string CheckText(const vmm::CheckReport& report) {
   return out;
 }
 
-std::string CheckJson(const vmm::CheckReport& report, std::string_view filename) {
+void WriteCheckJson(const vmm::CheckReport& report, std::string_view filename, TextOutput& out) {
   // In qemu-img's order, and as there without what is zero, check-errors aside.
-  std::string out = "{";
-  const auto add = [&out](std::string_view key, std::string_view value) {
-    out += out.size() == 1 ? "\n    \"" : ",\n    \"";
-    out += key;
-    out += "\": ";
-    out += value;
+  JsonWriter json(out);
+  const auto add_count = [&json](std::string_view key, const std::optional<std::uint64_t>& count) {
+    if (count.value_or(0) != 0) json.Unsigned(key, *count);
   };
-  const auto add_count = [&add](std::string_view key, const std::optional<std::uint64_t>& count) {
-    if (count.value_or(0) != 0) add(key, std::to_string(*count));
-  };
-  const auto add_text = [&add](std::string_view key, std::string_view text) {
-    const ReportValue value{std::string(text)};
-    add(key, JsonText(value));
-  };
+  json.BeginObject({});
   add_count("image-end-offset", report.image_end_offset);
   add_count("compressed-clusters", report.compressed_clusters);
   add_count("total-clusters", report.total_clusters);
   add_count("corruptions", report.corruptions);
-  add("check-errors", std::to_string(report.check_errors));
+  json.Unsigned("check-errors", report.check_errors);
   add_count("leaks", report.leaks);
   add_count("allocated-clusters", report.allocated_clusters);
-  add_text("filename", filename);
-  add_text("format", report.format);
+  json.String("filename", filename);
+  json.String("format", report.format);
   add_count("fragmented-clusters", report.fragmented_clusters);
-  return out + "\n}\n";
+  json.EndObject();
+  out.Add('\n');
 }
 
-std::string FindingLines(const vmm::CheckReport& report) {
-  std::string lines;
+void WriteFindingLines(const vmm::CheckReport& report, TextOutput& out) {
   for (const CheckFinding& finding : report.findings) {
-    lines += Prefix(finding.kind) + TerminalText(finding.text) + "\n";
+    out.Add(Prefix(finding.kind));
+    out.Add(TerminalText(finding.text));
+    out.Add('\n');
   }
   const std::uint64_t all = report.corruptions + report.leaks + report.check_errors;
   if (all > report.findings.size()) {
-    lines += std::to_string(all - report.findings.size()) + " more are not shown\n";
+    out.AddNumber(all - report.findings.size());
+    out.Add(" more are not shown\n");
   }
-  return lines;
 }
 
 }  // namespace instar::cli

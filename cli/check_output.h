@@ -5,15 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "cli/text_output.h"
 #include "instar/vmm/check.h"
 
 namespace instar::cli {
 
 [[nodiscard]] std::string CheckText(const vmm::CheckReport& report);
-[[nodiscard]] std::string CheckJson(const vmm::CheckReport& report, std::string_view filename);
+void WriteCheckJson(const vmm::CheckReport& report, std::string_view filename, TextOutput& out);
 
 // The findings, a line each; for standard error.
-[[nodiscard]] std::string FindingLines(const vmm::CheckReport& report);
+void WriteFindingLines(const vmm::CheckReport& report, TextOutput& out);
 
 }  // namespace instar::cli
 

@@ -345,6 +345,6 @@ std::expected<ImageChain, std::string> ReadImageChain(ImageOptions options) {
   }
 }
 
-std::string AsJson(const std::string& text) { return JsonText(vmm::ReportValue(text)); }
+std::string AsJson(const std::string& text) { return JsonString(text); }
 
 }  // namespace instar::cli

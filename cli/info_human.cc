@@ -1,8 +1,9 @@
 #include "cli/info_human.h"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
-#include <variant>
 
 #include "cli/byte_size.h"
 #include "cli/info_json.h"
@@ -13,11 +14,11 @@ namespace {
 
 using vmm::ReportValue;
 
-void Append(std::string& out, std::string_view label, std::string_view value) {
-  out += label;
-  out += ": ";
-  out += value;
-  out += '\n';
+void AddLine(TextOutput& out, std::string_view label, std::string_view value) {
+  out.Add(label);
+  out.Add(": ");
+  out.Add(value);
+  out.Add('\n');
 }
 
 std::string SizeWithBytes(std::uint64_t bytes) {
@@ -28,11 +29,11 @@ std::string SizeWithBytes(std::uint64_t bytes) {
 // words of keys are separated by spaces.
 class TreePrinter {
  public:
-  explicit TreePrinter(std::string& out) : out_(out) {}
+  explicit TreePrinter(TextOutput& out) : out_(out) {}
 
-  void Members(const ReportValue::Object& object, std::size_t level) {
-    for (const auto& [key, value] : object) {
-      std::string label = key;
+  void Members(const ReportValue& object, std::size_t level) {
+    for (const auto& [key, value] : object.members()) {
+      std::string label(key);
       for (char& c : label) {
         if (c == '-') c = ' ';
       }
@@ -41,117 +42,115 @@ class TreePrinter {
   }
 
  private:
-  void Items(const ReportValue::Array& array, std::size_t level) {
-    for (std::size_t i = 0; i < array.size(); ++i) {
-      Entry("[" + std::to_string(i) + "]", array[i], level);
+  void Items(const ReportValue& array, std::size_t level) {
+    std::size_t i = 0;
+    for (const auto& [none, item] : array.members()) {
+      Entry("[" + std::to_string(i++) + "]", item, level);
     }
   }
 
   void Entry(const std::string& label, const ReportValue& value, std::size_t level) {
-    out_.append(4 * level, ' ');
-    out_ += label;
-    out_ += ':';
-    if (const auto* object = std::get_if<ReportValue::Object>(&value.storage())) {
-      out_ += '\n';
-      Members(*object, level + 1);
-    } else if (const auto* array = std::get_if<ReportValue::Array>(&value.storage())) {
-      out_ += '\n';
-      Items(*array, level + 1);
-    } else {
-      out_ += ' ';
-      out_ += Scalar(value);
-      out_ += '\n';
+    if (out_.failed()) return;
+    out_.AddSpaces(4 * level);
+    out_.Add(label);
+    out_.Add(':');
+    switch (value.kind()) {
+      case ReportValue::Kind::kObject:
+        out_.Add('\n');
+        return Members(value, level + 1);
+      case ReportValue::Kind::kArray:
+        out_.Add('\n');
+        return Items(value, level + 1);
+      case ReportValue::Kind::kUnsigned:
+        out_.Add(' ');
+        out_.AddNumber(*value.AsUnsigned());
+        break;
+      case ReportValue::Kind::kSigned:
+        out_.Add(' ');
+        out_.AddNumber(*value.AsSigned());
+        break;
+      case ReportValue::Kind::kBoolean:
+        out_.Add(*value.AsBoolean() ? " true" : " false");
+        break;
+      case ReportValue::Kind::kString:
+        out_.Add(' ');
+        out_.Add(TerminalText(*value.AsString()));
+        break;
     }
+    out_.Add('\n');
   }
 
-  static std::string Scalar(const ReportValue& value) {
-    if (const auto* number = std::get_if<std::uint64_t>(&value.storage())) {
-      return std::to_string(*number);
-    }
-    if (const auto* number = std::get_if<std::int64_t>(&value.storage())) {
-      return std::to_string(*number);
-    }
-    if (const auto* truth = std::get_if<bool>(&value.storage())) return *truth ? "true" : "false";
-    if (const auto* text = std::get_if<std::string>(&value.storage())) return TerminalText(*text);
-    return {};
-  }
-
-  std::string& out_;
+  TextOutput& out_;
 };
 
-void AppendBacking(std::string& out, const vmm::ImageInfo& image) {
+void AddBacking(TextOutput& out, const vmm::ImageInfo& image) {
   const std::string_view name = image.report.StringAt("backing-filename");
   if (name.empty()) return;
   std::string value = TerminalText(name);
   if (image.full_backing_filename != name) {
     value += " (actual path: " + TerminalText(image.full_backing_filename) + ")";
   }
-  Append(out, "backing file", value);
+  AddLine(out, "backing file", value);
   const std::string_view format = image.report.StringAt("backing-filename-format");
-  if (!format.empty()) Append(out, "backing file format", TerminalText(format));
+  if (!format.empty()) AddLine(out, "backing file format", TerminalText(format));
 }
 
-void AppendPartitions(std::string& out, const ReportValue& report) {
-  const ReportValue* table = report.Find("partition-table");
-  const ReportValue* partitions = table == nullptr ? nullptr : table->Find("partitions");
-  const auto* list =
-      partitions == nullptr ? nullptr : std::get_if<ReportValue::Array>(&partitions->storage());
-  if (list == nullptr) return;
-  Append(out, "partition table", TerminalText(table->StringAt("type")));
-  for (const ReportValue& partition : *list) {
-    Append(out, "    " + std::to_string(partition.UnsignedAt("number")),
-           "type " + TerminalText(partition.StringAt("type")) + ", " +
-               SizeWithBytes(partition.UnsignedAt("length")) + " from byte " +
-               std::to_string(partition.UnsignedAt("start")));
+void AddPartitions(TextOutput& out, const ReportValue& report) {
+  const auto table = report.Find("partition-table");
+  const auto partitions = table ? table->Find("partitions") : std::nullopt;
+  if (!partitions || partitions->kind() != ReportValue::Kind::kArray) return;
+  AddLine(out, "partition table", TerminalText(table->StringAt("type")));
+  for (const auto& [none, partition] : partitions->members()) {
+    if (out.failed()) return;
+    AddLine(out, "    " + std::to_string(partition.UnsignedAt("number")),
+            "type " + TerminalText(partition.StringAt("type")) + ", " +
+                SizeWithBytes(partition.UnsignedAt("length")) + " from byte " +
+                std::to_string(partition.UnsignedAt("start")));
   }
 }
 
-void AppendImage(std::string& out, const vmm::ImageInfo& image, QemuVersion version) {
+void AddImage(TextOutput& out, const vmm::ImageInfo& image, QemuVersion version) {
   const ReportValue& report = image.report;
-  Append(out, "image", TerminalText(image.filename));
-  Append(out, "file format", TerminalText(report.StringAt("format")));
-  Append(out, "virtual size", SizeWithBytes(report.UnsignedAt("virtual-size")));
-  Append(out, "disk size", HumanByteSize(image.actual_size));
-  if (report.BooleanAt("encrypted")) Append(out, "encrypted", "yes");
-  if (report.Find("cluster-size") != nullptr) {
-    Append(out, "cluster_size", std::to_string(report.UnsignedAt("cluster-size")));
+  AddLine(out, "image", TerminalText(image.filename));
+  AddLine(out, "file format", TerminalText(report.StringAt("format")));
+  AddLine(out, "virtual size", SizeWithBytes(report.UnsignedAt("virtual-size")));
+  AddLine(out, "disk size", HumanByteSize(image.actual_size));
+  if (report.BooleanAt("encrypted")) AddLine(out, "encrypted", "yes");
+  if (report.Find("cluster-size")) {
+    AddLine(out, "cluster_size", std::to_string(report.UnsignedAt("cluster-size")));
   }
-  if (report.BooleanAt("dirty-flag")) Append(out, "cleanly shut down", "no");
-  AppendBacking(out, image);
-  if (const ReportValue* snapshots = report.Find("snapshots")) {
-    if (const auto* list = std::get_if<ReportValue::Array>(&snapshots->storage());
-        list != nullptr && !list->empty()) {
-      out += SnapshotTable(*list, version);
-    }
+  if (report.BooleanAt("dirty-flag")) AddLine(out, "cleanly shut down", "no");
+  AddBacking(out, image);
+  if (const auto snapshots = report.Find("snapshots");
+      snapshots && snapshots->kind() == ReportValue::Kind::kArray &&
+      !snapshots->members().empty()) {
+    WriteSnapshotTable(*snapshots, version, out);
   }
-  if (const ReportValue* specific = report.Find("format-specific")) {
-    const ReportValue* data = specific->Find("data");
-    const auto* members =
-        data == nullptr ? nullptr : std::get_if<ReportValue::Object>(&data->storage());
-    if (members != nullptr && !members->empty()) {
-      out += "Format specific information:\n";
-      TreePrinter(out).Members(*members, 1);
-    }
+  const auto specific = report.Find("format-specific");
+  const auto data = specific ? specific->Find("data") : std::nullopt;
+  if (data && data->kind() == ReportValue::Kind::kObject && !data->members().empty()) {
+    out.Add("Format specific information:\n");
+    TreePrinter(out).Members(*data, 1);
   }
-  AppendPartitions(out, report);
+  AddPartitions(out, report);
   if (version >= kChildNodes && !IsBareFile(image)) {
-    out += "Child node '/file':\n";
-    Append(out, "    filename", TerminalText(image.file_path));
-    Append(out, "    protocol type", "file");
-    Append(out, "    file length", SizeWithBytes(WholeSectors(image.file_size)));
-    Append(out, "    disk size", HumanByteSize(image.actual_size));
+    out.Add("Child node '/file':\n");
+    AddLine(out, "    filename", TerminalText(image.file_path));
+    AddLine(out, "    protocol type", "file");
+    AddLine(out, "    file length", SizeWithBytes(WholeSectors(image.file_size)));
+    AddLine(out, "    disk size", HumanByteSize(image.actual_size));
   }
 }
 
 }  // namespace
 
-std::string InfoText(std::span<const vmm::ImageInfo> images, QemuVersion version) {
-  std::string out;
+void WriteInfoText(std::span<const vmm::ImageInfo> images, QemuVersion version, TextOutput& out) {
+  bool first = true;
   for (const vmm::ImageInfo& image : images) {
-    if (!out.empty()) out += '\n';
-    AppendImage(out, image, version);
+    if (!first) out.Add('\n');
+    first = false;
+    AddImage(out, image, version);
   }
-  return out;
 }
 
 }  // namespace instar::cli

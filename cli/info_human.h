@@ -3,20 +3,19 @@
 #define CLI_INFO_HUMAN_H_
 
 #include <span>
-#include <string>
 
 #include "cli/qemu_version.h"
+#include "cli/text_output.h"
 #include "instar/vmm/info.h"
 
 namespace instar::cli {
 
 // One block of lines an image, empty lines between them. Dates are in local time; tzset must have
 // been called, and the files it reads are not needed any more.
-[[nodiscard]] std::string InfoText(std::span<const vmm::ImageInfo> images, QemuVersion version);
+void WriteInfoText(std::span<const vmm::ImageInfo> images, QemuVersion version, TextOutput& out);
 
 // The table of `snapshots`, an array as reported by the image, with its heading.
-[[nodiscard]] std::string SnapshotTable(const vmm::ReportValue::Array& snapshots,
-                                        QemuVersion version);
+void WriteSnapshotTable(const vmm::ReportValue& snapshots, QemuVersion version, TextOutput& out);
 
 }  // namespace instar::cli
 

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "cli/byte_size.h"
@@ -15,7 +13,6 @@ namespace instar::cli {
 namespace {
 
 using vmm::ReportValue;
-using Object = ReportValue::Object;
 
 // qemu-img prints members in an order of its own, the same in every release: programs that look at
 // the text instead of parsing it have come to depend on it.
@@ -33,76 +30,107 @@ constexpr std::array<std::string_view, 8> kSnapshotOrder = {
     "date-nsec", "vm-clock-sec",  "id",   "vm-state-size",
 };
 
-// Sorts members into `order`; those it does not mention stay behind, in the order they had.
-void Arrange(Object& object, std::span<const std::string_view> order) {
-  std::stable_sort(object.begin(), object.end(), [order](const auto& a, const auto& b) {
-    return std::ranges::find(order, a.first) < std::ranges::find(order, b.first);
+using Members = std::vector<vmm::ReportMember>;
+
+// The members of `object` in `order`; those it does not mention stay behind, in the order they had.
+Members Arranged(const ReportValue& object, std::span<const std::string_view> order) {
+  Members members;
+  for (const vmm::ReportMember& member : object.members()) members.push_back(member);
+  std::ranges::stable_sort(members, {}, [order](const vmm::ReportMember& member) {
+    return std::ranges::find(order, member.key) - order.begin();
   });
+  return members;
 }
 
-Object MakeObject(std::initializer_list<std::pair<std::string_view, ReportValue>> members) {
-  Object object;
-  for (const auto& [key, value] : members) object.emplace_back(std::string(key), value);
-  return object;
-}
-
-ReportValue Text(std::string_view text) { return ReportValue(std::string(text)); }
-
-ReportValue EmptyFormatSpecific(std::string_view type) {
-  return ReportValue(MakeObject({{"type", Text(type)}, {"data", ReportValue(Object{})}}));
+void WriteEmptyFormatSpecific(JsonWriter& json, std::string_view type) {
+  json.BeginObject("format-specific");
+  json.String("type", type);
+  json.BeginObject("data");
+  json.EndObject();
+  json.EndObject();
 }
 
 // The node that stands for the file itself, below the one for the format.
-ReportValue FileChild(const vmm::ImageInfo& image) {
-  Object info = MakeObject({
-      {"children", ReportValue(ReportValue::Array{})},
-      {"virtual-size", ReportValue(WholeSectors(image.file_size))},
-      {"filename", Text(image.file_path)},
-      {"format", Text("file")},
-      {"actual-size", ReportValue(image.actual_size)},
-      {"format-specific", EmptyFormatSpecific("file")},
-      {"dirty-flag", ReportValue(false)},
-  });
-  return ReportValue(MakeObject({{"name", Text("file")}, {"info", ReportValue(std::move(info))}}));
+void WriteFileChild(JsonWriter& json, const vmm::ImageInfo& image) {
+  json.BeginObject({});
+  json.String("name", "file");
+  json.BeginObject("info");
+  json.BeginArray("children");
+  json.EndArray();
+  json.Unsigned("virtual-size", WholeSectors(image.file_size));
+  json.String("filename", image.file_path);
+  json.String("format", "file");
+  json.Unsigned("actual-size", image.actual_size);
+  WriteEmptyFormatSpecific(json, "file");
+  json.Boolean("dirty-flag", false);
+  json.EndObject();
+  json.EndObject();
 }
 
-void ArrangeSnapshots(ReportValue& snapshots) {
-  auto* list = std::get_if<ReportValue::Array>(&snapshots.storage());
-  if (list == nullptr) return;
-  for (ReportValue& snapshot : *list) {
-    if (auto* members = std::get_if<Object>(&snapshot.storage())) Arrange(*members, kSnapshotOrder);
+void WriteSnapshots(JsonWriter& json, const ReportValue& snapshots) {
+  json.BeginArray("snapshots");
+  for (const auto& [none, snapshot] : snapshots.members()) {
+    if (snapshot.kind() != ReportValue::Kind::kObject) {
+      json.Value({}, snapshot);
+      continue;
+    }
+    json.BeginObject({});
+    for (const auto& [key, value] : Arranged(snapshot, kSnapshotOrder)) json.Value(key, value);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteReported(JsonWriter& json, std::string_view key, const ReportValue& value) {
+  if (key == "snapshots" && value.kind() == ReportValue::Kind::kArray) {
+    WriteSnapshots(json, value);
+  } else {
+    json.Value(key, value);
   }
 }
 
-ReportValue Image(const vmm::ImageInfo& image, QemuVersion version) {
-  Object members;
-  if (const auto* reported = std::get_if<Object>(&image.report.storage())) {
-    for (const auto& [key, value] : *reported) {
-      // "device" ties the report to a file and is not for the user.
-      if (key == "device") continue;
-      members.emplace_back(key, value);
-      if (key == "snapshots") ArrangeSnapshots(members.back().second);
+// Writes the member `key` if it is one that the host sets.
+bool WriteOwnMember(JsonWriter& json, std::string_view key, const vmm::ImageInfo& image,
+                    QemuVersion version) {
+  if (key == "filename") {
+    json.String(key, image.filename);
+  } else if (key == "actual-size") {
+    json.Unsigned(key, image.actual_size);
+  } else if (key == "full-backing-filename") {
+    if (!image.full_backing_filename.empty()) json.String(key, image.full_backing_filename);
+  } else if (key == "children") {
+    if (version < kChildNodes) return true;
+    json.BeginArray(key);
+    if (!IsBareFile(image)) WriteFileChild(json, image);
+    json.EndArray();
+  } else if (key == "format-specific" && version >= kChildNodes && IsBareFile(image)) {
+    WriteEmptyFormatSpecific(json, image.report.StringAt("format"));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void WriteImage(JsonWriter& json, const vmm::ImageInfo& image, QemuVersion version) {
+  const Members reported = Arranged(image.report, kImageOrder);
+  auto next = reported.begin();
+  json.BeginObject({});
+  for (const std::string_view key : kImageOrder) {
+    const bool told = next != reported.end() && next->key == key;
+    if (!WriteOwnMember(json, key, image, version)) {
+      if (told) {
+        WriteReported(json, key, next->value);
+      } else if (key == "dirty-flag") {
+        json.Boolean(key, false);
+      }
     }
+    if (told) ++next;
   }
-  members.emplace_back("filename", Text(image.filename));
-  members.emplace_back("actual-size", ReportValue(image.actual_size));
-  if (!image.full_backing_filename.empty()) {
-    members.emplace_back("full-backing-filename", Text(image.full_backing_filename));
+  for (; next != reported.end(); ++next) {
+    // "device" ties the report to a file and is not for the user.
+    if (next->key != "device") json.Value(next->key, next->value);
   }
-  if (image.report.Find("dirty-flag") == nullptr) {
-    members.emplace_back("dirty-flag", ReportValue(false));
-  }
-  if (version >= kChildNodes) {
-    ReportValue::Array children;
-    if (IsBareFile(image)) {
-      members.emplace_back("format-specific", EmptyFormatSpecific(image.report.StringAt("format")));
-    } else {
-      children.push_back(FileChild(image));
-    }
-    members.emplace_back("children", ReportValue(std::move(children)));
-  }
-  Arrange(members, kImageOrder);
-  return ReportValue(std::move(members));
+  json.EndObject();
 }
 
 }  // namespace
@@ -112,11 +140,17 @@ bool IsBareFile(const vmm::ImageInfo& image) {
   return format == "file" || format == "host_device";
 }
 
-std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version) {
-  ReportValue::Array all;
-  for (const vmm::ImageInfo& image : images) all.push_back(Image(image, version));
-  if (!chain) return JsonText(all.front()) + '\n';
-  return JsonText(ReportValue(std::move(all))) + '\n';
+void WriteInfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version,
+                   TextOutput& out) {
+  JsonWriter json(out);
+  if (chain) {
+    json.BeginArray({});
+    for (const vmm::ImageInfo& image : images) WriteImage(json, image, version);
+    json.EndArray();
+  } else {
+    WriteImage(json, images.front(), version);
+  }
+  out.Add('\n');
 }
 
 }  // namespace instar::cli

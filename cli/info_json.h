@@ -3,16 +3,16 @@
 #define CLI_INFO_JSON_H_
 
 #include <span>
-#include <string>
 
 #include "cli/qemu_version.h"
+#include "cli/text_output.h"
 #include "instar/vmm/info.h"
 
 namespace instar::cli {
 
 // One object for the first of `images`; with `chain`, an array of all.
-[[nodiscard]] std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain,
-                                   QemuVersion version);
+void WriteInfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version,
+                   TextOutput& out);
 
 // Whether what was looked at is not an image, but a file as it is.
 [[nodiscard]] bool IsBareFile(const vmm::ImageInfo& image);

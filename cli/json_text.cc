@@ -52,76 +52,107 @@ void AppendCharacter(std::uint32_t code, std::string& out) {
   }
 }
 
-class Printer {
- public:
-  explicit Printer(std::string& out) : out_(out) {}
-
-  void Value(const vmm::ReportValue& value) { std::visit(*this, value.storage()); }
-
-  void operator()(std::uint64_t number) { out_ += std::to_string(number); }
-  void operator()(std::int64_t number) { out_ += std::to_string(number); }
-  void operator()(bool truth) { out_ += truth ? "true" : "false"; }
-  void operator()(const std::string& text) { String(text); }
-
-  void operator()(const vmm::ReportValue::Array& array) {
-    out_ += '[';
-    ++depth_;
-    bool first = true;
-    for (const vmm::ReportValue& item : array) {
-      NextItem(first);
-      Value(item);
-    }
-    Close(']');
-  }
-
-  void operator()(const vmm::ReportValue::Object& object) {
-    out_ += '{';
-    ++depth_;
-    bool first = true;
-    for (const auto& [key, item] : object) {
-      NextItem(first);
-      String(key);
-      out_ += ": ";
-      Value(item);
-    }
-    Close('}');
-  }
-
- private:
-  void String(std::string_view text) {
-    out_ += '"';
-    while (!text.empty()) {
-      const Character character = NextCharacter(text);
-      AppendCharacter(character.code, out_);
-      text.remove_prefix(character.length);
-    }
-    out_ += '"';
-  }
-  void NextItem(bool& first) {
-    if (!first) out_ += ',';
-    first = false;
-    NewLine();
-  }
-  void Close(char bracket) {
-    --depth_;
-    NewLine();
-    out_ += bracket;
-  }
-  void NewLine() {
-    out_ += '\n';
-    out_.append(4 * depth_, ' ');
-  }
-
-  std::string& out_;
-  std::size_t depth_ = 0;
-};
+// Characters are escaped in batches of this size.
+constexpr std::size_t kBatchBytes = 4096;
 
 }  // namespace
 
-std::string JsonText(const vmm::ReportValue& value) {
-  std::string out;
-  Printer(out).Value(value);
-  return out;
+void JsonWriter::Next(std::string_view key) {
+  if (depth_ != 0) {
+    if (!first_) out_.Add(',');
+    NewLine();
+  }
+  first_ = false;
+  if (key.empty()) return;
+  Quoted(key);
+  out_.Add(": ");
+}
+
+void JsonWriter::Begin(std::string_view key, char bracket) {
+  Next(key);
+  out_.Add(bracket);
+  ++depth_;
+  first_ = true;
+}
+
+void JsonWriter::End(char bracket) {
+  --depth_;
+  NewLine();
+  out_.Add(bracket);
+  first_ = false;
+}
+
+void JsonWriter::NewLine() {
+  out_.Add('\n');
+  out_.AddSpaces(4 * depth_);
+}
+
+void JsonWriter::Unsigned(std::string_view key, std::uint64_t value) {
+  Next(key);
+  out_.AddNumber(value);
+}
+
+void JsonWriter::Signed(std::string_view key, std::int64_t value) {
+  Next(key);
+  out_.AddNumber(value);
+}
+
+void JsonWriter::Boolean(std::string_view key, bool value) {
+  Next(key);
+  out_.Add(value ? "true" : "false");
+}
+
+void JsonWriter::String(std::string_view key, std::string_view value) {
+  Next(key);
+  Quoted(value);
+}
+
+void JsonWriter::Value(std::string_view key, const vmm::ReportValue& value) {
+  using Kind = vmm::ReportValue::Kind;
+  if (out_.failed()) return;
+  switch (value.kind()) {
+    case Kind::kUnsigned:
+      return Unsigned(key, *value.AsUnsigned());
+    case Kind::kSigned:
+      return Signed(key, *value.AsSigned());
+    case Kind::kBoolean:
+      return Boolean(key, *value.AsBoolean());
+    case Kind::kString:
+      return String(key, *value.AsString());
+    case Kind::kArray:
+      BeginArray(key);
+      for (const auto& item : value.members()) Value({}, item.value);
+      return EndArray();
+    case Kind::kObject:
+      BeginObject(key);
+      for (const auto& member : value.members()) Value(member.key, member.value);
+      return EndObject();
+  }
+}
+
+void JsonWriter::Quoted(std::string_view text) {
+  std::string escaped = "\"";
+  while (!text.empty()) {
+    const Character character = NextCharacter(text);
+    AppendCharacter(character.code, escaped);
+    text.remove_prefix(character.length);
+    if (escaped.size() < kBatchBytes) continue;
+    out_.Add(escaped);
+    escaped.clear();
+  }
+  out_.Add(escaped);
+  out_.Add('"');
+}
+
+std::string JsonString(std::string_view text) {
+  std::string quoted;
+  TextOutput out(TextOutput::kNoLimit, [&quoted](std::string_view piece) {
+    quoted += piece;
+    return 0;
+  });
+  JsonWriter(out).String({}, text);
+  out.Finish();
+  return quoted;
 }
 
 }  // namespace instar::cli

@@ -9,25 +9,24 @@
 namespace instar::cli {
 namespace {
 
-constexpr std::size_t kFlushBytes = 64 * 1024;
 constexpr std::size_t kColumn = 16;
 
 std::string_view Truth(bool value) { return value ? "true" : "false"; }
 
 // A column: the number in hexadecimal (0 without the prefix), padded.
-void AppendColumn(std::string& out, std::uint64_t number) {
+void AddColumn(TextOutput& out, std::uint64_t number) {
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
   std::string cell = number == 0 ? "" : "0x";
   cell.append(digits.data(), end.ptr);
   if (cell.size() < kColumn) cell.resize(kColumn, ' ');
-  out += cell;
+  out.Add(cell);
 }
 
 }  // namespace
 
 void MapOutput::Begin() {
-  text_ += json_ ? "[" : "Offset          Length          Mapped to       File\n";
+  out_.Add(json_ ? "[" : "Offset          Length          Mapped to       File\n");
 }
 
 bool MapOutput::Add(const vmm::MapEntry& entry) {
@@ -36,35 +35,35 @@ bool MapOutput::Add(const vmm::MapEntry& entry) {
   } else if (!AddHuman(entry)) {
     return false;
   }
-  return text_.size() < kFlushBytes || Flush() == 0;
+  return !out_.failed();
 }
 
 void MapOutput::AddJson(const vmm::MapEntry& entry) {
-  if (!first_) text_ += ",\n";
+  if (!first_) out_.Add(",\n");
   first_ = false;
-  text_ += "{ \"start\": ";
-  text_ += std::to_string(entry.start);
-  text_ += ", \"length\": ";
-  text_ += std::to_string(entry.length);
-  text_ += ", \"depth\": ";
-  text_ += std::to_string(entry.depth);
+  out_.Add("{ \"start\": ");
+  out_.AddNumber(entry.start);
+  out_.Add(", \"length\": ");
+  out_.AddNumber(entry.length);
+  out_.Add(", \"depth\": ");
+  out_.AddNumber(entry.depth);
   if (version_ >= kMapPresent) {
-    text_ += ", \"present\": ";
-    text_ += Truth(entry.present);
+    out_.Add(", \"present\": ");
+    out_.Add(Truth(entry.present));
   }
-  text_ += ", \"zero\": ";
-  text_ += Truth(entry.zero);
-  text_ += ", \"data\": ";
-  text_ += Truth(entry.data);
+  out_.Add(", \"zero\": ");
+  out_.Add(Truth(entry.zero));
+  out_.Add(", \"data\": ");
+  out_.Add(Truth(entry.data));
   if (version_ >= kMapCompressed) {
-    text_ += ", \"compressed\": ";
-    text_ += Truth(entry.compressed);
+    out_.Add(", \"compressed\": ");
+    out_.Add(Truth(entry.compressed));
   }
   if (entry.offset) {
-    text_ += ", \"offset\": ";
-    text_ += std::to_string(*entry.offset);
+    out_.Add(", \"offset\": ");
+    out_.AddNumber(*entry.offset);
   }
-  text_ += '}';
+  out_.Add('}');
 }
 
 bool MapOutput::AddHuman(const vmm::MapEntry& entry) {
@@ -73,23 +72,17 @@ bool MapOutput::AddHuman(const vmm::MapEntry& entry) {
     return false;
   }
   if (!entry.data || entry.zero) return true;
-  AppendColumn(text_, entry.start);
-  AppendColumn(text_, entry.length);
-  AppendColumn(text_, *entry.offset);
-  text_ += TerminalText(entry.filename);
-  text_ += '\n';
+  AddColumn(out_, entry.start);
+  AddColumn(out_, entry.length);
+  AddColumn(out_, *entry.offset);
+  out_.Add(TerminalText(entry.filename));
+  out_.Add('\n');
   return true;
 }
 
 int MapOutput::Finish(bool complete) {
-  if (complete && json_) text_ += "]\n";
-  return Flush();
-}
-
-int MapOutput::Flush() {
-  const int code = print_(text_);
-  text_.clear();
-  return code;
+  if (complete && json_) out_.Add("]\n");
+  return out_.Finish();
 }
 
 }  // namespace instar::cli

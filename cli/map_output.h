@@ -2,20 +2,21 @@
 #ifndef CLI_MAP_OUTPUT_H_
 #define CLI_MAP_OUTPUT_H_
 
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "cli/qemu_version.h"
+#include "cli/text_output.h"
 #include "instar/vmm/map.h"
 
 namespace instar::cli {
 
 class MapOutput {
  public:
-  // Where the text goes; returns the exit code, as PrintOutput.
-  using Printer = int (*)(std::string_view text);
-
-  MapOutput(bool json, QemuVersion version, Printer print)
-      : json_(json), version_(version), print_(print) {}
+  // As TextOutput.
+  MapOutput(bool json, QemuVersion version, std::uint64_t max_bytes, TextOutput::Printer print)
+      : json_(json), version_(version), out_(max_bytes, std::move(print)) {}
 
   // What stands before the entries.
   void Begin();
@@ -30,13 +31,11 @@ class MapOutput {
  private:
   void AddJson(const vmm::MapEntry& entry);
   bool AddHuman(const vmm::MapEntry& entry);
-  int Flush();
 
   bool json_;
   QemuVersion version_;
-  Printer print_;
+  TextOutput out_;
   bool first_ = true;
-  std::string text_;
   std::string failure_;
 };
 

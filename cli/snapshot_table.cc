@@ -63,24 +63,24 @@ std::string Line(const Column (&columns)[6], const std::string (&cells)[6]) {
 
 }  // namespace
 
-std::string SnapshotTable(const vmm::ReportValue::Array& snapshots, QemuVersion version) {
+void WriteSnapshotTable(const vmm::ReportValue& snapshots, QemuVersion version, TextOutput& out) {
   constexpr Column kNarrowHeading[6] = {{-10, 0}, {-17, 0}, {8, 0}, {20, 0}, {13, 0}, {11, 0}};
   constexpr Column kNarrowRow[6] = {{-9, 0}, {-16, 1}, {8, 1}, {20, 0}, {13, 0}, {11, 0}};
   constexpr Column kWide[6] = {{-7, 0}, {-16, 1}, {8, 1}, {19, 1}, {15, 1}, {10, 1}};
   const bool wide = version >= kWideSnapshotTable;
-  std::string table = "Snapshot list:\n";
-  table += wide ? Line(kWide, {"ID", "TAG", "VM_SIZE", "DATE", "VM_CLOCK", "ICOUNT"})
-                : Line(kNarrowHeading, {"ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT"});
-  for (const vmm::ReportValue& snapshot : snapshots) {
-    table += Line(
+  out.Add("Snapshot list:\n");
+  out.Add(wide ? Line(kWide, {"ID", "TAG", "VM_SIZE", "DATE", "VM_CLOCK", "ICOUNT"})
+               : Line(kNarrowHeading, {"ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT"}));
+  for (const auto& [none, snapshot] : snapshots.members()) {
+    if (out.failed()) return;
+    out.Add(Line(
         wide ? kWide : kNarrowRow,
         {TerminalText(snapshot.StringAt("id")), TerminalText(snapshot.StringAt("name")),
          HumanByteSize(snapshot.UnsignedAt("vm-state-size")),
          LocalDate(snapshot.UnsignedAt("date-sec")),
          Clock(snapshot.UnsignedAt("vm-clock-sec"), snapshot.UnsignedAt("vm-clock-nsec"), wide),
-         Icount(snapshot, wide)});
+         Icount(snapshot, wide)}));
   }
-  return table;
 }
 
 }  // namespace instar::cli

@@ -53,11 +53,19 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
     PrintError("This image format does not support checks");
     return kNotSupported;
   }
-  WriteAll(STDERR_FILENO, FindingLines(*report));
+  TextOutput findings(TextOutput::kNoLimit, [](std::string_view piece) {
+    return WriteAll(STDERR_FILENO, piece) ? 0 : 1;
+  });
+  WriteFindingLines(*report, findings);
+  findings.Finish();
   if (!command->quiet) {
-    const int printed =
-        PrintOutput(command->json ? CheckJson(*report, command->image) : CheckText(*report));
-    if (printed != 0) return kNotCompleted;
+    TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
+    if (command->json) {
+      WriteCheckJson(*report, command->image, out);
+    } else {
+      out.Add(CheckText(*report));
+    }
+    if (out.Finish() != 0) return kNotCompleted;
   }
   if (report->check_errors != 0) {
     PrintError("Check failed");

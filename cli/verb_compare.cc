@@ -5,6 +5,7 @@
 #include "cli/compare_arguments.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
+#include "cli/text_output.h"
 #include "cli/verb.h"
 #include "instar/vmm/compare.h"
 
@@ -98,7 +99,9 @@ int RunCompare(std::span<const std::string> arguments, SandboxSettings settings)
   if (!command->quiet) {
     const char* const warning =
         PassedTheShorterEnd(*report) ? "Warning: Image size mismatch!\n" : "";
-    printed = PrintOutput(warning + Sentence(*report));
+    TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
+    out.Add(warning + Sentence(*report));
+    printed = out.Finish();
   }
   progress.End();
   if (!report->failure.ok()) {

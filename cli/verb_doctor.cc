@@ -61,20 +61,22 @@ std::string FindingsText(std::span<const vmm::DoctorFinding> findings, std::stri
   return text + '\n';
 }
 
-std::string FindingsJson(std::span<const vmm::DoctorFinding> findings, std::string_view isolation) {
-  using vmm::ReportValue;
-  ReportValue::Array list;
+void WriteFindingsJson(std::span<const vmm::DoctorFinding> findings, std::string_view isolation,
+                       TextOutput& out) {
+  JsonWriter json(out);
+  json.BeginObject({});
+  json.String("isolation", isolation);
+  json.BeginArray("findings");
   for (const vmm::DoctorFinding& finding : findings) {
-    ReportValue::Object members;
-    members.emplace_back("name", ReportValue(finding.name));
-    members.emplace_back("available", ReportValue(finding.available));
-    members.emplace_back("detail", ReportValue(finding.detail));
-    list.emplace_back(std::move(members));
+    json.BeginObject({});
+    json.String("name", finding.name);
+    json.Boolean("available", finding.available);
+    json.String("detail", finding.detail);
+    json.EndObject();
   }
-  ReportValue::Object top;
-  top.emplace_back("isolation", ReportValue(std::string(isolation)));
-  top.emplace_back("findings", ReportValue(std::move(list)));
-  return JsonText(ReportValue(std::move(top))) + '\n';
+  json.EndArray();
+  json.EndObject();
+  out.Add('\n');
 }
 
 }  // namespace
@@ -91,8 +93,13 @@ int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) 
       : kvm                             ? "kvm"
       : process                         ? "process"
                                         : "not to be had: images cannot be parsed safely here";
-  const int failure =
-      PrintOutput(*json ? FindingsJson(findings, isolation) : FindingsText(findings, isolation));
+  TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
+  if (*json) {
+    WriteFindingsJson(findings, isolation, out);
+  } else {
+    out.Add(FindingsText(findings, isolation));
+  }
+  const int failure = out.Finish();
   return failure == 0 && !kvm && !process ? 1 : failure;
 }
 

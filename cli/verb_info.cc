@@ -21,9 +21,13 @@ int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
   const QemuVersion version = command->settings.qemu_version;
-  return PrintOutput(command->json
-                         ? InfoJson(report->images, command->options.backing_chain, version)
-                         : InfoText(report->images, version));
+  TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
+  if (command->json) {
+    WriteInfoJson(report->images, command->options.backing_chain, version, out);
+  } else {
+    WriteInfoText(report->images, version, out);
+  }
+  return out.Finish();
 }
 
 }  // namespace instar::cli

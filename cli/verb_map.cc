@@ -13,7 +13,8 @@ int RunMap(std::span<const std::string> arguments, SandboxSettings settings) {
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
 
-  MapOutput output(command->json, command->settings.qemu_version, PrintOutput);
+  MapOutput output(command->json, command->settings.qemu_version,
+                   command->settings.sandbox.max_output_bytes, PrintOutput);
   bool begun = false;
   bool refused = false;
   command->options.entry = [&](const vmm::MapEntry& entry) {

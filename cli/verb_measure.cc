@@ -8,18 +8,14 @@
 namespace instar::cli {
 namespace {
 
-void Add(vmm::ReportValue::Object& members, const char* key, std::uint64_t number) {
-  members.emplace_back();
-  members.back().first = key;
-  members.back().second.storage() = number;
-}
-
-std::string Json(const vmm::MeasureReport& report) {
-  vmm::ReportValue::Object members;
-  if (report.bitmap_bytes) Add(members, "bitmaps", *report.bitmap_bytes);
-  Add(members, "required", report.required_bytes);
-  Add(members, "fully-allocated", report.fully_allocated_bytes);
-  return JsonText(vmm::ReportValue(std::move(members))) + '\n';
+void WriteJson(const vmm::MeasureReport& report, TextOutput& out) {
+  JsonWriter json(out);
+  json.BeginObject({});
+  if (report.bitmap_bytes) json.Unsigned("bitmaps", *report.bitmap_bytes);
+  json.Unsigned("required", report.required_bytes);
+  json.Unsigned("fully-allocated", report.fully_allocated_bytes);
+  json.EndObject();
+  out.Add('\n');
 }
 
 std::string Text(const vmm::MeasureReport& report) {
@@ -41,7 +37,13 @@ int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings)
   const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
-  return PrintOutput(command->json ? Json(*report) : Text(*report));
+  TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
+  if (command->json) {
+    WriteJson(*report, out);
+  } else {
+    out.Add(Text(*report));
+  }
+  return out.Finish();
 }
 
 }  // namespace instar::cli

@@ -104,19 +104,15 @@ class FuzzInput {
 };
 
 inline unsigned DepthOf(const vmm::ReportValue& value) {
+  using Kind = vmm::ReportValue::Kind;
+  if (value.kind() != Kind::kArray && value.kind() != Kind::kObject) return 0;
   unsigned deepest = 0;
-  if (const auto* array = std::get_if<vmm::ReportValue::Array>(&value.storage())) {
-    for (const auto& item : *array) deepest = std::max(deepest, DepthOf(item));
-    return deepest + 1;
+  for (const auto& [key, item] : value.members()) {
+    Require(key.empty() == (value.kind() == Kind::kArray), "members have keys, items have none");
+    Require(key.size() <= kMaxReportKeyBytes, "keys are well-formed");
+    deepest = std::max(deepest, DepthOf(item));
   }
-  if (const auto* object = std::get_if<vmm::ReportValue::Object>(&value.storage())) {
-    for (const auto& [key, item] : *object) {
-      Require(!key.empty() && key.size() <= kMaxReportKeyBytes, "keys are well-formed");
-      deepest = std::max(deepest, DepthOf(item));
-    }
-    return deepest + 1;
-  }
-  return 0;
+  return deepest + 1;
 }
 
 inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {

@@ -21,9 +21,9 @@ std::string Objection(const instar::vmm::ReportValue& report) {
   if (!report.StringAt("backing-filename").empty()) return "it needs another file";
   if (report.BooleanAt("encrypted")) return "it is encrypted";
   if (report.BooleanAt("dirty-flag")) return "it was not closed properly";
-  if (const auto* specific = report.Find("format-specific")) {
-    const auto* data = specific->Find("data");
-    if (data != nullptr && data->Find("data-file") != nullptr) return "its data is in another file";
+  if (const auto specific = report.Find("format-specific")) {
+    const auto data = specific->Find("data");
+    if (data && data->Find("data-file")) return "its data is in another file";
   }
   return {};
 }

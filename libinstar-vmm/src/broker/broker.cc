@@ -212,6 +212,9 @@ void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> call
   impl_->progress().set_callback(std::move(callback));
 }
 void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
+void Broker::set_object_sink(std::function<bool(const ReportValue&)> sink) {
+  impl_->set_object_sink(std::move(sink));
+}
 std::uint64_t Broker::readable_bytes() const { return impl_->readable_bytes(); }
 std::vector<instar_device_info> Broker::device_infos() const { return impl_->device_infos(); }
 JailNeeds Broker::jail_needs() const { return impl_->jail_needs(); }

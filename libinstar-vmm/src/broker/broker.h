@@ -91,6 +91,11 @@ class Broker final : public CallHandler {
   // instead of keeping them for TakeReports; before Run.
   void set_record_sink(RecordSink sink);
 
+  // Hands every top-level object of the report to `sink` as it is complete, on the thread that
+  // handles the call and one at a time, instead of keeping it for TakeReports; before Run. It lives
+  // as long as the call. False: it is malformed, the guest is ended.
+  void set_object_sink(std::function<bool(const ReportValue&)> sink);
+
   // What a guest is told that asks for the devices opened so far; no more than it mostly has.
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
 

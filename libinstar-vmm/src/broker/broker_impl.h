@@ -54,6 +54,7 @@ class Broker::Impl {
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
   void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
+  void set_object_sink(ReportBuilder::ObjectSink sink) { report_.set_object_sink(std::move(sink)); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable(); }
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
   ProgressReporter& progress() { return progress_; }

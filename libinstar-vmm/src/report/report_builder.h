@@ -1,14 +1,21 @@
-// Rebuilds a report from the records a guest emitted, trusting none of them.
+// Keeps the report that a guest emits, trusting none of its records.
 //
 // The guest may be owned by the image: the records are checked against the grammar of
-// instar/report.h (keys exactly where an object wants them, containers closed in order, payloads of
-// the right size) and against its bounds, so that whatever comes out is a well-formed tree that
-// renders as valid JSON. What the values say is the guest's word and stays so.
+// instar/report.h (keys exactly where an object wants them, none twice, containers closed in order,
+// payloads of the right size) and against its bounds, so that whatever comes out is a well-formed
+// tree that renders as valid JSON. What the values say is the guest's word and stays so.
+//
+// A record costs a constant number of steps, whatever came before it: that no member is repeated
+// shows by a number for each key and level, that of the object which had the key last.
 #ifndef LIBINSTAR_VMM_SRC_REPORT_REPORT_BUILDER_H_
 #define LIBINSTAR_VMM_SRC_REPORT_REPORT_BUILDER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,19 +25,25 @@
 #include "instar/report.h"
 #include "instar/vmm/report.h"
 #include "report/record_sink.h"
+#include "report/report_store.h"
 
 namespace instar::vmm {
 
 class ReportBuilder {
  public:
-  // Members of one object; more than any report has.
-  static constexpr std::size_t kMaxMembers = 256;
+  // Members of one object, and different keys of one operation; more than any report has.
+  static constexpr std::uint32_t kMaxMembers = 256;
+  static constexpr std::size_t kMaxKeys = 1024;
 
   enum class Verdict { kAccepted, kMalformed, kOverLimit };
+  // Takes a top-level object, which lives as long as the call; false if it is malformed.
+  using ObjectSink = std::function<bool(const ReportValue&)>;
 
   // From now on batches go to `sink` and are no part of a report; where it wants no more, the
   // verdict is kOverLimit.
   void set_sink(RecordSink sink) { sink_ = std::move(sink); }
+  // From now on each top-level object goes to `sink` when it is complete, and is not kept.
+  void set_object_sink(ObjectSink sink) { object_sink_ = std::move(sink); }
 
   // Takes one batch of records. Anything but kAccepted is final: later batches get the same
   // verdict.
@@ -40,29 +53,42 @@ class ReportBuilder {
   std::optional<std::vector<ReportValue>> Take();
 
  private:
+  // A container that is not closed yet.
   struct Open {
-    ReportValue value;
+    std::size_t at = 0;  // of its record
     bool is_object = false;
-    std::string key;  // under which the container goes into its parent
+    std::uint32_t serial = 0;   // no two objects have the same
+    std::uint32_t members = 0;  // so far
   };
 
   [[nodiscard]] Verdict Pass(std::span<const std::byte> batch) const;
   Verdict AcceptField(const WireField& field);
   Verdict AcceptKey(std::string_view key);
-  Verdict Add(ReportValue value);
+  Verdict Number(StoredKind kind, std::optional<std::uint64_t> number);
+  Verdict Boolean(std::optional<std::uint64_t> number);
   Verdict Begin(bool is_object, std::size_t payload_bytes);
   Verdict End(bool is_object, std::size_t payload_bytes);
-  Verdict Attach(std::string key, ReportValue value);
+  Verdict Finish(std::size_t at);
+  // Appends a record for the value that comes next, and `payload` behind it.
+  Verdict Append(StoredKind kind, std::uint32_t length, std::span<const std::byte> payload);
   // Whether the value that comes next has a key exactly if its place wants one.
-  [[nodiscard]] bool KeyFits() const;
+  [[nodiscard]] bool KeyFits() const {
+    return (key_ != 0) == (!open_.empty() && open_.back().is_object);
+  }
 
+  std::shared_ptr<ReportStore> store_ = std::make_shared<ReportStore>();
+  std::map<std::string, std::uint16_t, std::less<>> numbers_of_keys_;
+  // For each level, for each key: the serial of the object that had it last.
+  std::array<std::vector<std::uint32_t>, kMaxReportDepth> last_with_key_;
   std::vector<Open> open_;
-  std::vector<ReportValue> finished_;
-  std::optional<std::string> key_;
+  std::vector<std::size_t> finished_;
+  std::uint16_t key_ = 0;  // of the value that comes next; 0: none was told
+  std::uint32_t serial_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t values_ = 0;
   Verdict verdict_ = Verdict::kAccepted;
-  RecordSink sink_;  // empty: none
+  RecordSink sink_;         // empty: none
+  ObjectSink object_sink_;  // empty: none
 };
 
 }  // namespace instar::vmm

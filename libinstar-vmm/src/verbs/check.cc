@@ -1,14 +1,18 @@
 #include "instar/vmm/check.h"
 
 #include <algorithm>
+#include <functional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "broker/broker.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
 #include "operation/operation.h"
+#include "timing/mark.h"
 #include "verbs/check_report.h"
-#include "verbs/jailed_run.h"
+#include "verbs/child.h"
 #include "verbs/open_image.h"
 
 namespace instar::vmm {
@@ -24,7 +28,9 @@ unsigned WorkersFor(std::uint64_t file_bytes) {
       1 + std::min<std::uint64_t>(file_bytes / kBytesAWorker, INSTAR_MAX_WORKERS));
 }
 
-absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
+// Gives each finding to `take`; the report has none of them.
+absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
+                                      const std::function<void(CheckFinding&&)>& take) {
   Broker broker({});
   const auto image = OpenImage(broker, options.image,
                                {.force_share = options.force_share, .cache = options.cache});
@@ -33,8 +39,10 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
     return status;
   }
+  CheckRecords records(take);
+  broker.set_object_sink([&records](const ReportValue& object) { return records.Accept(object); });
   WireWriter request;
-  EncodeRequest(CheckRequest{.image = *image}, request);
+  EncodeRequest(CheckRequest{.image = *image, .max_findings = CheckRecords::kMaxFindings}, request);
   const auto isolation = RunOperation(broker, options.sandbox,
                                       {.image_name = "check",
                                        .verb = "check",
@@ -43,18 +51,50 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options) {
                                        .max_workers = WorkersFor(broker.readable_bytes()),
                                        .max_heap_bytes = kHeapBytes});
   if (!isolation.ok()) return isolation.status();
-  const auto objects = broker.TakeReports();
-  if (!objects.ok()) return objects.status();
-  auto report = CheckReportFrom(*objects);
+  if (const auto rest = broker.TakeReports(); !rest.ok()) return rest.status();
+  auto report = records.Take();
   if (!report) return absl::AbortedError("check: the guest's report is malformed");
   report->isolation = *isolation;
   return *std::move(report);
 }
 
+absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
+                                         std::vector<CheckFinding>& findings) {
+  CheckOptions jailed = options;
+  jailed.sandbox.jail = Jail::kThisProcess;
+  const ChildResult result = RunInChild(
+      [&jailed](const ChildChannel& channel) -> ChildResult {
+        FindingEncoder encoder(channel.records);
+        const auto report =
+            CheckHere(jailed, [&encoder](CheckFinding&& finding) { encoder.Add(finding); });
+        encoder.Flush();
+        if (!report.ok()) return report.status();
+        return EncodeCheckReport(*report);
+      },
+      ChildChannel{.progress = {},
+                   .records =
+                       [&findings](std::span<const std::byte> batch) {
+                         return DecodeFindings(batch, findings);
+                       },
+                   .timing = options.sandbox.timing});
+  if (!result.ok()) return result.status();
+  return DecodeCheckReport(*result);
+}
+
 }  // namespace
 
 absl::StatusOr<CheckReport> Check(const CheckOptions& options) {
-  return RunWhereAsked(options, CheckHere, EncodeCheckReport, DecodeCheckReport);
+  std::vector<CheckFinding> findings;
+  absl::StatusOr<CheckReport> report;
+  if (options.sandbox.jail == Jail::kChildProcess) {
+    report = CheckInChild(options, findings);
+  } else {
+    report = CheckHere(
+        options, [&findings](CheckFinding&& finding) { findings.push_back(std::move(finding)); });
+    Mark(options.sandbox.timing, TimingPhase::kResult);
+  }
+  if (report.ok()) report->findings = std::move(findings);
+  return report;
 }
 
 }  // namespace instar::vmm

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "formats/base/ids.h"
+#include "instar/abi/call_table.h"
 #include "instar/wire.h"
 #include "operation/error_text.h"
 
@@ -59,35 +60,67 @@ constexpr std::uint32_t Number(Tag tag) { return static_cast<std::uint32_t>(tag)
 
 }  // namespace
 
-std::optional<CheckReport> CheckReportFrom(std::span<const ReportValue> objects) {
-  CheckReport report;
-  for (const ReportValue& object : objects) {
-    if (object.Find("reading") != nullptr) continue;
-    if (object.Find("finding") != nullptr) {
-      const auto kind = KindFrom(object.UnsignedAt("finding"));
-      if (!kind) return std::nullopt;
-      report.findings.push_back(
-          {.kind = *kind,
-           .text = RenderGuestMessage(
-               object.StringAt("message"),
-               {object.UnsignedAt("n0"), object.UnsignedAt("n1"), object.UnsignedAt("n2")})});
-      continue;
-    }
-    const std::string_view format = object.StringAt("format");
-    if (!report.format.empty() || FormatFromName(format) == FormatId::kUnknown) {
-      return std::nullopt;
-    }
-    report.format = format;
-    report.supported = object.Find("corruptions") != nullptr;
-    report.check_errors = object.UnsignedAt("check-errors");
-    report.corruptions = object.UnsignedAt("corruptions");
-    report.leaks = object.UnsignedAt("leaks");
-    for (const Count& count : kCounts) {
-      if (object.Find(count.key) != nullptr) report.*count.member = object.UnsignedAt(count.key);
-    }
+bool CheckRecords::TakeFinding(const ReportValue& object) {
+  const auto kind = KindFrom(object.UnsignedAt("finding"));
+  const std::string_view message = object.StringAt("message");
+  if (!kind || findings_ >= kMaxFindings || message.size() > INSTAR_MAX_MESSAGE) return false;
+  CheckFinding finding{
+      .kind = *kind,
+      .text = RenderGuestMessage(
+          message, {object.UnsignedAt("n0"), object.UnsignedAt("n1"), object.UnsignedAt("n2")})};
+  if (finding.text.size() > kMaxFindingBytes) return false;
+  ++findings_;
+  take_(std::move(finding));
+  return true;
+}
+
+bool CheckRecords::Accept(const ReportValue& object) {
+  if (object.Find("reading")) return true;
+  if (object.Find("finding")) return TakeFinding(object);
+  const std::string_view format = object.StringAt("format");
+  if (!report_.format.empty() || FormatFromName(format) == FormatId::kUnknown) return false;
+  report_.format = format;
+  report_.supported = object.Find("corruptions").has_value();
+  report_.check_errors = object.UnsignedAt("check-errors");
+  report_.corruptions = object.UnsignedAt("corruptions");
+  report_.leaks = object.UnsignedAt("leaks");
+  for (const Count& count : kCounts) {
+    if (object.Find(count.key)) report_.*count.member = object.UnsignedAt(count.key);
   }
-  if (report.format.empty()) return std::nullopt;
-  return report;
+  return true;
+}
+
+std::optional<CheckReport> CheckRecords::Take() {
+  if (report_.format.empty()) return std::nullopt;
+  return std::move(report_);
+}
+
+bool FindingEncoder::Add(const CheckFinding& finding) {
+  writer_.Unsigned(Number(Tag::kFindingKind), NumberOf(finding.kind));
+  writer_.Text(Number(Tag::kFindingText), finding.text);
+  return writer_.bytes().size() < kBatchBytes || Flush();
+}
+
+bool FindingEncoder::Flush() {
+  if (wanted_ && !writer_.bytes().empty()) wanted_ = send_(writer_.bytes());
+  writer_.Clear();
+  return wanted_;
+}
+
+bool DecodeFindings(std::span<const std::byte> batch, std::vector<CheckFinding>& findings) {
+  WireReader reader(batch);
+  while (const auto first = reader.Next()) {
+    const auto text = reader.Next();
+    const auto number = first->AsUnsigned();
+    const auto kind = number ? KindFrom(*number) : std::nullopt;
+    if (!text || !kind || first->tag != Number(Tag::kFindingKind) ||
+        text->tag != Number(Tag::kFindingText) || findings.size() >= CheckRecords::kMaxFindings ||
+        text->payload.size() > CheckRecords::kMaxFindingBytes) {
+      return false;
+    }
+    findings.push_back({.kind = *kind, .text = std::string(text->AsText())});
+  }
+  return reader.ok();
 }
 
 std::vector<std::byte> EncodeCheckReport(const CheckReport& report) {
@@ -98,10 +131,6 @@ std::vector<std::byte> EncodeCheckReport(const CheckReport& report) {
   writer.Unsigned(Number(Tag::kCorruptions), report.corruptions);
   writer.Unsigned(Number(Tag::kLeaks), report.leaks);
   writer.Unsigned(Number(Tag::kIsolation), static_cast<std::uint64_t>(report.isolation));
-  for (const CheckFinding& finding : report.findings) {
-    writer.Unsigned(Number(Tag::kFindingKind), NumberOf(finding.kind));
-    writer.Text(Number(Tag::kFindingText), finding.text);
-  }
   for (std::uint32_t i = 0; i < kCounts.size(); ++i) {
     const auto& count = report.*kCounts[i].member;
     if (count) writer.Unsigned(Number(Tag::kFirstCount) + i, *count);
@@ -125,16 +154,13 @@ absl::StatusOr<CheckReport> DecodeCheckReport(std::span<const std::byte> bytes) 
       case Tag::kFormat:
         report.format = field->AsText();
         continue;
-      case Tag::kFindingText:
-        if (report.findings.empty()) return nonsense;
-        report.findings.back().text = field->AsText();
-        continue;
       case Tag::kSupported:
       case Tag::kCheckErrors:
       case Tag::kCorruptions:
       case Tag::kLeaks:
       case Tag::kIsolation:
       case Tag::kFindingKind:
+      case Tag::kFindingText:
       case Tag::kFirstCount:
         break;
     }
@@ -157,16 +183,11 @@ absl::StatusOr<CheckReport> DecodeCheckReport(std::span<const std::byte> bytes) 
           if (*number == static_cast<std::uint64_t>(known)) report.isolation = known;
         }
         break;
-      case Tag::kFindingKind: {
-        const auto kind = KindFrom(*number);
-        if (!kind) return nonsense;
-        report.findings.push_back({.kind = *kind, .text = {}});
-        break;
-      }
       case Tag::kFormat:
+      case Tag::kFindingKind:
       case Tag::kFindingText:
       case Tag::kFirstCount:
-        break;
+        return nonsense;
     }
   }
   if (!reader.ok() || report.format.empty()) return nonsense;

@@ -38,7 +38,7 @@ enum class ChildTag : std::uint32_t {
 };
 
 // More than any result: every report a guest may make, and what the host adds to each.
-constexpr std::size_t kMaxPayloadBytes = 2 * kMaxReportBytes;
+constexpr std::size_t kMaxPayloadBytes = kMaxKeptReportBytes + (8 << 20);
 constexpr int kMaxStatusCode = 16;
 constexpr std::size_t kHeaderBytes = 8;
 

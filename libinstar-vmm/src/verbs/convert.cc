@@ -119,9 +119,9 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
 }
 
 bool UsesZstd(const ImageInfo& image) {
-  const ReportValue* specific = image.report.Find("format-specific");
-  const ReportValue* data = specific == nullptr ? nullptr : specific->Find("data");
-  return data != nullptr && data->StringAt("compression-type") == "zstd";
+  const auto specific = image.report.Find("format-specific");
+  const auto data = specific ? specific->Find("data") : std::nullopt;
+  return data && data->StringAt("compression-type") == "zstd";
 }
 
 bool IsForeign(const ImageInfo& image) {
@@ -170,24 +170,22 @@ std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
                                   const std::string& source) {
   std::vector<std::string> warnings;
   for (const ReportValue& report : reports) {
-    const ReportValue* window = report.Find("window");
-    if (window != nullptr && window->BooleanAt("beyond-end")) {
+    const auto window = report.Find("window");
+    if (window && window->BooleanAt("beyond-end")) {
       warnings.push_back(absl::StrCat(PrintableText(source), ": cannot skip to specified offset"));
     }
-    if (const ReportValue* salvage = report.Find("salvage")) {
+    if (const auto salvage = report.Find("salvage")) {
       warnings.push_back(absl::StrCat(
           salvage->UnsignedAt("unreadable-bytes"), " bytes in ",
           salvage->UnsignedAt("unreadable-ranges"),
           " places could not be read and were taken for zeros; the first is at offset ",
           salvage->UnsignedAt("first-offset")));
     }
-    const ReportValue* skipped = report.Find("skipped-bitmaps");
-    const auto* names =
-        skipped == nullptr ? nullptr : std::get_if<ReportValue::Array>(&skipped->storage());
-    if (names == nullptr) continue;
-    for (const ReportValue& name : *names) {
-      const auto* text = std::get_if<std::string>(&name.storage());
-      if (text == nullptr) continue;
+    const auto skipped = report.Find("skipped-bitmaps");
+    if (!skipped || skipped->kind() != ReportValue::Kind::kArray) continue;
+    for (const auto& [none, name] : skipped->members()) {
+      const auto text = name.AsString();
+      if (!text) continue;
       warnings.push_back(absl::StrCat("Skipping inconsistent bitmap '", PrintableText(*text), "'"));
     }
   }

@@ -63,7 +63,7 @@ absl::StatusOr<MeasureReport> Measure(const MeasureOptions& options) {
                        .required_bytes = single->report.UnsignedAt("required"),
                        .fully_allocated_bytes = single->report.UnsignedAt("fully-allocated"),
                        .bitmap_bytes = std::nullopt};
-  if (single->report.Find("bitmaps") != nullptr) {
+  if (single->report.Find("bitmaps")) {
     report.bitmap_bytes = single->report.UnsignedAt("bitmaps");
   }
   return report;

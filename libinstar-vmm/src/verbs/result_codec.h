@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "broker/broker.h"
 #include "instar/vmm/convert.h"
-#include "instar/vmm/info.h"
 #include "instar/vmm/report.h"
 
 namespace instar::vmm {
@@ -20,15 +20,21 @@ struct SingleReport {
   ReportValue report;
 };
 
-std::vector<std::byte> EncodeResult(const SingleReport& report);
-std::vector<std::byte> EncodeResult(const InfoReport& report);
-std::vector<std::byte> EncodeResult(const ConvertReport& report);
+// What the host knows after a run of info, besides what the guest reported.
+struct InfoFacts {
+  Isolation isolation = Isolation::kAuto;
+  std::vector<DeviceRecord> files;  // by number; `writable` is left out
+};
 
-// kInternal if `bytes` are not what EncodeResult makes of a report within the bounds of
+std::vector<std::byte> EncodeResult(const SingleReport& report);
+std::vector<std::byte> EncodeResult(const ConvertReport& report);
+std::vector<std::byte> EncodeInfoFacts(const InfoFacts& facts);
+
+// kInternal if `bytes` are not what the functions above make of a report within the bounds of
 // instar/report.h.
 absl::StatusOr<SingleReport> DecodeSingleResult(std::span<const std::byte> bytes);
-absl::StatusOr<InfoReport> DecodeInfoResult(std::span<const std::byte> bytes);
 absl::StatusOr<ConvertReport> DecodeConvertResult(std::span<const std::byte> bytes);
+absl::StatusOr<InfoFacts> DecodeInfoFacts(std::span<const std::byte> bytes);
 
 }  // namespace instar::vmm
 

@@ -28,9 +28,13 @@ enum class ReportTag : std::uint32_t {
   kString = 9,    // any bytes
 };
 
-// Bounds the host enforces on what one operation may report.
+// Bounds the host enforces on what one operation may report: bytes of records emitted, bytes that
+// the host keeps of them (libinstar-vmm's report_store.h: a snapshot takes 132 and its names, a
+// bitmap 40 and its name), values, top-level objects that are kept.
 inline constexpr std::uint64_t kMaxReportBytes = 64ull << 20;
+inline constexpr std::uint64_t kMaxKeptReportBytes = 32ull << 20;
 inline constexpr std::uint64_t kMaxReportValues = 2'000'000;
+inline constexpr std::uint64_t kMaxReportObjects = 1024;
 inline constexpr unsigned kMaxReportDepth = 16;
 inline constexpr std::uint64_t kMaxReportKeyBytes = 64;
 

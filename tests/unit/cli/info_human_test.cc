@@ -5,7 +5,10 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <span>
+#include <string>
 
+#include "cli/printed.h"
 #include "cli/sample_image.h"
 
 namespace instar::cli {
@@ -28,6 +31,10 @@ class InfoHuman : public testing::Test {
     tzset();
   }
 };
+
+std::string InfoText(std::span<const vmm::ImageInfo> images, QemuVersion version) {
+  return Printed([&](TextOutput& out) { WriteInfoText(images, version, out); });
+}
 
 std::string Text(const vmm::ImageInfo& image, QemuVersion version) {
   return InfoText({&image, 1}, version);
@@ -68,12 +75,20 @@ TEST_F(InfoHuman, Version90WidenedTheTableOfSnapshots) {
 }
 
 TEST_F(InfoHuman, AMissingIcountIsTwoDashesFrom90On) {
-  vmm::ReportValue::Object snapshot;
-  Add(snapshot, "id", "1");
-  Add(snapshot, "name", "s");
-  const vmm::ReportValue::Array list = {vmm::ReportValue(std::move(snapshot))};
-  EXPECT_THAT(SnapshotTable(list, kNew), HasSubstr("0000:00:00.000         --\n"));
-  EXPECT_THAT(SnapshotTable(list, kOld), HasSubstr("00:00:00.000           \n"));
+  const vmm::ReportValue report = vmm::ReportOf([](ReportSink& sink) {
+    sink.BeginArray("snapshots");
+    sink.BeginObject({});
+    sink.String("id", "1");
+    sink.String("name", "s");
+    sink.EndObject();
+    sink.EndArray();
+  });
+  const auto table = [&report](QemuVersion version) {
+    return Printed(
+        [&](TextOutput& out) { WriteSnapshotTable(*report.Find("snapshots"), version, out); });
+  };
+  EXPECT_THAT(table(kNew), HasSubstr("0000:00:00.000         --\n"));
+  EXPECT_THAT(table(kOld), HasSubstr("00:00:00.000           \n"));
 }
 
 TEST_F(InfoHuman, Version80AddedTheFileBelowTheFormat) {
@@ -96,9 +111,7 @@ TEST_F(InfoHuman, ADescribedImageIsShownWithTheFileItStandsIn) {
 }
 
 TEST_F(InfoHuman, AFileAsItIsHasNoNodeBelow) {
-  vmm::ImageInfo image = SampleRawImage();
-  std::get<vmm::ReportValue::Object>(image.report.storage())[1].second =
-      vmm::ReportValue(std::string("file"));
+  const vmm::ImageInfo image = SampleRawImage("file");
   EXPECT_THAT(Text(image, kNew), HasSubstr("file format: file\n"));
   EXPECT_THAT(Text(image, kNew), Not(HasSubstr("Child node")));
 }
@@ -116,20 +129,22 @@ TEST_F(InfoHuman, TheActualPathIsShownOnlyWhereItDiffers) {
 }
 
 TEST_F(InfoHuman, NothingFromAnImageReachesTheTerminalUnescaped) {
-  vmm::ReportValue::Object data;
-  Add(data, "data-file", "a\nimage: forged\x1b]0;x\x07");
-  Add(data, "key\x1b[1m", vmm::ReportValue::Array{vmm::ReportValue(std::string("\u202e"))});
-  vmm::ReportValue::Object specific;
-  Add(specific, "data", std::move(data));
-  vmm::ReportValue::Object report;
-  Add(report, "format", "qcow2\x1b");
-  Add(report, "backing-filename", "b\x9b");
-  Add(report, "backing-filename-format", "\x7f");
-  Add(report, "format-specific", std::move(specific));
   vmm::ImageInfo image;
   image.filename = "evil\x1b[2J\u2066.qcow2";
   image.full_backing_filename = "\r";
-  image.report = vmm::ReportValue(std::move(report));
+  image.report = vmm::ReportOf([](ReportSink& sink) {
+    sink.String("format", "qcow2\x1b");
+    sink.String("backing-filename", "b\x9b");
+    sink.String("backing-filename-format", "\x7f");
+    sink.BeginObject("format-specific");
+    sink.BeginObject("data");
+    sink.String("data-file", "a\nimage: forged\x1b]0;x\x07");
+    sink.BeginArray("key");
+    sink.String({}, "\u202e");
+    sink.EndArray();
+    sink.EndObject();
+    sink.EndObject();
+  });
   const std::string text = Text(image, kNew);
   for (const char c : text) {
     EXPECT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7F)) << "byte " << static_cast<int>(c);

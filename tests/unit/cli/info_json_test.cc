@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <span>
+#include <string>
+
+#include "cli/printed.h"
 #include "cli/sample_image.h"
 
 namespace instar::cli {
@@ -14,6 +18,10 @@ using ::testing::StartsWith;
 
 constexpr QemuVersion kOld{7, 2};
 constexpr QemuVersion kNew{8, 0};
+
+std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version) {
+  return Printed([&](TextOutput& out) { WriteInfoJson(images, chain, version, out); });
+}
 
 TEST(InfoJson, MembersComeInTheOrderOfQemuImg) {
   const vmm::ImageInfo image = SampleImage();
@@ -70,9 +78,7 @@ TEST(InfoJson, ADescribedImageIsNamedSoAndItsFileByItsPath) {
 }
 
 TEST(InfoJson, AFileAsItIsHasNoChildren) {
-  vmm::ImageInfo image = SampleRawImage();
-  std::get<vmm::ReportValue::Object>(image.report.storage())[1].second =
-      vmm::ReportValue(std::string("file"));
+  const vmm::ImageInfo image = SampleRawImage("file");
   EXPECT_THAT(InfoJson({&image, 1}, false, kNew), HasSubstr("{\n    \"children\": [\n    ],\n"));
 }
 

@@ -33,7 +33,7 @@ const vmm::MapEntry kData{.start = 0,
 const vmm::MapEntry kHole{.start = 65536, .length = 512, .zero = true};
 
 TEST_F(MapOutputTest, JsonIsOneArrayWithALineForEachEntry) {
-  MapOutput output(/*json=*/true, {8, 2}, Print);
+  MapOutput output(/*json=*/true, {8, 2}, TextOutput::kNoLimit, Print);
   output.Begin();
   EXPECT_TRUE(output.Add(kData));
   EXPECT_TRUE(output.Add(kHole));
@@ -46,20 +46,20 @@ TEST_F(MapOutputTest, JsonIsOneArrayWithALineForEachEntry) {
 }
 
 TEST_F(MapOutputTest, OlderVersionsKnowNoCompressionAndNoPresence) {
-  MapOutput older(/*json=*/true, {7, 2}, Print);
+  MapOutput older(/*json=*/true, {7, 2}, TextOutput::kNoLimit, Print);
   older.Add(kHole);
   older.Finish(true);
   EXPECT_EQ(printed.find("compressed"), std::string::npos);
   EXPECT_NE(printed.find("present"), std::string::npos);
   printed.clear();
-  MapOutput oldest(/*json=*/true, {6, 0}, Print);
+  MapOutput oldest(/*json=*/true, {6, 0}, TextOutput::kNoLimit, Print);
   oldest.Add(kHole);
   oldest.Finish(true);
   EXPECT_EQ(printed.find("present"), std::string::npos);
 }
 
 TEST_F(MapOutputTest, TextHasALineForWhatHoldsData) {
-  MapOutput output(/*json=*/false, {8, 2}, Print);
+  MapOutput output(/*json=*/false, {8, 2}, TextOutput::kNoLimit, Print);
   output.Begin();
   output.Add(kData);
   output.Add(kHole);
@@ -70,7 +70,7 @@ TEST_F(MapOutputTest, TextHasALineForWhatHoldsData) {
 }
 
 TEST_F(MapOutputTest, TextLeavesOutDataThatReadsAsZeros) {
-  MapOutput output(/*json=*/false, {8, 2}, Print);
+  MapOutput output(/*json=*/false, {8, 2}, TextOutput::kNoLimit, Print);
   vmm::MapEntry entry = kData;
   entry.zero = true;
   EXPECT_TRUE(output.Add(entry));
@@ -79,7 +79,7 @@ TEST_F(MapOutputTest, TextLeavesOutDataThatReadsAsZeros) {
 }
 
 TEST_F(MapOutputTest, TextEndsAtDataThatStandsNowhere) {
-  MapOutput output(/*json=*/false, {8, 2}, Print);
+  MapOutput output(/*json=*/false, {8, 2}, TextOutput::kNoLimit, Print);
   vmm::MapEntry entry = kData;
   entry.offset.reset();
   EXPECT_FALSE(output.Add(entry));
@@ -87,7 +87,7 @@ TEST_F(MapOutputTest, TextEndsAtDataThatStandsNowhere) {
 }
 
 TEST_F(MapOutputTest, FileNamesCannotDriveTheTerminal) {
-  MapOutput output(/*json=*/false, {8, 2}, Print);
+  MapOutput output(/*json=*/false, {8, 2}, TextOutput::kNoLimit, Print);
   vmm::MapEntry entry = kData;
   entry.filename = "a\x1b[31m";
   output.Add(entry);
@@ -96,18 +96,30 @@ TEST_F(MapOutputTest, FileNamesCannotDriveTheTerminal) {
 }
 
 TEST_F(MapOutputTest, MemoryDoesNotGrowWithTheEntries) {
-  MapOutput output(/*json=*/true, {8, 2}, Print);
+  MapOutput output(/*json=*/true, {8, 2}, TextOutput::kNoLimit, Print);
   for (int i = 0; i < 2000; ++i) output.Add(kData);
   EXPECT_GT(printed.size(), 64u * 1024) << "nothing was printed on the way";
 }
 
 TEST_F(MapOutputTest, AFailureToPrintEndsIt) {
   print_result = 1;
-  MapOutput output(/*json=*/true, {8, 2}, Print);
+  MapOutput output(/*json=*/true, {8, 2}, TextOutput::kNoLimit, Print);
   bool more = true;
   for (int i = 0; more && i < 2000; ++i) more = output.Add(kData);
   EXPECT_FALSE(more);
   EXPECT_EQ(output.failure(), "");
+}
+
+TEST_F(MapOutputTest, NoMoreIsPrintedThanTheLimit) {
+  MapOutput output(/*json=*/true, {8, 2}, /*max_bytes=*/1000, Print);
+  output.Begin();
+  bool more = true;
+  int entries = 0;
+  for (; more && entries < 2000; ++entries) more = output.Add(kHole);
+  EXPECT_FALSE(more);
+  EXPECT_LT(entries, 20);
+  EXPECT_EQ(output.Finish(/*complete=*/false), 1);
+  EXPECT_EQ(printed.size(), 1000u);
 }
 
 }  // namespace

@@ -2,81 +2,80 @@
 #ifndef TESTS_UNIT_CLI_SAMPLE_IMAGE_H_
 #define TESTS_UNIT_CLI_SAMPLE_IMAGE_H_
 
-#include <string>
-#include <tuple>
-#include <utility>
+#include <string_view>
 
+#include "formats/base/report_sink.h"
 #include "instar/vmm/info.h"
+#include "support/report_of.h"
 
 namespace instar::cli {
 
-// Appends a member, made in its place.
-template <typename T>
-void Add(vmm::ReportValue::Object& object, const char* key, T value) {
-  object.emplace_back(std::piecewise_construct, std::forward_as_tuple(key),
-                      std::forward_as_tuple(std::move(value)));
-}
-inline void Add(vmm::ReportValue::Object& object, const char* key, const char* text) {
-  Add(object, key, std::string(text));
+inline void TellSnapshot(ReportSink& sink) {
+  sink.BeginObject({});
+  sink.String("id", "1");
+  sink.String("name", "before \x1b[2J");
+  sink.Unsigned("vm-state-size", 3 << 20);
+  sink.Unsigned("date-sec", 1700000000);
+  sink.Unsigned("date-nsec", 5);
+  sink.Unsigned("vm-clock-sec", 3723);
+  sink.Unsigned("vm-clock-nsec", 45'000'000);
+  sink.Unsigned("icount", 7);
+  sink.EndObject();
 }
 
-inline vmm::ReportValue SampleSnapshot() {
-  vmm::ReportValue::Object snapshot;
-  Add(snapshot, "id", "1");
-  Add(snapshot, "name", "before \x1b[2J");
-  Add(snapshot, "vm-state-size", std::uint64_t{3 << 20});
-  Add(snapshot, "date-sec", std::uint64_t{1700000000});
-  Add(snapshot, "date-nsec", std::uint64_t{5});
-  Add(snapshot, "vm-clock-sec", std::uint64_t{3723});
-  Add(snapshot, "vm-clock-nsec", std::uint64_t{45'000'000});
-  Add(snapshot, "icount", std::uint64_t{7});
-  return vmm::ReportValue(std::move(snapshot));
+inline void TellSampleImage(ReportSink& sink) {
+  sink.Unsigned("device", 0);
+  sink.String("format", "qcow2");
+  sink.Unsigned("virtual-size", 10485760);
+  sink.Unsigned("cluster-size", 65536);
+  sink.String("backing-filename", "base.qcow2");
+  sink.String("backing-filename-format", "qcow2");
+  sink.BeginArray("snapshots");
+  TellSnapshot(sink);
+  sink.EndArray();
+  sink.BeginObject("format-specific");
+  sink.String("type", "qcow2");
+  sink.BeginObject("data");
+  sink.String("compat", "1.1");
+  sink.String("compression-type", "zlib");
+  sink.BeginArray("bitmaps");
+  sink.BeginObject({});
+  sink.BeginArray("flags");
+  sink.String({}, "auto");
+  sink.EndArray();
+  sink.String("name", "b0");
+  sink.Unsigned("granularity", 65536);
+  sink.EndObject();
+  sink.EndArray();
+  sink.Boolean("corrupt", false);
+  sink.EndObject();
+  sink.EndObject();
+  sink.Boolean("encrypted", true);
+  sink.Boolean("dirty-flag", true);
 }
 
 // A qcow2 overlay with a snapshot and a bitmap.
 inline vmm::ImageInfo SampleImage() {
-  vmm::ReportValue::Object bitmap;
-  Add(bitmap, "flags", vmm::ReportValue::Array{vmm::ReportValue(std::string("auto"))});
-  Add(bitmap, "name", "b0");
-  Add(bitmap, "granularity", std::uint64_t{65536});
-  vmm::ReportValue::Object data;
-  Add(data, "compat", "1.1");
-  Add(data, "compression-type", "zlib");
-  Add(data, "bitmaps", vmm::ReportValue::Array{vmm::ReportValue(std::move(bitmap))});
-  Add(data, "corrupt", false);
-  vmm::ReportValue::Object specific;
-  Add(specific, "type", "qcow2");
-  Add(specific, "data", std::move(data));
-  vmm::ReportValue::Object report;
-  Add(report, "device", std::uint64_t{0});
-  Add(report, "format", "qcow2");
-  Add(report, "virtual-size", std::uint64_t{10485760});
-  Add(report, "cluster-size", std::uint64_t{65536});
-  Add(report, "backing-filename", "base.qcow2");
-  Add(report, "backing-filename-format", "qcow2");
-  Add(report, "snapshots", vmm::ReportValue::Array{SampleSnapshot()});
-  Add(report, "format-specific", std::move(specific));
-  Add(report, "encrypted", true);
-  Add(report, "dirty-flag", true);
   vmm::ImageInfo image;
   image.filename = image.file_path = "dir/top.qcow2";
   image.actual_size = 225280;
   image.file_size = 196672;
   image.full_backing_filename = "dir/base.qcow2";
-  image.report = vmm::ReportValue(std::move(report));
+  image.report = vmm::ReportOf(TellSampleImage);
   return image;
 }
 
-inline vmm::ImageInfo SampleRawImage() {
-  vmm::ReportValue::Object report;
-  Add(report, "device", std::uint64_t{1});
-  Add(report, "format", "raw");
-  Add(report, "virtual-size", std::uint64_t{1024});
+// A raw image, whose format is called `format`.
+inline vmm::ImageInfo SampleRawImage(std::string_view format = "raw") {
   vmm::ImageInfo image;
   image.filename = image.file_path = "r.raw";
   image.actual_size = 4096;
   image.file_size = 1000;
-  image.report = vmm::ReportValue(std::move(report));
+  image.report = vmm::ReportOf([format](ReportSink& sink) {
+    sink.Unsigned("device", 1);
+    sink.String("format", format);
+    sink.Unsigned("virtual-size", 1024);
+  });
   return image;
 }
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/report_of.h"
+
 namespace instar::vmm {
 namespace {
 
@@ -69,10 +71,13 @@ TEST(ReportBuilder, BuildsTheTree) {
   const ReportValue& top = (*reports)[0];
   EXPECT_EQ(top.UnsignedAt("virtual-size"), 1u << 20);
   EXPECT_TRUE(top.BooleanAt("dirty-flag"));
-  EXPECT_EQ(std::get<std::int64_t>(top.Find("delta")->storage()), -5);
-  const auto& snapshots = std::get<ReportValue::Array>(top.Find("snapshots")->storage());
+  EXPECT_EQ(top.Find("delta")->AsSigned(), -5);
+  std::vector<ReportMember> snapshots;
+  for (const auto& item : top.Find("snapshots")->members()) snapshots.push_back(item);
   ASSERT_EQ(snapshots.size(), 2u);
-  EXPECT_EQ(snapshots[0].StringAt("name"), "one");
+  EXPECT_EQ(snapshots[0].key, "");
+  EXPECT_EQ(snapshots[0].value.StringAt("name"), "one");
+  EXPECT_EQ(snapshots[1].value.AsUnsigned(), 7u);
 }
 
 TEST(ReportBuilder, BatchesMayEndBetweenAnyTwoRecords) {
@@ -183,7 +188,7 @@ TEST(ReportBuilder, DepthIsBounded) {
   EXPECT_EQ(builder.Accept(Records().Key("a").Mark(kObject).bytes()), Verdict::kOverLimit);
 }
 
-TEST(ReportBuilder, BytesAreBounded) {
+TEST(ReportBuilder, BytesThatAreKeptAreBounded) {
   ReportBuilder builder;
   Records records;
   records.Text(ReportTag::kString, std::string(60'000, 'x'));
@@ -192,8 +197,108 @@ TEST(ReportBuilder, BytesAreBounded) {
   std::uint64_t accepted = 0;
   while (builder.Accept(records.bytes()) == Verdict::kAccepted) accepted += records.bytes().size();
   EXPECT_EQ(builder.Accept({}), Verdict::kOverLimit);
+  EXPECT_LE(accepted, kMaxKeptReportBytes);
+  EXPECT_GT(accepted, kMaxKeptReportBytes - 70'000);
+}
+
+TEST(ReportBuilder, BytesThatAreEmittedAreBounded) {
+  ReportBuilder builder;
+  builder.set_object_sink([](const ReportValue&) { return true; });
+  Records records;
+  records.Mark(kObject)
+      .Key("a")
+      .Text(ReportTag::kString, std::string(60'000, 'x'))
+      .Mark(kEndObject);
+  std::uint64_t accepted = 0;
+  while (builder.Accept(records.bytes()) == Verdict::kAccepted) accepted += records.bytes().size();
+  EXPECT_EQ(builder.Accept({}), Verdict::kOverLimit);
   EXPECT_LE(accepted, kMaxReportBytes);
   EXPECT_GT(accepted, kMaxReportBytes - 70'000);
+}
+
+// What a guest can send at most, in shapes that cost a tree of objects the most.
+TEST(ReportBuilder, NoRecordTakesMoreMemoryThanItHasBytes) {
+  const std::function<void(Records&)> shapes[] = {
+      [](Records& r) { r.Mark(kArray).Mark(kEndArray); },
+      [](Records& r) { r.Mark(kObject).Mark(kEndObject); },
+      [](Records& r) { r.Text(ReportTag::kString, ""); },
+      [](Records& r) { r.Text(ReportTag::kString, "x"); },
+      [](Records& r) { r.Number(ReportTag::kBoolean, 1); },
+      [](Records& r) { r.Number(ReportTag::kUnsigned, 1); },
+      [](Records& r) { r.Mark(kObject).Key("a").Mark(kArray).Mark(kEndArray).Mark(kEndObject); },
+      [](Records& r) {
+        for (int i = 0; i < 13; ++i) r.Mark(kArray);
+        for (int i = 0; i < 13; ++i) r.Mark(kEndArray);
+      }};
+  for (const auto& shape : shapes) {
+    ReportBuilder builder;
+    Records records;
+    records.Mark(kObject).Key("a").Mark(kArray);
+    for (int i = 0; i < 1000; ++i) shape(records);
+    records.Mark(kEndArray).Mark(kEndObject);
+    ASSERT_EQ(builder.Accept(records.bytes()), Verdict::kAccepted);
+    const auto reports = builder.Take();
+    ASSERT_TRUE(reports);
+    EXPECT_LE(ReportStore::StoreOf(reports->front())->records.size(), records.bytes().size());
+  }
+}
+
+TEST(ReportBuilder, TopLevelObjectsThatAreKeptAreBounded) {
+  ReportBuilder builder;
+  const Records object = Records().Mark(kObject).Mark(kEndObject);
+  for (std::uint64_t i = 0; i < kMaxReportObjects; ++i) {
+    ASSERT_EQ(builder.Accept(object.bytes()), Verdict::kAccepted);
+  }
+  EXPECT_EQ(builder.Accept(object.bytes()), Verdict::kOverLimit);
+}
+
+TEST(ReportBuilder, KeysAreBounded) {
+  ReportBuilder builder;
+  Records records;
+  records.Mark(kObject).Key("a").Mark(kArray);
+  for (std::size_t i = 0; i < ReportBuilder::kMaxKeys; ++i) {
+    records.Mark(kObject)
+        .Key("k" + std::to_string(i))
+        .Number(ReportTag::kUnsigned, 1)
+        .Mark(kEndObject);
+  }
+  EXPECT_EQ(builder.Accept(records.bytes()), Verdict::kOverLimit);
+}
+
+TEST(ReportBuilder, AKeyOfOneObjectIsFreeInEveryOther) {
+  ReportBuilder builder;
+  Records records;
+  records.Mark(kObject).Key("a").Mark(kObject).Key("a").Number(ReportTag::kUnsigned, 1);
+  records.Mark(kEndObject).Key("b").Mark(kObject).Key("a").Number(ReportTag::kUnsigned, 1);
+  records.Mark(kEndObject).Mark(kEndObject);
+  records.Mark(kObject).Key("a").Number(ReportTag::kUnsigned, 1).Mark(kEndObject);
+  EXPECT_EQ(builder.Accept(records.bytes()), Verdict::kAccepted);
+}
+
+TEST(ReportBuilder, AMemberIsRepeatedWhateverStandsBetween) {
+  ReportBuilder builder;
+  Records records;
+  records.Mark(kObject).Key("a").Mark(kObject).Key("a").Number(ReportTag::kUnsigned, 1);
+  records.Mark(kEndObject).Key("b").Mark(kObject).Key("c").Mark(kArray).Mark(kEndArray);
+  records.Mark(kEndObject).Key("a");
+  ASSERT_EQ(builder.Accept(records.bytes()), Verdict::kAccepted);
+  EXPECT_EQ(builder.Accept(Records().Number(ReportTag::kUnsigned, 1).bytes()), Verdict::kMalformed);
+}
+
+TEST(ReportBuilder, WithASinkObjectsGoOnOneByOne) {
+  ReportBuilder builder;
+  std::vector<std::uint64_t> told;
+  builder.set_object_sink([&told](const ReportValue& object) {
+    told.push_back(object.UnsignedAt("n"));
+    return told.size() < 3;
+  });
+  const auto object = [](std::uint64_t n) {
+    return Records().Mark(kObject).Key("n").Number(ReportTag::kUnsigned, n).Mark(kEndObject);
+  };
+  EXPECT_EQ(builder.Accept(object(1).bytes()), Verdict::kAccepted);
+  EXPECT_EQ(builder.Accept(object(2).bytes()), Verdict::kAccepted);
+  EXPECT_EQ(builder.Accept(object(3).bytes()), Verdict::kMalformed);
+  EXPECT_EQ(told, (std::vector<std::uint64_t>{1, 2, 3}));
 }
 
 TEST(ReportBuilder, ValuesAreBounded) {
@@ -219,16 +324,35 @@ TEST(ReportBuilder, MembersOfAnObjectAreBounded) {
 }
 
 TEST(ReportValue, TypedAccessFallsBack) {
-  const ReportValue value(ReportValue::Object{{"n", ReportValue(std::uint64_t{3})},
-                                              {"s", ReportValue(std::string("text"))}});
+  const ReportValue value = ReportOf([](ReportSink& sink) {
+    sink.Unsigned("n", 3);
+    sink.String("s", "text");
+  });
   EXPECT_EQ(value.UnsignedAt("n", 9), 3u);
   EXPECT_EQ(value.UnsignedAt("s", 9), 9u);
   EXPECT_EQ(value.UnsignedAt("absent", 9), 9u);
   EXPECT_EQ(value.StringAt("s"), "text");
   EXPECT_EQ(value.StringAt("n"), "");
   EXPECT_FALSE(value.BooleanAt("n"));
-  EXPECT_EQ(value.Find("absent"), nullptr);
-  EXPECT_EQ(ReportValue(std::uint64_t{1}).Find("n"), nullptr);
+  EXPECT_FALSE(value.Find("absent"));
+  EXPECT_FALSE(value.Find("n")->Find("n"));
+  EXPECT_TRUE(value.Find("n")->members().empty());
+}
+
+TEST(ReportValue, WithoutAReportItIsAnEmptyObject) {
+  const ReportValue value;
+  EXPECT_EQ(value.kind(), ReportValue::Kind::kObject);
+  EXPECT_TRUE(value.members().empty());
+  EXPECT_FALSE(value.Find("a"));
+}
+
+TEST(ReportValue, KeepsItsReportAlive) {
+  ReportValue text;
+  {
+    const ReportValue report = ReportOf([](ReportSink& sink) { sink.String("s", "text"); });
+    text = *report.Find("s");
+  }
+  EXPECT_EQ(text.AsString(), "text");
 }
 
 }  // namespace
