@@ -30,6 +30,7 @@ enum Id : int {
   kTimeout,
   kStallTimeout,
   kWorkers,
+  kReproducible,
 };
 
 constexpr OptionRow kRows[] = {
@@ -52,6 +53,9 @@ constexpr OptionRow kRows[] = {
     {kStallTimeout, "stall-timeout", "SECONDS",
      "end it when it makes no progress for so long (default 30)"},
     {kWorkers, "workers", "N", "processors to parse and compress on, 1 to 16 (default: all)"},
+    {kReproducible, "reproducible", nullptr,
+     "let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from\n"
+     "chance; SOURCE_DATE_EPOCH in the environment does the same"},
     {kTraceOption, "trace", "timing", "say on standard error where the time of the run went"},
 };
 
@@ -219,6 +223,9 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
     case kWorkers:
       return Store(ParseNumber(option.value, "number of workers", 1, kLargestWorkers),
                    sandbox.workers);
+    case kReproducible:
+      settings.reproducible = true;
+      return std::string();
     case kTraceOption:
       if (option.value != "timing") {
         return "--trace: unknown '" + option.value + "'; use timing";
@@ -241,6 +248,10 @@ std::string LoadDefaults(SandboxSettings& settings) {
   if (const char* name = std::getenv("INSTAR_ISOLATION"); name != nullptr && *name != '\0') {
     std::string error = ApplyDefaultIsolation("INSTAR_ISOLATION", name, settings);
     if (!error.empty()) return error;
+  }
+  // What builds say who want the same bytes each time. No image here holds a time.
+  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr && *epoch != '\0') {
+    settings.reproducible = true;
   }
   if (const char* text = std::getenv("INSTAR_QEMU_VERSION"); text != nullptr && *text != '\0') {
     const auto version = ParseQemuVersion(text);

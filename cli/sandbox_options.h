@@ -19,6 +19,7 @@ namespace instar::cli {
 struct SandboxSettings {
   vmm::SandboxOptions sandbox;
   bool fallback_announced = false;
+  bool reproducible = false;  // identities follow from content; for the verbs that write images
   QemuVersion qemu_version = kNewestQemuVersion;
   TimingTrace* trace = nullptr;  // of the program, for --trace=timing
 };

@@ -15,6 +15,7 @@ int RunConvert(std::span<const std::string> arguments, SandboxSettings settings)
   if (!command) return Conclude(command.error());
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
+  command->options.reproducible = command->settings.reproducible;
 
   RemoveTargetsOnInterruption();
   // Nothing but the image goes where the image goes.

@@ -13,6 +13,7 @@ int RunCreate(std::span<const std::string> arguments, SandboxSettings settings) 
   if (!command) return Conclude(command.error());
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
+  command->options.reproducible = command->settings.reproducible;
 
   int printed = 0;
   if (!command->quiet) {

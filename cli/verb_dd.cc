@@ -12,6 +12,7 @@ int RunDd(std::span<const std::string> arguments, SandboxSettings settings) {
   if (!command) return Conclude(command.error());
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
+  command->options.reproducible = command->settings.reproducible;
 
   RemoveTargetsOnInterruption();
   const absl::StatusOr<vmm::ConvertReport> report = vmm::Dd(command->options);

@@ -145,7 +145,8 @@ def poll_until(condition, seconds=20, interval=0.005):
 
 def clean_environment(extra=None):
     """This environment without what configures Instar, the user's configuration file included."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("INSTAR_", "XDG_"))}
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith(("INSTAR_", "XDG_")) and k != "SOURCE_DATE_EPOCH"}
     env["LC_ALL"] = "C"
     env["HOME"] = "/nonexistent"
     env.update(extra or {})

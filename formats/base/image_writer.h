@@ -1,10 +1,10 @@
 // The one interface for writing a fresh image.
 //
 // A writer lays out metadata and says where data belongs; it never sees bulk data. Order of calls:
-// Begin; then Place* in ascending order of virtual offset, each offset at most once, by one caller
-// at a time (convert holds a ticket); then, when all data has been moved, Finish. Until Finish has
-// written the header the file is no image of its format, so a run that dies leaves nothing that
-// could be mistaken for one.
+// SetIdentity; Begin; then Place* in ascending order of virtual offset, each offset at most once,
+// by one caller at a time (convert holds a ticket); then, when all data has been moved, Finish.
+// Until Finish has written the header the file is no image of its format, so a run that dies leaves
+// nothing that could be mistaken for one.
 #ifndef FORMATS_BASE_IMAGE_WRITER_H_
 #define FORMATS_BASE_IMAGE_WRITER_H_
 
@@ -14,6 +14,7 @@
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
+#include "formats/base/identity.h"
 #include "formats/base/ids.h"
 
 namespace instar {
@@ -40,6 +41,10 @@ class ImageWriter {
   // Whether a placed unit's bytes read as zeros until they are written (fresh sparse file), so that
   // zero stretches inside a unit need not be written.
   [[nodiscard]] virtual bool placed_reads_zero() const = 0;
+
+  // What the identities of the image are made from, where its format has any. Before Begin; a
+  // writer that is not told takes a seed of zeros, with which all images are one disk.
+  virtual void SetIdentity(const IdentitySeed& seed) { (void)seed; }
 
   // Empties the target and reserves what must stand first.
   virtual Status Begin() = 0;

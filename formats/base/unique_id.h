@@ -1,50 +1,35 @@
-// Identifiers of fresh images. Pure code has no source of randomness: an identifier is made from
-// what the image is, so that the same request gives the same bytes wherever it runs.
+// Identifiers of images, made from the seed that the writer was given.
 #ifndef FORMATS_BASE_UNIQUE_ID_H_
 #define FORMATS_BASE_UNIQUE_ID_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
+
+#include "formats/base/blake2b.h"
+#include "formats/base/identity.h"
 
 namespace instar {
 
 using UniqueId = std::array<std::byte, 16>;
 
 // Gives one identifier after another, each in the form of a random UUID (version 4, RFC 9562) whose
-// bytes stand in the order of its text.
+// bytes stand in the order of its text. Sources of other kinds give other identifiers.
 class UniqueIdSource {
  public:
-  constexpr explicit UniqueIdSource(std::string_view kind) { Mix(kind); }
+  UniqueIdSource(std::string_view kind, const IdentitySeed& seed);
 
-  // What tells the image from others.
-  constexpr void Mix(std::uint64_t number) { state_ = Scramble(state_ ^ number); }
-  constexpr void Mix(std::string_view text) {
-    for (const char c : text) Mix(static_cast<std::uint64_t>(static_cast<unsigned char>(c)));
-    Mix(text.size());
-  }
+  // Adds what the identifiers shall depend on besides the seed. Before the first Next.
+  void Mix(std::uint64_t number) { mixed_.AddNumber(number); }
+  void Mix(std::span<const std::byte> bytes) { mixed_.Add(bytes); }
 
-  constexpr UniqueId Next() {
-    UniqueId id{};
-    for (std::size_t i = 0; i < id.size(); ++i) {
-      if (i % 8 == 0) Mix(i + 1);
-      id[i] = static_cast<std::byte>(state_ >> (i % 8 * 8));
-    }
-    id[6] = (id[6] & std::byte{0x0F}) | std::byte{0x40};
-    id[8] = (id[8] & std::byte{0x3F}) | std::byte{0x80};
-    return id;
-  }
+  UniqueId Next();
 
  private:
-  // The finalizer of SplitMix64.
-  static constexpr std::uint64_t Scramble(std::uint64_t value) {
-    value += 0x9E3779B97F4A7C15;
-    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9;
-    value = (value ^ value >> 27) * 0x94D049BB133111EB;
-    return value ^ value >> 31;
-  }
-  std::uint64_t state_ = 0;
+  Blake2b mixed_;
+  std::uint64_t given_ = 0;
 };
 
 }  // namespace instar

@@ -40,6 +40,16 @@ using Guid = std::array<std::byte, 16>;
   return guid;
 }
 
+// The GUID on disk of a UUID whose bytes stand in the order of its text: the first three groups are
+// numbers.
+[[nodiscard]] constexpr Guid GuidOf(const std::array<std::byte, 16>& uuid) {
+  constexpr std::array<std::uint8_t, 16> kOrder = {3, 2, 1,  0,  5,  4,  7,  6,
+                                                   8, 9, 10, 11, 12, 13, 14, 15};
+  Guid guid{};
+  for (std::size_t i = 0; i < guid.size(); ++i) guid[i] = uuid[kOrder[i]];
+  return guid;
+}
+
 [[nodiscard]] inline Guid LoadGuid(std::span<const std::byte> bytes, std::size_t at) {
   Guid guid{};
   std::memcpy(guid.data(), bytes.subspan(at, guid.size()).data(), guid.size());

@@ -46,14 +46,12 @@ Overwriter::Overwriter(Image image, TargetDevice& target, const Geometry& geomet
 // Both headers, one after the other: at each moment one of them is valid.
 Status Overwriter::Begin() {
   Header& header = image_.header;
-  UniqueIdSource ids("vhdx");
-  for (const Guid* old : {&header.file_write_id, &header.data_write_id}) {
-    for (const std::size_t at : {0, 8}) ids.Mix(LoadLe64(*old, at));
-  }
+  UniqueIdSource ids("vhdx-change", identity_);
+  ids.Mix(header.file_write_id);
+  ids.Mix(header.data_write_id);
   ids.Mix(header.sequence_number);
-  ids.Mix(geometry().source_bytes);
-  header.file_write_id = ids.Next();
-  header.data_write_id = ids.Next();
+  header.file_write_id = GuidOf(ids.Next());
+  header.data_write_id = GuidOf(ids.Next());
   std::array<std::byte, Header::kBytes> bytes{};
   INSTAR_TRY(target().Read(kHeader1Offset, bytes));
   const auto first = Header::DecodeFrom(bytes);

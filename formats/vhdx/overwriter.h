@@ -25,6 +25,7 @@ class Overwriter final : public BlockOverwriter {
   // kUnsupported, kNoSpace.
   static Result<std::unique_ptr<Overwriter>> Open(const CreateOptions& options);
 
+  void SetIdentity(const IdentitySeed& seed) override { identity_ = seed; }
   Status Begin() override;
   Status Finish() override;
 
@@ -37,6 +38,7 @@ class Overwriter final : public BlockOverwriter {
   Result<std::size_t> SelectEntry(std::uint64_t block);
 
   Image image_;
+  IdentitySeed identity_{};
   TablePiece table_;
   std::uint64_t end_;  // of the file, where the next block goes
 };

@@ -7,6 +7,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
+#include "formats/base/unique_id.h"
 #include "formats/vhdx/header.h"
 #include "formats/vhdx/metadata.h"
 #include "formats/vhdx/region_table.h"
@@ -32,7 +33,16 @@ Writer::Writer(const WriterOptions& options, TargetDevice& target)
     : options_(options),
       target_(&target),
       bat_(target, options.bat_offset(), options.bat(),
-           options.block_state_zero ? BlockState::kZero : BlockState::kNotPresent) {}
+           options.block_state_zero ? BlockState::kZero : BlockState::kNotPresent) {
+  SetIdentity({});
+}
+
+void Writer::SetIdentity(const IdentitySeed& seed) {
+  UniqueIdSource ids("vhdx", seed);
+  file_write_id_ = GuidOf(ids.Next());
+  data_write_id_ = GuidOf(ids.Next());
+  disk_id_ = GuidOf(ids.Next());
+}
 
 std::uint64_t Writer::unit_bytes() const { return std::min(options_.block_bytes, kMaxUnitBytes); }
 
@@ -83,7 +93,7 @@ Status Writer::WriteMetadata() {
   const Metadata metadata{.block_bytes = static_cast<std::uint32_t>(options_.block_bytes),
                           .fixed = options_.fixed,
                           .virtual_bytes = options_.virtual_bytes,
-                          .disk_id = options_.disk_id,
+                          .disk_id = disk_id_,
                           .logical_sector_bytes = options_.sector_bytes,
                           .physical_sector_bytes = options_.sector_bytes};
   std::vector<std::byte> bytes(Metadata::kEncodedBytes);
@@ -97,8 +107,8 @@ Status Writer::WriteHeaderSection() {
               .metadata = {options_.metadata_offset(), kMebibyte}}
       .EncodeTo(table);
   Header header{.sequence_number = 1,
-                .file_write_id = options_.file_write_id,
-                .data_write_id = options_.data_write_id,
+                .file_write_id = file_write_id_,
+                .data_write_id = data_write_id_,
                 .log_bytes = static_cast<std::uint32_t>(options_.log_bytes),
                 .log_offset = options_.log_offset()};
   std::vector<std::byte> first(Header::kBytes);

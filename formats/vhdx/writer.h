@@ -26,6 +26,7 @@ class Writer final : public ImageWriter {
   [[nodiscard]] std::uint64_t unit_bytes() const override;
   [[nodiscard]] bool unplaced_reads_zero() const override { return true; }
   [[nodiscard]] bool placed_reads_zero() const override { return target_->fresh_reads_zero(); }
+  void SetIdentity(const IdentitySeed& seed) override;
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;
@@ -42,6 +43,9 @@ class Writer final : public ImageWriter {
   Status WriteHeaderSection();
 
   WriterOptions options_;
+  Guid file_write_id_{};
+  Guid data_write_id_{};
+  Guid disk_id_{};
   TargetDevice* target_;
   BatWriter bat_;
   std::uint64_t taken_ = 0;  // blocks that have their place

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "formats/base/create_options.h"
-#include "formats/base/unique_id.h"
 
 namespace instar::vhdx {
 namespace {
@@ -87,14 +86,6 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
         "take {1} bytes, and the most is {2}",
         out.block_bytes, out.bat_bytes(), kMaxEmptyBatBytes);
   }
-  UniqueIdSource ids("vhdx");
-  ids.Mix(options.target_name);
-  ids.Mix(out.virtual_bytes);
-  ids.Mix(out.block_bytes);
-  ids.Mix(std::uint64_t{out.fixed});
-  out.file_write_id = ids.Next();
-  out.data_write_id = ids.Next();
-  out.disk_id = ids.Next();
   return out;
 }
 

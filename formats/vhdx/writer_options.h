@@ -18,10 +18,6 @@ struct WriterOptions {
   std::uint32_t sector_bytes = 512;
   bool fixed = false;
   bool block_state_zero = true;  // blocks without a place say "zero" rather than "not present"
-  // These follow from the request and the name of the file.
-  Guid file_write_id{};
-  Guid data_write_id{};
-  Guid disk_id{};
 
   // kInvalidArgument in words for a user, kLimit, kUnsupported.
   static Result<WriterOptions> From(const CreateOptions& options);

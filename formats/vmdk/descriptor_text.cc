@@ -5,8 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "formats/base/endian.h"
-#include "formats/base/unique_id.h"
+#include "formats/vmdk/content_id.h"
 
 namespace instar::vmdk {
 namespace {
@@ -69,22 +68,10 @@ void AppendGeometry(const WriterOptions& options, TextBuilder& out) {
 
 }  // namespace
 
-std::uint32_t FreshCid(const WriterOptions& options) {
-  UniqueIdSource ids("vmdk");
-  ids.Mix(options.virtual_size_bytes);
-  ids.Mix(static_cast<std::uint64_t>(options.subformat));
-  ids.Mix(View(options.target_name));
-  ids.Mix(View(options.backing_name));
-  ids.Mix(options.parent_cid);
-  const UniqueId id = ids.Next();
-  // The highest values mean "no parent" and the like.
-  return LoadLe32(id, 0) & 0x7FFFFFFF;
-}
-
 std::vector<char> DescriptorText(const WriterOptions& options) {
   TextBuilder out;
   out << "# Disk DescriptorFile\nversion=1\nCID=";
-  out.Hex(FreshCid(options)) << "\nparentCID=";
+  out.Hex(FreshContentId(options.identity, options.parent_cid)) << "\nparentCID=";
   out.Hex(options.parent_cid) << "\ncreateType=\"";
   out << kVmdkSubformatNames[static_cast<std::size_t>(options.subformat)] << "\"\n";
   if (options.has_backing()) {

@@ -9,10 +9,6 @@
 
 namespace instar::vmdk {
 
-// The content ID of the image: made from what was asked for, so that the same request gives the
-// same bytes wherever it runs.
-[[nodiscard]] std::uint32_t FreshCid(const WriterOptions& options);
-
 [[nodiscard]] std::vector<char> DescriptorText(const WriterOptions& options);
 
 // Room that an embedded descriptor is given.

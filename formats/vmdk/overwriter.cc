@@ -7,8 +7,8 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/base/unique_id.h"
 #include "formats/vmdk/checker.h"
+#include "formats/vmdk/content_id.h"
 #include "formats/vmdk/descriptor.h"
 #include "formats/vmdk/reader.h"
 #include "formats/vmdk/sparse_layout.h"
@@ -17,18 +17,6 @@ namespace instar::vmdk {
 namespace {
 
 constexpr std::size_t kWindowBytes = 64 << 10;
-
-// A content ID for what is about to be written: another than `old`, and none that means nothing.
-std::uint32_t NextContentId(std::uint32_t old, std::uint64_t source_bytes) {
-  UniqueIdSource ids("vmdk");
-  ids.Mix(old);
-  ids.Mix(source_bytes);
-  std::uint32_t next = old;
-  while (next == old || next == 0 || next >= 0xFFFFFFFE) {
-    next = LoadLe32(std::span<const std::byte>(ids.Next()), 0);
-  }
-  return next;
-}
 
 }  // namespace
 
@@ -54,18 +42,20 @@ Result<std::unique_ptr<Overwriter>> Overwriter::Open(const CreateOptions& option
   std::vector<char> text(header.descriptor_sectors * kSectorBytes);
   INSTAR_TRY(target.Read(header.descriptor_sector * kSectorBytes,
                          std::as_writable_bytes(std::span(text))));
-  const std::uint32_t content_id =
-      NextContentId(reader->descriptor().cid.value_or(0), options.virtual_size_bytes);
+  const std::uint32_t content_id = reader->descriptor().cid.value_or(0);
+  // With an ID of full length: Begin will find room for another one.
   INSTAR_ASSIGN_OR_RETURN(text, WithContentId(text, content_id));
-  std::unique_ptr<Overwriter> writer(new Overwriter(header, std::move(text), target, geometry));
+  std::unique_ptr<Overwriter> writer(
+      new Overwriter(header, content_id, std::move(text), target, geometry));
   INSTAR_TRY(writer->CheckTables());
   return writer;
 }
 
-Overwriter::Overwriter(const SparseHeader& header, std::vector<char> descriptor,
-                       TargetDevice& target, const Geometry& geometry)
+Overwriter::Overwriter(const SparseHeader& header, std::uint32_t content_id,
+                       std::vector<char> descriptor, TargetDevice& target, const Geometry& geometry)
     : BlockOverwriter(target, geometry),
       header_(header),
+      content_id_(content_id),
       descriptor_(std::move(descriptor)),
       directory_(target, kWindowBytes),
       redundant_directory_(target, kWindowBytes),
@@ -106,6 +96,8 @@ Status Overwriter::CheckTables() {
 }
 
 Status Overwriter::Begin() {
+  INSTAR_ASSIGN_OR_RETURN(descriptor_,
+                          WithContentId(descriptor_, ChangedContentId(identity_, content_id_)));
   INSTAR_TRY(target().Write(header_.descriptor_sector * kSectorBytes,
                             std::as_bytes(std::span(descriptor_))));
   return target().Flush();

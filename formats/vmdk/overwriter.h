@@ -25,12 +25,13 @@ class Overwriter final : public BlockOverwriter {
   // kUnsupported, kNoSpace.
   static Result<std::unique_ptr<Overwriter>> Open(const CreateOptions& options);
 
+  void SetIdentity(const IdentitySeed& seed) override { identity_ = seed; }
   Status Begin() override;
   Status Finish() override;
 
  private:
-  Overwriter(const SparseHeader& header, std::vector<char> descriptor, TargetDevice& target,
-             const Geometry& geometry);
+  Overwriter(const SparseHeader& header, std::uint32_t content_id, std::vector<char> descriptor,
+             TargetDevice& target, const Geometry& geometry);
 
   // Whether each directory has a table for all that is written.
   Status CheckTables();
@@ -42,7 +43,9 @@ class Overwriter final : public BlockOverwriter {
   Result<std::uint64_t> Allocate(std::uint64_t grain) override;
 
   SparseHeader header_;
-  std::vector<char> descriptor_;  // as it shall be, as long as its room
+  std::uint32_t content_id_;  // as it was found
+  IdentitySeed identity_{};
+  std::vector<char> descriptor_;  // as long as its room
   ReadWindow directory_;
   ReadWindow redundant_directory_;
   TablePiece table_;

@@ -37,6 +37,7 @@ class StreamWriter final : public ImageWriter {
   // Grains are stored compressed, whether or not that makes them smaller.
   [[nodiscard]] bool compresses(bool) const override { return true; }
   [[nodiscard]] std::uint64_t max_compressed_bytes() const override { return kMaxStoredBytes; }
+  void SetIdentity(const IdentitySeed& seed) override { options_.identity = seed; }
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
   Result<Placement> PlaceCompressed(std::uint64_t offset, std::uint64_t compressed_bytes) override;

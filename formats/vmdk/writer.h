@@ -29,6 +29,7 @@ class Writer final : public ImageWriter {
   [[nodiscard]] bool unplaced_reads_zero() const override { return !options_.has_backing(); }
   [[nodiscard]] bool placed_reads_zero() const override;
   [[nodiscard]] bool compresses(bool) const override { return false; }
+  void SetIdentity(const IdentitySeed& seed) override { options_.identity = seed; }
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;

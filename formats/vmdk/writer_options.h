@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/base/error.h"
+#include "formats/base/identity.h"
 #include "formats/base/target_files.h"
 #include "formats/create.h"
 #include "formats/qcow2/compressor.h"
@@ -26,6 +27,7 @@ struct WriterOptions {
   std::vector<char> target_name;
   std::vector<char> backing_name;  // empty: none
   std::uint32_t parent_cid = kNoParent;
+  IdentitySeed identity{};
 
   // kInvalidArgument, kUnsupported, kLimit in words for the user.
   static Result<WriterOptions> From(const CreateOptions& options);

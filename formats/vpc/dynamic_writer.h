@@ -23,6 +23,7 @@ class DynamicWriter final : public ImageWriter {
   [[nodiscard]] std::uint64_t unit_bytes() const override { return DynamicLayout::kBlockBytes; }
   [[nodiscard]] bool unplaced_reads_zero() const override { return true; }
   [[nodiscard]] bool placed_reads_zero() const override { return target_->fresh_reads_zero(); }
+  void SetIdentity(const IdentitySeed& seed) override { options_.identity = seed; }
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;

@@ -18,6 +18,7 @@ class FixedWriter final : public ImageWriter {
   [[nodiscard]] std::uint64_t unit_bytes() const override { return kSectorBytes; }
   [[nodiscard]] bool unplaced_reads_zero() const override { return reads_zero(); }
   [[nodiscard]] bool placed_reads_zero() const override { return reads_zero(); }
+  void SetIdentity(const IdentitySeed& seed) override { options_.identity = seed; }
   Status Begin() override;
   Result<Placement> PlaceData(std::uint64_t offset, std::uint64_t length) override;
   Status PlaceZero(std::uint64_t offset, std::uint64_t length) override;

@@ -2,6 +2,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/create_options.h"
+#include "formats/base/unique_id.h"
 
 namespace instar::vpc {
 namespace {
@@ -55,11 +56,6 @@ Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
     out.virtual_bytes = DivideRoundUp(out.virtual_bytes, kMebibyte) * kMebibyte;
     out.geometry = GeometryFor(out.virtual_bytes / kSectorBytes);
   }
-  UniqueIdSource ids("vpc");
-  ids.Mix(options.target_name);
-  ids.Mix(out.virtual_bytes);
-  ids.Mix(std::uint64_t{out.fixed});
-  out.unique_id = ids.Next();
   return out;
 }
 
@@ -69,7 +65,7 @@ Footer WriterOptions::MakeFooter() const {
           .current_bytes = virtual_bytes,
           .geometry = geometry,
           .type = fixed ? DiskType::kFixed : DiskType::kDynamic,
-          .unique_id = unique_id};
+          .unique_id = UniqueIdSource("vpc", identity).Next()};
 }
 
 }  // namespace instar::vpc

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "formats/base/unique_id.h"
+#include "formats/base/identity.h"
 #include "formats/create.h"
 #include "formats/vpc/footer.h"
 
@@ -17,7 +17,7 @@ struct WriterOptions {
   std::uint64_t virtual_bytes = 0;
   Geometry geometry;
   Preallocation preallocation = Preallocation::kOff;  // of a fixed disk
-  UniqueId unique_id{};  // follows from the request and the name of the file
+  IdentitySeed identity{};
 
   // kInvalidArgument in words for a user, kLimit, kUnsupported.
   static Result<WriterOptions> From(const CreateOptions& options);

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "formats/base/blake2b.h"
+#include "formats/base/identity.h"
 #include "instar/chain.h"
 #include "instar/report.h"
 #include "instar/verbs.h"
@@ -28,6 +30,21 @@ Result<std::unique_ptr<Chain>> OpenBacking(Host& host, const CreateRequest& requ
     return Unsupported("the backing file format given is not known");
   }
   return Chain::Open(host, {.image = {request.backing, format}, .references = References::kNone});
+}
+
+// What the identities of the image are made from. All images that are made by the same request are
+// equal, so one digest of it is enough; of a parent the writer notes which one it is.
+IdentitySeed SeedOf(const CreateRequest& request, std::uint64_t size_bytes) {
+  if (const auto random = IdentitySeedFrom(request.identity_seed)) return *random;
+  Blake2b digest(sizeof(IdentitySeed));
+  digest.AddText(NameOf(request.format));
+  digest.AddText(request.options);
+  digest.AddNumber(size_bytes);
+  digest.AddText(request.target_name);
+  digest.AddText(request.backing_name);
+  IdentitySeed seed{};
+  digest.Finish(seed);
+  return seed;
 }
 
 Status On(const Status& status, DeviceId id) {
@@ -59,6 +76,7 @@ Status RunCreate(Host& host, const CreateRequest& request) {
   options.extents = extents;
   auto writer = CreateImage(options);
   if (!writer) return std::unexpected(writer.error().On(request.target));
+  (*writer)->SetIdentity(SeedOf(request, size));
   INSTAR_TRY(On((*writer)->Begin(), request.target));
   INSTAR_TRY(On((*writer)->Finish(), request.target));
 

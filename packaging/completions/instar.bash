@@ -14,7 +14,7 @@ _instar() {
   local formats="raw qcow2"
   local caches="none writeback writethrough directsync unsafe"
   local sandbox="--isolation= --allow-path --no-references --qemu-version --max-memory
-    --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers
+    --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible
     --trace=timing --help"
   local verb=""
   local word

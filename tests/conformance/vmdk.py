@@ -184,7 +184,7 @@ def isolation_writes(t, options, isolation):
     Maker(t).sparse("source.raw", size, *pieces)
     try:
         os.mkdir(t.dir / "want")
-        arguments = ["convert", "-O", "vmdk", "-o", ",".join(options), "source.raw"]
+        arguments = ["convert", "--reproducible", "-O", "vmdk", "-o", ",".join(options), "source.raw"]
         t.succeeded(t.instar(*arguments, "want/disk.vmdk"))
         how = f"--isolation={t.tools.isolation(isolation)}"
         t.succeeded(t.instar(*arguments, how, "disk.vmdk"))

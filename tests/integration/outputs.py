@@ -80,8 +80,8 @@ def compression_levels(t, form, options):
     for level in (1, 2, 4, 5, 7, 9):
         first = None
         for workers in (1, 3, 8):
-            t.succeeded(t.instar("convert", f"--workers={workers}", f"--compress-level={level}",
-                                 *options, "-f", "raw", "-O", form, "log.raw", "out"))
+            t.succeeded(t.instar("convert", "--reproducible", f"--workers={workers}",
+                                 f"--compress-level={level}", *options, "-f", "raw", "-O", form, "log.raw", "out"))
             written = (t.dir / "out").read_bytes()
             t.check(written == (first or written), f"level {level}: {workers} workers write other bytes")
             first = written

@@ -20,6 +20,7 @@
 #include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
+#include "verbs/identity.h"
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
 #include "verbs/result_codec.h"
@@ -198,6 +199,8 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   // The names that are no file's own must not show in the image.
   const std::string target_name =
       IsStandardOutputName(options.target) ? std::string() : TargetName(options.target);
+  const auto seed = NewIdentitySeed(plan.format, options.keep_target, options.reproducible);
+  if (!seed.ok()) return seed.status();
   WireWriter request;
   EncodeRequest(ConvertRequest{.sources = devices.sources,
                                .snapshot = ViewOf(options.snapshot),
@@ -221,6 +224,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                                .max_virtual_bytes = options.sandbox.max_virtual_bytes,
                                .target_extents = devices.extents,
                                .target_name = target_name,
+                               .identity_seed = *seed,
                                .window_start = options.window.start,
                                .window_end = options.window.end,
                                .target_window =

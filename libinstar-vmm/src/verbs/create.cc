@@ -17,6 +17,7 @@
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
+#include "verbs/identity.h"
 #include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
 #include "verbs/target_extents.h"
@@ -164,6 +165,8 @@ absl::Status OpenTargets(Broker& broker, const CreateOptions& options, const Pla
 
 absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, const Plan& plan,
                                  const Devices& devices) {
+  const auto seed = NewIdentitySeed(plan.format, false, options.reproducible);
+  if (!seed.ok()) return seed.status();
   WireWriter request;
   const std::string_view directory = DirectoryPart(options.path);
   EncodeRequest(
@@ -177,7 +180,8 @@ absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, c
                     .backing = devices.backing,
                     .data_file = devices.data_file,
                     .extents = devices.extents,
-                    .target_name = std::string_view(options.path).substr(directory.size())},
+                    .target_name = std::string_view(options.path).substr(directory.size()),
+                    .identity_seed = *seed},
       request);
   const auto isolation = RunOperation(broker, options.sandbox,
                                       {.image_name = "create",

@@ -21,6 +21,7 @@ absl::StatusOr<ConvertReport> Dd(const DdOptions& options) {
   convert.target = options.target;
   convert.target_format = options.target_format;
   convert.force_share = options.force_share;
+  convert.reproducible = options.reproducible;
   convert.window = {
       .start = StartOf(options.skip, options.block_bytes),
       .end = options.count ? StartOf(*options.count, options.block_bytes) : kEverything};

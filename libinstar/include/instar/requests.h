@@ -47,6 +47,7 @@ struct CreateRequest {
   DeviceId data_file = kNoDevice;   // opened by the host when -o data_file names one
   std::vector<DeviceId> extents;    // formats/base/target_files.h
   std::string_view target_name;     // of the target, without its directory
+  std::string_view identity_seed;  // 16 random bytes; empty: identities follow from this request
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
@@ -61,6 +62,7 @@ struct CreateRequest {
     visit(9, data_file);
     visit(10, extents);
     visit(11, target_name);
+    visit(12, identity_seed);
   }
 };
 
@@ -158,6 +160,7 @@ struct ConvertRequest {
   std::uint64_t max_virtual_bytes = ~std::uint64_t{0};
   std::vector<DeviceId> target_extents;  // formats/base/target_files.h
   std::string_view target_name;          // of the target's file, without its directory
+  std::string_view identity_seed;  // 16 random bytes; empty: identities follow from the content
   // Only this stretch of the source's disk, as far as there is so much of it. A start beyond its
   // end gives an empty disk and is reported: an object "window" with "beyond-end".
   std::uint64_t window_start = 0;
@@ -191,6 +194,7 @@ struct ConvertRequest {
     visit(21, max_virtual_bytes);
     visit(30, target_extents);
     visit(31, target_name);
+    visit(32, identity_seed);
     visit(23, window_start);
     visit(24, window_end);
     visit(25, target_window.offset_bytes);

@@ -16,7 +16,8 @@ namespace instar {
 Status RunInfo(Host& host, const InfoRequest& request);
 
 // Makes an empty image. The target is touched only after the backing file has opened and every
-// option is checked. Of the backing file nothing but its own bytes is read.
+// option is checked. Of the backing file nothing but its own bytes is read. Without a seed the
+// identities of the image follow from its format, options, size, name and backing file.
 Status RunCreate(Host& host, const CreateRequest& request);
 
 // Calculates how long the file would be that RunConvert or RunCreate writes.
@@ -24,8 +25,9 @@ Status RunMeasure(Host& host, const MeasureRequest& request);
 
 // Writes the virtual disk of the sources to the target. The target is touched only after every
 // source has opened and every option is checked. Its content does not depend on the number of
-// workers. With `salvage`, if anything could not be read, one report: an object "salvage" with
-// "unreadable-ranges", "unreadable-bytes" and "first-offset".
+// workers. Without a seed the identities of the target follow from the content of the virtual disk,
+// which is read once more for that. With `salvage`, if anything could not be read, one report: an
+// object "salvage" with "unreadable-ranges", "unreadable-bytes" and "first-offset".
 Status RunConvert(Host& host, const ConvertRequest& request);
 
 // Tells of every stretch of the virtual disk in [start, start + max_length), cut at its end, what

@@ -11,6 +11,7 @@
 #include "convert/source_disk.h"
 #include "convert/stream_copy.h"
 #include "convert/target.h"
+#include "convert/target_identity.h"
 #include "convert/worker.h"
 #include "formats/base/checked.h"
 #include "instar/report.h"
@@ -156,6 +157,8 @@ Status Run(Host& host, const ConvertRequest& request) {
   const unsigned count = Workers(host, request, size);
   INSTAR_ASSIGN_OR_RETURN(const auto target, Target::Open(host, request, size, count));
   if (request.bitmaps) INSTAR_TRY(CheckBitmaps(*disk, *target, request));
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t told,
+                          SetTargetIdentity(host, request, *disk, *target, count));
 
   const bool compress = target->writer().compresses(request.compress);
   // Where the host can leave zeros out as it copies, nothing looks into what is moved.
@@ -189,7 +192,8 @@ Status Run(Host& host, const ConvertRequest& request) {
   // The queue has opened a cursor on every layer: from here on sources fail only where they are
   // read.
   INSTAR_TRY(target->Begin());
-  ProgressMeter progress(host, size);
+  if (told != 0) queue->AddDone(told);
+  ProgressMeter progress(host, told + size);
   SalvageCount lost;
   std::vector<std::byte> zeros(request.sparse_bytes == 0 ? kZeroBytes : 0);
   const Job job{.host = host,

@@ -60,6 +60,13 @@ TEST(SandboxOptions, TraceOfTimingRecordsInTheProgramsTrace) {
   EXPECT_EQ(settings.sandbox.timing, trace.Want());
 }
 
+TEST(SandboxOptions, ReproducibleIsOffUnlessItIsGiven) {
+  SandboxSettings settings;
+  EXPECT_FALSE(settings.reproducible);
+  EXPECT_EQ(Apply({"--reproducible"}, settings), "");
+  EXPECT_TRUE(settings.reproducible);
+}
+
 TEST(SandboxOptions, NoReferencesForbidsAll) {
   SandboxSettings settings;
   EXPECT_EQ(Apply({"--no-references"}, settings), "");
@@ -83,7 +90,8 @@ class SandboxDefaults : public testing::Test {
     home_ = testing::TempDir() + "instar-home-" + std::to_string(getpid());
     std::filesystem::create_directories(home_ + "/instar");
     setenv("XDG_CONFIG_HOME", home_.c_str(), 1);
-    for (const char* name : {"INSTAR_ALLOW_PATH", "INSTAR_ISOLATION", "INSTAR_QEMU_VERSION"}) {
+    for (const char* name :
+         {"INSTAR_ALLOW_PATH", "INSTAR_ISOLATION", "INSTAR_QEMU_VERSION", "SOURCE_DATE_EPOCH"}) {
       unsetenv(name);
     }
   }
@@ -115,6 +123,24 @@ TEST_F(SandboxDefaults, TheEnvironmentOverrulesFilesAndAddsDirectories) {
   EXPECT_THAT(settings.sandbox.references.allow_paths, ElementsAre("/srv", "/a", "/b"));
   EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kKvm);
   EXPECT_EQ(settings.qemu_version, (QemuVersion{8, 2}));
+}
+
+TEST_F(SandboxDefaults, ReproducibleComesFromAFileOrFromSourceDateEpoch) {
+  Configure("reproducible = true\n");
+  SandboxSettings by_file;
+  EXPECT_EQ(LoadDefaults(by_file), "");
+  EXPECT_TRUE(by_file.reproducible);
+  Configure("reproducible = false\n");
+  SandboxSettings without;
+  EXPECT_EQ(LoadDefaults(without), "");
+  EXPECT_FALSE(without.reproducible);
+  setenv("SOURCE_DATE_EPOCH", "", 1);
+  EXPECT_EQ(LoadDefaults(without), "");
+  EXPECT_FALSE(without.reproducible);
+  setenv("SOURCE_DATE_EPOCH", "0", 1);
+  SandboxSettings by_environment;
+  EXPECT_EQ(LoadDefaults(by_environment), "");
+  EXPECT_TRUE(by_environment.reproducible);
 }
 
 TEST_F(SandboxDefaults, CannotGiveUpTheProtection) {

@@ -131,5 +131,46 @@ TEST(Create, EveryFailureOfTheHostIsTold) {
   }
 }
 
+Bytes Created(const CreateRequest& request) {
+  FakeHost host;
+  host.AddTarget(kTarget);
+  CreateRequest made = request;
+  made.target = kTarget;
+  EXPECT_TRUE(RunCreate(host, made).has_value());
+  Bytes bytes(host.At(kTarget).file.size);
+  host.At(kTarget).file.Read(0, bytes);
+  return bytes;
+}
+
+TEST(Create, WithoutASeedIdentitiesFollowFromNameSizeAndOptions) {
+  const CreateRequest request{
+      .format = FormatId::kVpc, .size_bytes = 2 * kMiB, .target_name = "disk.vhd"};
+  const auto id = [](const Bytes& file) { return Bytes(file.end() - 444, file.end() - 428); };
+  const Bytes image = Created(request);
+  EXPECT_EQ(Created(request), image);
+  CreateRequest other = request;
+  other.target_name = "other.vhd";
+  EXPECT_NE(id(Created(other)), id(image));
+  other = request;
+  other.size_bytes += 512;
+  EXPECT_NE(id(Created(other)), id(image));
+  other = request;
+  other.options = "force_size=on";
+  EXPECT_NE(id(Created(other)), id(image));
+}
+
+TEST(Create, ASeedDecidesTheIdentityAlone) {
+  CreateRequest request{.format = FormatId::kVpc,
+                        .size_bytes = 2 * kMiB,
+                        .target_name = "disk.vhd",
+                        .identity_seed = "0123456789abcdef"};
+  const auto id = [](const Bytes& file) { return Bytes(file.end() - 444, file.end() - 428); };
+  const Bytes image = Created(request);
+  request.target_name = "other.vhd";
+  EXPECT_EQ(id(Created(request)), id(image));
+  request.identity_seed = "0123456789abcdeF";
+  EXPECT_NE(id(Created(request)), id(image));
+}
+
 }  // namespace
 }  // namespace instar::test

@@ -30,7 +30,8 @@ struct VmdkFiles {
 inline VmdkFiles WriteVmdk(const std::string& options, std::uint64_t size,
                            const std::vector<std::pair<std::uint64_t, std::string>>& content,
                            const ImageReader* backing = nullptr,
-                           const std::vector<std::uint64_t>& zeros = {}) {
+                           const std::vector<std::uint64_t>& zeros = {},
+                           const IdentitySeed& seed = {}) {
   VmdkFiles image;
   const std::uint64_t extents = TargetExtentCount(FormatId::kVmdk, options, size);
   std::vector<TargetDevice*> targets;
@@ -50,6 +51,7 @@ inline VmdkFiles WriteVmdk(const std::string& options, std::uint64_t size,
   EXPECT_TRUE(made) << made.error().message;
   if (!made) return image;
   ImageWriter& writer = **made;
+  writer.SetIdentity(seed);
   EXPECT_TRUE(writer.Begin());
   const auto device = [&](DeviceId id) -> MemoryDevice& {
     return *image.files[static_cast<std::uint32_t>(id) - 1];

@@ -60,7 +60,10 @@ struct ConvertOptions {
   // own already, which it then gives up. Elsewhere they are in any case.
   bool copy_offloading = false;
   bool force_share = false;  // -U
-  DiskWindow window;         // what to copy, of a single source
+  // The identities of a vmdk, vpc or vhdx target follow from the content of the disk, which is read
+  // once more for that; equal disks give equal images. False: they are random.
+  bool reproducible = false;
+  DiskWindow window;  // what to copy, of a single source
   // -S, a multiple of 512; 0: write everything. Where it is not said, it is kDefaultSparseBytes,
   // but files that can share blocks share those of zeros, too.
   std::optional<std::uint64_t> sparse_bytes;

@@ -28,6 +28,9 @@ struct CreateOptions {
   std::string backing_file;                 // -b, or -o backing_file
   std::string backing_format;               // -F, or -o backing_fmt; needed with a backing file
   bool check_backing = true;                // false: -u, the backing file need not exist
+  // The identities of a vmdk, vpc or vhdx image follow from its name, size and options: the same
+  // call makes the same image. False: they are random.
+  bool reproducible = false;
   // Called once with what is made, its isolation aside: before any file is made where that is known
   // without looking into a backing file, else when it is made. May be empty.
   std::function<void(const CreateReport&)> announce;

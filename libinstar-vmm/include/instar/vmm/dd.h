@@ -23,6 +23,7 @@ struct DdOptions {
       count;                 // count=, blocks from the start of the source, skipped or not
   std::uint64_t skip = 0;    // skip=, blocks
   bool force_share = false;  // -U
+  bool reproducible = false;  // as ConvertOptions::reproducible
   SandboxOptions sandbox;
 };
 

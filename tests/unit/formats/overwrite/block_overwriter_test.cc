@@ -152,6 +152,23 @@ TEST(VhdxOverwriter, BothHeadersGetNewIdentifiersAndOneIsAlwaysValid) {
   EXPECT_EQ(vhdx::Header::ReadCurrent(target)->sequence_number, before.sequence_number + 2);
 }
 
+TEST(VhdxOverwriter, TheNewIdentifiersFollowFromTheSeedAndFromTheOldOnes) {
+  const Kind kind{"vhdx", FormatId::kVhdx, ""};
+  MemoryDevice target(0, DeviceId{1});
+  Make(kind, target);
+  std::vector<vhdx::Guid> ids;
+  for (const unsigned seed : {1U, 2U, 1U}) {
+    MemoryDevice copy = target;
+    const auto writer = Overwrite(kind, copy).value();
+    writer->SetIdentity({static_cast<std::byte>(seed)});
+    ASSERT_TRUE(writer->Begin());
+    ids.push_back(vhdx::Header::ReadCurrent(copy)->data_write_id);
+    if (seed == 2) target = copy;
+  }
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_NE(ids[0], ids[2]);
+}
+
 TEST(VhdxOverwriter, TwoBlocksInOnePlaceAreRefused) {
   VhdxImage image;
   const std::uint64_t at = image.Append('x');
@@ -174,6 +191,22 @@ TEST(VmdkOverwriter, TheContentIdChangesAndNothingElseOfTheDescriptor) {
   EXPECT_NE(after->descriptor().cid, before);
   EXPECT_EQ(after->descriptor().create_type, "monolithicSparse");
   EXPECT_EQ(after->virtual_size_bytes(), kDiskBytes);
+}
+
+TEST(VmdkOverwriter, TheNewContentIdFollowsFromTheSeedAndFromTheOldOne) {
+  const Kind kind{"vmdk", FormatId::kVmdk, ""};
+  MemoryDevice target(0, DeviceId{1});
+  Make(kind, target);
+  std::vector<std::uint32_t> ids = {vmdk::Reader::Open(target).value()->descriptor().cid.value()};
+  for (const unsigned seed : {1U, 2U, 1U}) {
+    const auto writer = Overwrite(kind, target).value();
+    writer->SetIdentity({static_cast<std::byte>(seed)});
+    ASSERT_TRUE(writer->Begin());
+    ids.push_back(vmdk::Reader::Open(target).value()->descriptor().cid.value());
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) EXPECT_NE(ids[i], ids[j]) << i << " and " << j;
+  }
 }
 
 TEST(VmdkOverwriter, ATableThatLiesOnGrainsIsRefused) {

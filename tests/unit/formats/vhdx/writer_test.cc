@@ -39,6 +39,33 @@ TEST(VhdxWriter, DynamicDisksHaveTheBlocksThatWerePlaced) {
   EXPECT_EQ(target.bytes[4 * kMiB], std::byte{0x11});
 }
 
+// In text, the thirteenth hexadecimal digit of a GUID is its version; on disk it is in byte 7.
+bool IsRandomGuid(const vhdx::Guid& guid) {
+  return guid[7] >> 4 == std::byte{4} && guid[8] >> 6 == std::byte{2};
+}
+
+TEST(VhdxWriter, AllIdentifiersFollowFromTheSeedAndDiffer) {
+  std::vector<vhdx::Guid> ids;
+  for (const unsigned seed : {1U, 2U, 1U}) {
+    MemoryDevice target(0, DeviceId{1});
+    const auto writer = New(target, kMiB).value();
+    writer->SetIdentity({static_cast<std::byte>(seed)});
+    ASSERT_TRUE(writer->Begin());
+    ASSERT_TRUE(writer->Finish());
+    const auto image = vhdx::Image::Open(target).value();
+    for (const vhdx::Guid& id :
+         {image.header.file_write_id, image.header.data_write_id, image.metadata.disk_id}) {
+      EXPECT_TRUE(IsRandomGuid(id));
+      ids.push_back(id);
+    }
+    EXPECT_EQ(image.header.log_id, vhdx::kNoGuid);
+  }
+  for (std::size_t i = 0; i < 6; ++i) {
+    for (std::size_t j = 0; j < i; ++j) EXPECT_NE(ids[i], ids[j]) << i << " and " << j;
+  }
+  EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + 3, ids.begin() + 6));
+}
+
 TEST(VhdxWriter, PartsOfOneBlockShareItsPlace) {
   MemoryDevice target(0, DeviceId{1});
   EXPECT_EQ(Written(target, 6 * kMiB, ""), "D6291456@4194304");

@@ -176,8 +176,8 @@ TEST(VmdkReader, AChildWithoutItsParentIsNotReadAsZeros) {
 }
 
 TEST(VmdkReader, TheParentMustHaveTheContentIdTheChildWasMadeUpon) {
-  auto base = WriteVmdk("", kGrain, {{0, "x"}});
-  auto other = WriteVmdk("", 2 * kGrain, {});
+  auto base = WriteVmdk("", kGrain, {{0, "x"}}, nullptr, {}, {std::byte{1}});
+  auto other = WriteVmdk("", kGrain, {{0, "y"}}, nullptr, {}, {std::byte{2}});
   const auto base_reader = OpenVmdk(base);
   ASSERT_TRUE(base_reader);
   auto child = WriteVmdk("", kGrain, {}, base_reader->get());

@@ -189,16 +189,23 @@ TEST(VmdkChild, SaysZerosInEachOfItsWays) {
   }
 }
 
-TEST(VmdkFreshImage, ItsContentIdComesOfTheRequest) {
-  auto once = WriteVmdk("", kGrain, {{0, "x"}});
-  auto again = WriteVmdk("", kGrain, {{0, "x"}});
-  auto larger = WriteVmdk("", 2 * kGrain, {{0, "x"}});
-  EXPECT_EQ(once[0].bytes, again[0].bytes);
-  const auto cid = [](test::VmdkFiles& image) {
-    const auto reader = vmdk::Reader::Open(image[0]);
-    return (*reader)->descriptor().cid;
-  };
-  EXPECT_NE(cid(once), cid(larger));
+TEST(VmdkFreshImage, ItsContentIdFollowsFromTheSeed) {
+  for (const char* options : {"", "subformat=monolithicFlat", "subformat=twoGbMaxExtentSparse",
+                              "subformat=streamOptimized"}) {
+    const IdentitySeed seed{std::byte{1}};
+    const IdentitySeed other{std::byte{2}};
+    auto once = WriteVmdk(options, kGrain, {{0, "x"}}, nullptr, {}, seed);
+    auto again = WriteVmdk(options, kGrain, {{0, "x"}}, nullptr, {}, seed);
+    auto another = WriteVmdk(options, kGrain, {{0, "x"}}, nullptr, {}, other);
+    auto larger = WriteVmdk(options, 2 * kGrain, {{0, "x"}}, nullptr, {}, seed);
+    EXPECT_EQ(once[0].bytes, again[0].bytes) << options;
+    const auto cid = [](test::VmdkFiles& image) {
+      const auto reader = vmdk::Reader::Open(image[0]);
+      return (*reader)->descriptor().cid;
+    };
+    EXPECT_NE(cid(once), cid(another)) << options;
+    EXPECT_EQ(cid(once), cid(larger)) << options;
+  }
 }
 
 }  // namespace

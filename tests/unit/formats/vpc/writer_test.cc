@@ -125,19 +125,25 @@ TEST(VpcWriter, TheSameRequestGivesTheSameBytes) {
   EXPECT_EQ(a.bytes, b.bytes);
 }
 
-TEST(VpcWriter, FilesOfOtherNamesHaveOtherIdentifiers) {
+TEST(VpcWriter, TheIdentifierFollowsFromTheSeedWhateverTheNameAndTheKind) {
   std::array<MemoryDevice, 3> targets;
-  constexpr std::array<std::string_view, 3> kNames = {"a.vhd", "b.vhd", "a.vhd"};
+  constexpr std::array<std::string_view, 3> kNames = {"a.vhd", "a.vhd", "b.vhd"};
+  constexpr std::array<std::string_view, 3> kOptions = {"", "", "subformat=fixed"};
+  const std::array<IdentitySeed, 3> seeds = {IdentitySeed{std::byte{1}}, IdentitySeed{std::byte{2}},
+                                             IdentitySeed{std::byte{1}}};
   std::array<std::array<std::byte, 16>, 3> ids{};
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const auto writer = CreateImage({.format = FormatId::kVpc,
                                      .virtual_size_bytes = kMiB,
+                                     .options = kOptions[i],
                                      .target = &targets[i],
                                      .target_name = kNames[i]})
                             .value();
+    writer->SetIdentity(seeds[i]);
     ASSERT_TRUE(writer->Begin());
     ASSERT_TRUE(writer->Finish());
-    ids[i] = vpc::Footer::DecodeFrom(targets[i].bytes)->unique_id;
+    const auto footer = std::span(targets[i].bytes).last(vpc::Footer::kBytes);
+    ids[i] = vpc::Footer::DecodeFrom(footer)->unique_id;
   }
   EXPECT_NE(ids[0], ids[1]);
   EXPECT_EQ(ids[0], ids[2]);

@@ -138,6 +138,29 @@ TEST_P(MakingVerbs, DdCopiesItsBlocksAndWarnsWhereThereAreNone) {
   EXPECT_EQ(Content(options.target), "");
 }
 
+TEST_P(MakingVerbs, IdentitiesAreRandomUnlessTheyShallBeReproducible) {
+  CreateOptions create;
+  create.path = directory_ / "disk.vhdx";
+  create.format = "vhdx";
+  create.size_bytes = 1 << 20;
+  create.sandbox = Sandbox();
+  DdOptions dd;
+  dd.source.path = directory_.Write("source.raw", std::string(1 << 20, 'x'));
+  dd.source.format = "raw";
+  dd.target = create.path;
+  dd.target_format = "vhdx";
+  dd.sandbox = Sandbox();
+  const auto make = [&](bool by_create, bool reproducible) {
+    create.reproducible = dd.reproducible = reproducible;
+    EXPECT_TRUE(by_create ? Create(create).ok() : Dd(dd).ok());
+    return Content(create.path);
+  };
+  for (const bool by_create : {true, false}) {
+    EXPECT_FALSE(make(by_create, false) == make(by_create, false)) << by_create;
+    EXPECT_TRUE(make(by_create, true) == make(by_create, true)) << by_create;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isolations, MakingVerbs,
                          testing::Values(Isolation::kKvm, Isolation::kProcess),
                          [](const auto& param_info) {
