@@ -99,6 +99,8 @@ int RunCommandLine(int argc, char** argv) {
   SetProgram(argv);
   // A reader that goes away is a write error like any other.
   std::signal(SIGPIPE, SIG_IGN);
+  // And so is a file that would become longer than the system allows (ulimit -f).
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
 
   SandboxSettings settings;

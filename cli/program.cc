@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cli/terminal_text.h"
+#include "report/error_reason.h"
 
 namespace instar::cli {
 namespace {
@@ -76,10 +77,7 @@ int PrintUsageError(std::string_view message) {
 
 int PrintOutput(std::string_view text) {
   if (WriteAll(STDOUT_FILENO, text)) return 0;
-  // strerrordesc_np, unlike strerror, reads no message catalogue: this may run inside the jail.
-  const char* reason = strerrordesc_np(errno);
-  return PrintError(std::string("Could not write to standard output: ") +
-                    (reason == nullptr ? "unknown error" : reason));
+  return PrintError("Could not write to standard output: " + vmm::ErrorReason(errno));
 }
 
 }  // namespace instar::cli

@@ -16,6 +16,7 @@
 #include "formats/base/checked.h"
 #include "io/bit_writer.h"
 #include "io/file_runs.h"
+#include "report/error_reason.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -175,7 +176,7 @@ CallResult Broker::Impl::Failed(const char* verb, const Device& device, const Io
   if (result.over_budget) return Violate(kEndlessRequests);
   NoteFailure(absl::StrFormat("Could not %s '%s' at offset %d: %s", verb,
                               PrintableText(device.path), result.offset,
-                              std::strerror(result.os_errno)));
+                              ErrorReason(result.os_errno)));
   return Refused(CodeOf(result.os_errno), result.os_errno);
 }
 

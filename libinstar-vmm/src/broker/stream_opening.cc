@@ -19,6 +19,7 @@
 #include "io/input_stream.h"
 #include "io/io_file.h"
 #include "io/zero_scan.h"
+#include "report/error_reason.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -72,7 +73,7 @@ absl::StatusOr<std::unique_ptr<Device>> Open(const std::string& name, int standa
     fd = OwnedFd(open(path->c_str(), flags | O_CLOEXEC | O_NOCTTY));
   }
   struct stat status{};
-  if (!fd.valid() || fstat(fd.get(), &status) != 0) return CouldNotOpen(shown, errno);
+  if (!fd.valid() || FileStatus(fd.get(), &status) != 0) return CouldNotOpen(shown, errno);
   if (S_ISDIR(status.st_mode)) return CouldNotOpen(shown, EISDIR);
   const int access = fcntl(fd.get(), F_GETFL) & O_ACCMODE;
   if (access != O_RDWR && access != flags) return CouldNotOpen(shown, EBADF);
@@ -108,7 +109,7 @@ OwnedFd UnnamedFile(const std::string& directory) {
 
 std::string ReopenedInput(const std::string& name) {
   struct stat status{};
-  if (name != kStandard || fstat(STDIN_FILENO, &status) != 0) return name;
+  if (name != kStandard || FileStatus(STDIN_FILENO, &status) != 0) return name;
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) return name;
   return lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 ? "/dev/stdin" : name;
 }
@@ -149,7 +150,7 @@ absl::Status SpoolInput(Device& device, const std::string& beside, std::uint64_t
     return absl::Status(
         error == ENOSPC || error == EDQUOT ? absl::StatusCode::kResourceExhausted
                                            : absl::StatusCode::kInvalidArgument,
-        absl::StrFormat("Could not %s '%s': %s", verb, PrintableText(name), std::strerror(error)));
+        absl::StrFormat("Could not %s '%s': %s", verb, PrintableText(name), ErrorReason(error)));
   };
   const std::string directory = SpoolDirectory(beside);
   const std::string spool = "a temporary file in " + directory;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "formats/base/error.h"
+#include "report/error_reason.h"
 
 namespace instar::vmm {
 namespace {
@@ -97,9 +98,13 @@ absl::Status FailureStatus(const Broker& broker, const Outcome& outcome) {
     const DeviceRecord record = broker.device(DeviceId{outcome.error_device});
     text = RenderGuestMessage(outcome.error_message, outcome.error_numbers);
     if (text.empty()) text = "failed without a reason";
+    // The guest's words where its heap is full.
+    if (text == "the image needs more memory than the sandbox has") {
+      text += "; --max-memory and the limit of address space (ulimit -v) say how much it has";
+    }
     if (!record.path.empty()) text = absl::StrCat(record.path, ": ", text);
     if (outcome.error_errno > 0 && outcome.error_errno < 4096) {
-      absl::StrAppend(&text, ": ", std::strerror(outcome.error_errno));
+      absl::StrAppend(&text, ": ", ErrorReason(outcome.error_errno));
     }
   }
   return absl::Status(CodeOf(outcome.error_code), text);
