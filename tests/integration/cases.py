@@ -1,10 +1,11 @@
 """All integration groups."""
 
 from integration import (command_line, devices, documents, huge, identity, in_memory, locks, outputs, pipes,
-                         sharing, shortened, signals, verdicts, watchdog)
+                         scarce, sharing, shortened, signals, verdicts, watchdog)
 
 
 def groups():
     return [*command_line.groups(), *devices.groups(), *documents.groups(), *outputs.groups(), *huge.groups(),
-            *identity.groups(), *in_memory.groups(), *locks.groups(), *pipes.groups(), *sharing.groups(), *shortened.groups(),
+            *identity.groups(), *in_memory.groups(), *locks.groups(), *pipes.groups(), *scarce.groups(),
+            *sharing.groups(), *shortened.groups(),
             *signals.groups(), *verdicts.groups(), *watchdog.groups()]

@@ -48,8 +48,8 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   if (!target.ok()) return target.status();
   if (target->created_in.valid()) {
     const int directory = KeepTargetDirectory(std::move(target->created_in));
-    created_.Add(directory, target->created_name);
     const FileIdentity& identity = target->device->identity;
+    created_.Add(directory, target->created_name, identity);
     created_files_.push_back({.path = std::move(target->created_path),
                               .device = identity.device,
                               .inode = identity.inode});
@@ -69,10 +69,10 @@ std::vector<FileIdentity> Broker::Impl::Identities() const {
 
 int Broker::Impl::KeepTargetDirectory(OwnedFd directory) {
   struct stat status{};
-  if (fstat(directory.get(), &status) == 0) {
+  if (FileStatus(directory.get(), &status) == 0) {
     for (const OwnedFd& known : target_directories_) {
       struct stat other{};
-      if (fstat(known.get(), &other) == 0 && other.st_dev == status.st_dev &&
+      if (FileStatus(known.get(), &other) == 0 && other.st_dev == status.st_dev &&
           other.st_ino == status.st_ino) {
         return known.get();
       }

@@ -19,12 +19,15 @@ void RemoveCreatedFile(const CreatedFile& file) {
   const std::string directory(DirectoryPart(file.path));
   const std::string name = file.path.substr(directory.size());
   const OwnedFd opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (opened.valid()) RemoveIfSame(opened.get(), name.c_str(), file.device, file.inode);
+}
+
+void RemoveIfSame(int directory, const char* name, std::uint64_t device, std::uint64_t inode) {
   struct stat status{};
-  if (!opened.valid() || fstatat(opened.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-      status.st_dev != file.device || status.st_ino != file.inode) {
-    return;
+  if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_dev == device &&
+      status.st_ino == inode) {
+    unlinkat(directory, name, 0);
   }
-  unlinkat(opened.get(), name.c_str(), 0);
 }
 
 std::vector<std::byte> EncodeCreatedFiles(const std::vector<CreatedFile>& files) {

@@ -20,6 +20,11 @@ struct CreatedFile {
 // Unlinks `file`, unless another has been put in its place.
 void RemoveCreatedFile(const CreatedFile& file);
 
+// Unlinks `name` in the directory `directory` if it is the file that was created. Somebody who may
+// write there could still put another in its place between the look and the removal, for the kernel
+// removes by name only. Async-signal-safe.
+void RemoveIfSame(int directory, const char* name, std::uint64_t device, std::uint64_t inode);
+
 // The form in which one process tells another of them.
 [[nodiscard]] std::vector<std::byte> EncodeCreatedFiles(const std::vector<CreatedFile>& files);
 [[nodiscard]] std::optional<std::vector<CreatedFile>> DecodeCreatedFiles(

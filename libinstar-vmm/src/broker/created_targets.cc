@@ -1,15 +1,13 @@
 #include "broker/created_targets.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <string>
+
+#include "broker/created_file.h"
+#include "jail/opener.h"
 
 namespace instar::vmm {
 namespace {
@@ -30,33 +28,27 @@ std::array<Slot, 1024> slots;
 
 // Whoever takes the slot out of kArmed, once, removes the file, if it still is the one that was
 // created: somebody may have put another in its place.
-void RemoveSlot(Slot& slot) {
+void RemoveSlot(std::size_t number) {
+  Slot& slot = slots[number];
   SlotState armed = SlotState::kArmed;
   if (!slot.state.compare_exchange_strong(armed, SlotState::kFilling)) return;
-  struct stat status{};
-  if (fstatat(slot.directory_fd, slot.name.data(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-      status.st_dev == slot.device && status.st_ino == slot.inode) {
-    unlinkat(slot.directory_fd, slot.name.data(), 0);
+  if (!RemoveThroughOpener(static_cast<unsigned>(number))) {
+    RemoveIfSame(slot.directory_fd, slot.name.data(), slot.device, slot.inode);
   }
   slot.state.store(SlotState::kFree);
 }
 
 }  // namespace
 
-bool CreatedTargets::Add(int directory_fd, std::string_view name) {
+bool CreatedTargets::Add(int directory_fd, std::string_view name, const FileIdentity& identity) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = slots[i];
     if (name.empty() || name.size() >= slot.name.size()) return false;
-    struct stat status{};
     SlotState free = SlotState::kFree;
     if (!slot.state.compare_exchange_strong(free, SlotState::kFilling)) continue;
-    if (fstatat(directory_fd, std::string(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      slot.state.store(SlotState::kFree);
-      return false;
-    }
     slot.directory_fd = directory_fd;
-    slot.device = status.st_dev;
-    slot.inode = status.st_ino;
+    slot.device = identity.device;
+    slot.inode = identity.inode;
     std::memcpy(slot.name.data(), name.data(), name.size());
     slot.name[name.size()] = '\0';
     slots_.push_back(static_cast<int>(i));
@@ -75,14 +67,18 @@ void CreatedTargets::Keep() {
 }
 
 void CreatedTargets::Remove() {
-  for (const int i : slots_) RemoveSlot(slots[static_cast<std::size_t>(i)]);
+  for (const int i : slots_) RemoveSlot(static_cast<std::size_t>(i));
   slots_.clear();
 }
 
 void CreatedTargets::RemoveAll() {
   const int saved_errno = errno;
-  for (Slot& slot : slots) RemoveSlot(slot);
+  for (std::size_t i = 0; i < slots.size(); ++i) RemoveSlot(i);
   errno = saved_errno;
+}
+
+void CreatedTargets::RemoveNumber(unsigned number) {
+  if (number < slots.size()) RemoveSlot(number);
 }
 
 }  // namespace instar::vmm

@@ -7,14 +7,14 @@ std::uint64_t Device::SizeBytes() const {
   if (input != nullptr) return input->position();
   if (block_device) return block_device_bytes;
   struct stat status{};
-  if (fstat(fd.get(), &status) != 0 || status.st_size < 0) return 0;
+  if (FileStatus(fd.get(), &status) != 0 || status.st_size < 0) return 0;
   return static_cast<std::uint64_t>(status.st_size);
 }
 
 std::uint64_t Device::AllocatedBytes() const {
   constexpr std::uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's are
   struct stat status{};
-  if (is_stream() || fstat(fd.get(), &status) != 0 || status.st_blocks < 0) return 0;
+  if (is_stream() || FileStatus(fd.get(), &status) != 0 || status.st_blocks < 0) return 0;
   return static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
 }
 

@@ -17,6 +17,7 @@
 #include "instar/abi/call_table.h"
 #include "instar/vmm/convert.h"
 #include "io/bulk_worker.h"
+#include "io/file_status.h"
 #include "io/input_stream.h"
 #include "io/output_stream.h"
 

@@ -6,12 +6,11 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstring>
-#include <optional>
 
+#include "broker/created_file.h"
+#include "broker/file_creation.h"
 #include "broker/image_locks.h"
 #include "broker/local_path.h"
 #include "report/printable_text.h"
@@ -81,7 +80,7 @@ FileIdentity IdentityOf(const struct stat& status) {
 absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedFd fd, int flags,
                                                  CacheMode cache) {
   struct stat status{};
-  if (fstat(fd.get(), &status) != 0) return CouldNotOpen(path, errno);
+  if (FileStatus(fd.get(), &status) != 0) return CouldNotOpen(path, errno);
   if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
   auto device = std::make_unique<Device>();
   device->path = path;
@@ -100,32 +99,13 @@ absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedF
     // Not every file system has O_DIRECT; without it the page cache serves.
     OwnedFd direct(open(path.c_str(), flags | O_DIRECT));
     struct stat direct_status{};
-    if (direct.valid() && fstat(direct.get(), &direct_status) == 0 &&
+    if (direct.valid() && FileStatus(direct.get(), &direct_status) == 0 &&
         IdentityOf(direct_status) == IdentityOf(status)) {
       device->direct_fd = std::move(direct);
     }
   }
   device->fd = std::move(fd);
   return device;
-}
-
-// The directory of the open file and its name there, as they are, whatever symbolic links led to
-// it; nothing where /proc is not to be had.
-struct Place {
-  OwnedFd directory;
-  std::string name;
-  std::string path;
-};
-std::optional<Place> PlaceOf(int fd) {
-  std::array<char, PATH_MAX> real{};
-  const std::string link = absl::StrFormat("/proc/self/fd/%d", fd);
-  const ssize_t length = readlink(link.c_str(), real.data(), real.size());
-  if (length <= 0 || static_cast<std::size_t>(length) == real.size()) return std::nullopt;
-  const std::string path(real.data(), static_cast<std::size_t>(length));
-  const std::string directory(DirectoryPart(path));
-  OwnedFd opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!opened.valid()) return std::nullopt;
-  return Place{.directory = std::move(opened), .name = path.substr(directory.size()), .path = path};
 }
 
 }  // namespace
@@ -158,38 +138,31 @@ absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode c
   };
   OpenedTarget target;
   OwnedFd fd;
-  bool created = false;
-  // Exclusive creation first: it alone tells for certain whose file this is.
   if (!keep) {
-    fd = OwnedFd(open(path.c_str(), flags | O_CREAT | O_EXCL, 0644));
-    if (!fd.valid() && errno != EEXIST) return failed(errno);
-    created = fd.valid();
+    auto made = CreateNewFile(path, flags);
+    if (made) {
+      fd = std::move(made->fd);
+      target.created_in = std::move(made->directory);
+      target.created_name = std::move(made->name);
+      target.created_path = std::move(made->path);
+    } else if (made.error() != EEXIST) {
+      return failed(made.error());
+    }
   }
   if (!fd.valid()) {
     struct stat status{};
-    if (stat(path.c_str(), &status) == 0) {
-      if (S_ISDIR(status.st_mode)) return failed(EISDIR);
-      if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
-      fd = OwnedFd(open(path.c_str(), flags));
-    } else if (errno == ENOENT && !keep) {
-      // A symbolic link to a file that does not exist yet.
-      fd = OwnedFd(open(path.c_str(), flags | O_CREAT, 0644));
-      created = fd.valid();
-    } else {
-      return failed(errno);
-    }
+    if (stat(path.c_str(), &status) != 0) return failed(errno);
+    if (S_ISDIR(status.st_mode)) return failed(EISDIR);
+    if (absl::Status kind = CheckKind(path, status.st_mode); !kind.ok()) return kind;
+    fd = OwnedFd(open(path.c_str(), flags));
     if (!fd.valid()) return failed(errno);
   }
-  if (created) {
-    if (auto place = PlaceOf(fd.get())) {
-      target.created_in = std::move(place->directory);
-      target.created_name = std::move(place->name);
-      target.created_path = std::move(place->path);
-    }
-  }
+  struct stat made_status{};
+  FileStatus(fd.get(), &made_status);
   const auto give_up = [&](absl::Status status) {
     if (target.created_in.valid()) {
-      unlinkat(target.created_in.get(), target.created_name.c_str(), 0);
+      RemoveIfSame(target.created_in.get(), target.created_name.c_str(), made_status.st_dev,
+                   made_status.st_ino);
     }
     return status;
   };

@@ -2,8 +2,6 @@
 
 #include <absl/strings/str_format.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 
 #include <cerrno>
 #include <climits>
@@ -13,6 +11,7 @@
 
 #include "broker/image_locks.h"
 #include "broker/local_path.h"
+#include "jail/opener.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -30,18 +29,8 @@ const char* NameOfRole(ReferenceRole role) {
   return "file";
 }
 
-// openat2(2), for which this C library has no wrapper.
 OwnedFd OpenBeneath(int directory, const std::string& path, std::uint64_t flags) {
-  open_how how{};
-  how.flags = flags;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  // EAGAIN: something was renamed meanwhile and the kernel cannot be sure. Not for ever.
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    const long fd = syscall(SYS_openat2, directory, path.c_str(), &how, sizeof(how));
-    if (fd >= 0) return OwnedFd(static_cast<int>(fd));
-    if (errno != EAGAIN && errno != EINTR) break;
-  }
-  return OwnedFd();
+  return OwnedFd(vmm::OpenBeneath(directory, path.c_str(), flags));
 }
 
 std::string RealPath(const std::string& path) {
@@ -136,7 +125,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   const OwnedFd found = OpenBeneath(root.fd.get(), resolved->relative_path, O_PATH | O_CLOEXEC);
   if (!found.valid()) return could_not_open(errno);
   struct stat status{};
-  if (fstat(found.get(), &status) != 0) return could_not_open(errno);
+  if (FileStatus(found.get(), &status) != 0) return could_not_open(errno);
   if (!S_ISREG(status.st_mode)) return deny("is not a regular file");
   const FileIdentity identity = {.device = status.st_dev, .inode = status.st_ino};
 
@@ -155,7 +144,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   OwnedFd fd = OpenBeneath(root.fd.get(), resolved->relative_path, flags);
   if (!fd.valid()) return could_not_open(errno);
-  if (fstat(fd.get(), &status) != 0) return could_not_open(errno);
+  if (FileStatus(fd.get(), &status) != 0) return could_not_open(errno);
   if (!S_ISREG(status.st_mode) ||
       identity != FileIdentity{.device = status.st_dev, .inode = status.st_ino}) {
     return deny("changed while it was being opened");
@@ -169,7 +158,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   device->path = CombinePath(parent.path, name);
   if (parent.direct_fd.valid()) {
     OwnedFd direct = OpenBeneath(root.fd.get(), resolved->relative_path, flags | O_DIRECT);
-    if (direct.valid() && fstat(direct.get(), &status) == 0 &&
+    if (direct.valid() && FileStatus(direct.get(), &status) == 0 &&
         identity == FileIdentity{.device = status.st_dev, .inode = status.st_ino}) {
       device->direct_fd = std::move(direct);
     }

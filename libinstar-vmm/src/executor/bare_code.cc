@@ -8,6 +8,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "executor/guest_child.h"
@@ -50,6 +51,26 @@ INSTAR_BARE void OnFault(int signal, siginfo_t* info, void* context) {
   __builtin_unreachable();
 }
 
+// A page that is sealed makes the kernel refuse all of a request. So what is refused is halved
+// until the refused pages stand alone; each has to be one that may stay.
+__attribute__((always_inline)) inline void Unmap(const AddressRange& range,
+                                                 const AddressRange& may_stay) {
+  std::uint64_t at = range.start;
+  std::uint64_t bytes = range.end - at;
+  while (at < range.end) {
+    const long result = Syscall(SYS_munmap, static_cast<long>(at), static_cast<long>(bytes));
+    if (result == -EPERM && bytes > kSmallPage) {
+      bytes = (bytes / 2 + kSmallPage - 1) / kSmallPage * kSmallPage;
+      continue;
+    }
+    if (result != 0 && (result != -EPERM || at < may_stay.start || at >= may_stay.end)) {
+      Syscall(SYS_exit_group, kChildSetupFailed);
+    }
+    at += bytes;
+    bytes = range.end - at;
+  }
+}
+
 // Waits until the host wants this vCPU, then never returns from the guest.
 INSTAR_BARE void BareMain(const BareStart* start) {
   std::uint32_t* const arrived = start->arrived;
@@ -58,12 +79,9 @@ INSTAR_BARE void BareMain(const BareStart* start) {
     for (std::uint32_t now; (now = __atomic_load_n(arrived, __ATOMIC_ACQUIRE)) < others;) {
       Syscall(SYS_futex, reinterpret_cast<long>(arrived), FUTEX_WAIT, now, 0);
     }
-    for (std::uint32_t i = 0; i < start->range_count; ++i) {
-      const UnmappedRange* const range = reinterpret_cast<const UnmappedRange*>(&start->ranges) + i;
-      if (Syscall(SYS_munmap, static_cast<long>(range->start), static_cast<long>(range->bytes)) !=
-          0) {
-        Syscall(SYS_exit_group, kChildSetupFailed);
-      }
+    for (std::size_t i = 0; i < 2; ++i) {
+      const AddressRange* const range = reinterpret_cast<const AddressRange*>(&start->ranges) + i;
+      Unmap(*range, start->may_stay);
     }
     if (Syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
                 reinterpret_cast<long>(&start->filter)) != 0) {

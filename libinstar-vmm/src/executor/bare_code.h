@@ -23,11 +23,11 @@
 
 namespace instar::vmm {
 
-struct UnmappedRange {
+// [start, end), whole pages.
+struct AddressRange {
   std::uint64_t start;
-  std::uint64_t bytes;
+  std::uint64_t end;
 };
-inline constexpr std::size_t kMaxUnmappedRanges = 16;
 
 // What one vCPU's thread needs once it has nothing else.
 struct BareStart {
@@ -38,8 +38,8 @@ struct BareStart {
   std::uint32_t* arrived;  // other threads that are in the refuge
   std::uint32_t others;    // how many the first thread waits for
   std::uint32_t first;     // 1: this one clears the place and shuts the door
-  std::uint32_t range_count;
-  std::array<UnmappedRange, kMaxUnmappedRanges> ranges;
+  std::array<AddressRange, 2> ranges;  // which is cleared
+  AddressRange may_stay;               // where the kernel may refuse to let a page go
   sock_fprog filter;
 };
 

@@ -1,11 +1,11 @@
 #include "executor/guest_child.h"
 
 #include <asm/prctl.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,8 +27,15 @@ void Require(bool ok) {
   if (!ok) _exit(kChildSetupFailed);
 }
 
+void MoveMemory(const GuestLayout& layout, void* memory) {
+  void* const at = reinterpret_cast<void*>(INSTAR_GUEST_BASE);
+  const std::size_t bytes = layout.total_bytes();
+  Require(mremap(memory, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at);
+}
+
 void ProtectMemory(const GuestLayout& layout) {
   const auto page = [](std::uint64_t address) { return reinterpret_cast<void*>(address); };
+  Require(mprotect(page(INSTAR_GUEST_BASE), layout.total_bytes(), PROT_NONE) == 0);
   // The fault handler's page. The guest could write it too; it holds nothing but words for a
   // message.
   Require(mprotect(page(INSTAR_GUEST_BASE), kSmallPage, PROT_READ | PROT_WRITE) == 0);
@@ -41,8 +48,10 @@ void ProtectMemory(const GuestLayout& layout) {
           0);
 }
 
-void DropPrivileges() {
+void DropPrivileges(pid_t parent) {
   Require(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+  // It may have ended before, which sends no signal.
+  Require(getppid() == parent);
   Require(syscall(SYS_close_range, 0u, ~0u, 0u) == 0);
   const rlimit none = {0, 0};
   Require(setrlimit(RLIMIT_CORE, &none) == 0);
@@ -88,63 +97,17 @@ sock_fprog WriteFilter(Refuge& refuge) {
   return {.len = static_cast<unsigned short>(program.size()), .filter = refuge.filter.data()};
 }
 
-// Reads /proc/self/maps and calls visit(start, end, is_system) for each mapping, in order.
-// `is_system`: the kernel's own pages (vdso and its data), which newer kernels do not let go.
-template <typename Visit>
-void VisitMappings(Visit visit) {
-  const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  Require(file >= 0);
-  char buffer[4096];
-  std::uint64_t numbers[2] = {0, 0};  // start, end
-  unsigned field = 0;                 // 0, 1: the numbers; 2: what follows them
-  bool system = false;
-  for (ssize_t count; (count = read(file, buffer, sizeof buffer)) != 0;) {
-    Require(count > 0);
-    for (ssize_t i = 0; i < count; ++i) {
-      const char c = buffer[i];
-      if (c == '\n') {
-        visit(numbers[0], numbers[1], system);
-        numbers[0] = numbers[1] = 0;
-        field = 0;
-        system = false;
-      } else if (field == 2) {
-        // Of all names in brackets only theirs start with a v.
-        if (c == '[') field = 3;
-      } else if (field == 3) {
-        system = c == 'v';
-        field = 4;
-      } else if (c == '-' || c == ' ') {
-        ++field;
-      } else if (field < 2) {
-        numbers[field] =
-            numbers[field] << 4 | static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
-      }
-    }
-  }
-}
-
-// Everything but the refuge, the guest, and what the kernel holds on to.
+// Everything but the refuge and the guest. No list of what is mapped is needed, so it works where
+// there is no /proc.
 void ListWhatGoes(const GuestLayout& layout, BareStart& start) {
-  std::uint64_t from = 0;
-  const auto keep = [&](std::uint64_t begin, std::uint64_t end) {
-    if (begin > from) {
-      Require(start.range_count < kMaxUnmappedRanges);
-      start.ranges[start.range_count++] = {.start = from, .bytes = begin - from};
-    }
-    if (end > from) from = end;
-  };
   constexpr std::uint64_t kUserEnd = 0x7ffffffff000;
-  bool past_guest = false;
-  const auto keep_guest = [&] {
-    keep(Refuge::kBase, layout.end);
-    past_guest = true;
-  };
-  VisitMappings([&](std::uint64_t begin, std::uint64_t end, bool system) {
-    if (begin >= INSTAR_GUEST_BASE && !past_guest) keep_guest();
-    if (system && end <= kUserEnd) keep(begin, end);
-  });
-  if (!past_guest) keep_guest();
-  keep(kUserEnd, kUserEnd);
+  start.ranges[0] = {.start = 0, .end = Refuge::kBase};
+  start.ranges[1] = {.start = layout.end, .end = kUserEnd};
+  // The kernel's own pages, which newer kernels do not let go: code that reads clocks, and its data
+  // on both sides of it.
+  constexpr std::uint64_t kAround = 64 * kSmallPage;
+  const std::uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+  if (vdso > kAround) start.may_stay = {.start = vdso - kAround, .end = vdso + kAround};
 }
 
 // The kernel must not write to what is about to go.
@@ -176,7 +139,8 @@ void* WorkerThread(void* argument) {
 
 }  // namespace
 
-void RunGuestChild(const GuestLayout& layout) {
+void RunGuestChild(const GuestLayout& layout, void* memory, pid_t parent) {
+  MoveMemory(layout, memory);
   ProtectMemory(layout);
   Refuge* const refuge = MakeRefuge();
   Require(refuge != nullptr);
@@ -187,25 +151,28 @@ void RunGuestChild(const GuestLayout& layout) {
         .vcpu = layout.vcpu(i),
         .boot = i == 0 ? layout.boot : 0,
         .arrived = &refuge->arrived,
-        .others = layout.workers - 1,
+        .others = 0,
         .first = i == 0,
-        .range_count = 0,
         .ranges = {},
+        .may_stay = {},
         .filter = {}};
   }
   refuge->starts[0].filter = WriteFilter(*refuge);
   ListWhatGoes(layout, refuge->starts[0]);
-  DropPrivileges();  // before there are threads: capabilities are a thread's own
+  DropPrivileges(parent);  // before there are threads: capabilities are a thread's own
   CatchFaults();
   static WorkerStart starts[INSTAR_MAX_WORKERS];
   pthread_attr_t attributes;
   Require(pthread_attr_init(&attributes) == 0);
   Require(pthread_attr_setstacksize(&attributes, 64 << 10) == 0);
-  for (unsigned i = 1; i < layout.workers; ++i) {
-    starts[i] = {.refuge = refuge, .index = i};
+  unsigned running = 1;
+  for (; running < layout.workers; ++running) {
+    starts[running] = {.refuge = refuge, .index = running};
     pthread_t thread;
-    Require(pthread_create(&thread, &attributes, WorkerThread, &starts[i]) == 0);
+    if (pthread_create(&thread, &attributes, WorkerThread, &starts[running]) != 0) break;
   }
+  refuge->starts[0].others = running - 1;
+  LowerMaxWorkers(*reinterpret_cast<instar_boot*>(layout.boot), running);
   LeaveForRefuge(*refuge, 0);
 }
 

@@ -2,6 +2,8 @@
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_GUEST_CHILD_H_
 #define LIBINSTAR_VMM_SRC_EXECUTOR_GUEST_CHILD_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "executor/guest_layout.h"
@@ -17,10 +19,11 @@ struct GuestFault {
 inline constexpr std::uint64_t kGuestFaultOffset = 0;
 inline constexpr int kChildSetupFailed = 3;
 
-// Called in the child right after fork, with guest memory mapped (PROT_NONE) at its address. Makes
-// one thread a vCPU, closes every file, drops every privilege, and enters the guest. A confinement
-// that cannot be put up ends the process with kChildSetupFailed.
-[[noreturn]] void RunGuestChild(const GuestLayout& layout);
+// Called in the child right after fork by process `parent`, with guest memory mapped at `memory`.
+// Moves it to its address, makes one thread a vCPU, closes every file, drops every privilege, and
+// enters the guest. Where no more threads can be made the guest has fewer vCPUs. A confinement that
+// cannot be put up ends the process with kChildSetupFailed.
+[[noreturn]] void RunGuestChild(const GuestLayout& layout, void* memory, pid_t parent);
 
 }  // namespace instar::vmm
 

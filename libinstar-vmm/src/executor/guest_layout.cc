@@ -88,6 +88,13 @@ void FillGuest(const GuestLayout& layout, const GuestContent& content,
   }
 }
 
+void LowerMaxWorkers(instar_boot& boot, unsigned count) {
+  std::uint32_t now = __atomic_load_n(&boot.max_workers, __ATOMIC_RELAXED);
+  while (count < now && !__atomic_compare_exchange_n(&boot.max_workers, &now, count, false,
+                                                     __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+  }
+}
+
 GuestMemory ViewGuest(const GuestLayout& layout, std::span<std::byte> memory) {
   std::uint64_t readable_from = layout.end;
   std::uint64_t writable_from = layout.boot;

@@ -78,6 +78,10 @@ struct GuestContent {
 // total_bytes() of it) and fills in the control blocks.
 void FillGuest(const GuestLayout& layout, const GuestContent& content, std::span<std::byte> memory);
 
+// What the guest will read as the number of its vCPUs becomes `count` at most. Before it starts;
+// the host and the process of the guest may do so at the same time.
+void LowerMaxWorkers(instar_boot& boot, unsigned count);
+
 // The host's checked view of `memory`.
 GuestMemory ViewGuest(const GuestLayout& layout, std::span<std::byte> memory);
 

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <optional>
 
+#include "executor/address_space.h"
 #include "executor/guest_cpuid.h"
 #include "executor/page_tables.h"
 #include "executor/vcpu_executor.h"
@@ -133,7 +134,7 @@ absl::StatusOr<std::span<std::byte>> KvmExecutor::MapMemory(std::uint64_t bytes)
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping_ == MAP_FAILED) {
     mapping_ = nullptr;
-    return Errno("could not map guest memory");
+    return CouldNotMapGuest(bytes);
   }
   const auto start =
       (reinterpret_cast<std::uintptr_t>(mapping_) + kLargePage - 1) / kLargePage * kLargePage;

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <utility>
 
+#include "executor/address_space.h"
 #include "executor/guest_child.h"
 #include "executor/vcpu_executor.h"
 #include "timing/mark.h"
@@ -28,6 +29,17 @@ constexpr std::chrono::milliseconds kPatience{100};
 
 absl::Status Errno(const char* what) {
   return absl::UnavailableError(absl::StrFormat("%s: %s", what, std::strerror(errno)));
+}
+
+// Whether nothing is mapped there. A limit of address space does not matter: it is looked at last.
+bool IsFree(std::uint64_t address, std::uint64_t bytes) {
+  void* const at = reinterpret_cast<void*>(address);
+  void* const probe =
+      mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+           -1, 0);
+  if (probe == MAP_FAILED) return errno == ENOMEM;
+  munmap(probe, bytes);
+  return probe == at;
 }
 
 // The host and the guest of one worker take turns: on one processor what one of them has written is
@@ -46,16 +58,22 @@ class ProcessExecutor final : public VcpuExecutor {
   using VcpuExecutor::VcpuExecutor;
   ~ProcessExecutor() override {
     StopThreads();
-    if (child_ > 0 && !reaped_) {
-      kill(child_, SIGKILL);
-      waitpid(child_, nullptr, 0);
+    if (child_ >= 0) {
+      EndChild();
+      siginfo_t ended{};
+      if (!reaped_)
+        waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(child_), &ended, WEXITED);
+      close(child_);
     }
     if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
   }
 
   [[nodiscard]] Isolation isolation() const override { return Isolation::kProcess; }
   absl::Status Prepare(const ExecutorOptions& options) override;
-  void AddJailNeeds(JailNeeds& needs) const override { needs.child_pid = child_; }
+  void AddJailNeeds(JailNeeds& needs) const override {
+    needs.child_pidfd = child_;
+    needs.keep_fds.push_back(child_);
+  }
 
  private:
   absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) override;
@@ -66,24 +84,23 @@ class ProcessExecutor final : public VcpuExecutor {
     return true;
   }
   std::string CheckAlive() override;
-  std::string DescribeDeath(int status);
+  void EndChild() const { syscall(SYS_pidfd_send_signal, child_, SIGKILL, nullptr, 0); }
+  std::string DescribeDeath(const siginfo_t& end);
 
-  pid_t child_ = -1;
-  std::atomic<bool> reaped_{false};    // then the number may be another process's
+  int child_ = -1;  // a pidfd: unlike its number it never comes to mean another process
+  std::atomic<bool> reaped_{false};
   std::chrono::milliseconds tick_{0};  // RunVcpu returns after so long; 0: when there is a reason
   bool left_running_ = false;          // it has: vCPU 0 waits for no answer
-  int memory_fd_ = -1;
   void* mapping_ = nullptr;
   std::size_t mapping_bytes_ = 0;
 };
 
 absl::StatusOr<std::span<std::byte>> ProcessExecutor::MapMemory(std::uint64_t bytes) {
-  memory_fd_ = memfd_create("instar-guest", MFD_CLOEXEC);
-  if (memory_fd_ < 0 || ftruncate(memory_fd_, static_cast<off_t>(bytes)) != 0) {
-    return Errno("could not make guest memory");
-  }
-  void* mapping = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_, 0);
-  if (mapping == MAP_FAILED) return Errno("could not map guest memory");
+  // No file stands behind it, whose length a limit could hold for. The child inherits the mapping
+  // and moves it, so that neither process has it twice.
+  void* mapping = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping == MAP_FAILED) return CouldNotMapGuest(bytes);
   mapping_ = mapping;
   mapping_bytes_ = bytes;
   return std::span<std::byte>(static_cast<std::byte*>(mapping), bytes);
@@ -92,21 +109,21 @@ absl::StatusOr<std::span<std::byte>> ProcessExecutor::MapMemory(std::uint64_t by
 absl::Status ProcessExecutor::Prepare(const ExecutorOptions& options) {
   if (absl::Status status = PrepareMemory(options, INSTAR_DOORBELL_FUTEX); !status.ok())
     return status;
-  // Mapped before the fork, where failure can still be told in words; the child only adjusts
-  // rights.
-  const auto at = reinterpret_cast<void*>(INSTAR_GUEST_BASE);
-  void* guest =
-      mmap(at, layout().total_bytes(), PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE, memory_fd_, 0);
-  close(memory_fd_);
-  if (guest != at) return Errno("could not map guest memory at its address");
+  if (!IsFree(INSTAR_GUEST_BASE, layout().total_bytes())) {
+    return absl::UnavailableError("something else is mapped where guest memory has to be");
+  }
   if (options.one_processor) StayOnThisProcessor();
-  child_ = fork();
-  if (child_ == 0) RunGuestChild(layout());
-  const int fork_errno = errno;
-  munmap(at, layout().total_bytes());
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child == 0) RunGuestChild(layout(), mapping_, parent);
+  if (child < 0) return Errno("could not start the sandbox process");
+  child_ = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
   if (child_ < 0) {
-    errno = fork_errno;
-    return Errno("could not start the sandbox process");
+    const absl::Status failure = Errno("could not hold on to the sandbox process");
+    // It waits to be started and has not been waited for, so the number still is its own.
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    return failure;
   }
   Mark(options.timing, TimingPhase::kSandbox);
   return absl::OkStatus();
@@ -144,30 +161,35 @@ VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
 }
 
 void ProcessExecutor::Kick(unsigned index) {
-  if (child_ > 0 && index == 0 && !reaped_) kill(child_, SIGKILL);
+  if (child_ >= 0 && index == 0) EndChild();
   syscall(SYS_futex, &mailbox(index)->state, FUTEX_WAKE, 8, nullptr, nullptr, 0);
 }
 
 std::string ProcessExecutor::CheckAlive() {
-  int status = 0;
-  if (reaped_ || waitpid(child_, &status, WNOHANG) != child_) return {};
+  siginfo_t end{};
+  if (reaped_ ||
+      waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(child_), &end, WEXITED | WNOHANG) !=
+          0 ||
+      end.si_pid == 0) {
+    return {};
+  }
   reaped_ = true;
-  return DescribeDeath(status);
+  return DescribeDeath(end);
 }
 
-std::string ProcessExecutor::DescribeDeath(int status) {
+std::string ProcessExecutor::DescribeDeath(const siginfo_t& end) {
+  const bool exited = end.si_code == CLD_EXITED;
   GuestFault fault{};
   std::memcpy(&fault, memory().data() + kGuestFaultOffset, sizeof fault);
-  if (WIFEXITED(status) && fault.signal != 0) {
+  if (exited && fault.signal != 0) {
     return absl::StrFormat("%s at 0x%x (address 0x%x)",
                            fault.signal == SIGILL ? "illegal instruction" : "fault",
                            fault.instruction, fault.address);
   }
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return "forbidden system call";
-  if (WIFSIGNALED(status)) return absl::StrFormat("ended by signal %d", WTERMSIG(status));
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kChildSetupFailed) {
-    return "could not start: its process could not confine itself (is the limit of processes too "
-           "low?)";
+  if (!exited && end.si_status == SIGSYS) return "forbidden system call";
+  if (!exited) return absl::StrFormat("ended by signal %d", end.si_status);
+  if (end.si_status == kChildSetupFailed) {
+    return "could not start: its process could not confine itself";
   }
   return "the sandbox process ended";
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "executor/address_space.h"
 #include "formats/base/error.h"
 #include "instar/abi/call_table.h"
 #include "timing/mark.h"
@@ -16,6 +17,8 @@ namespace {
 constexpr auto kWatchdogTick = std::chrono::milliseconds(50);
 constexpr auto kLongestEnd = std::chrono::milliseconds(5);
 constexpr auto kLongestYield = std::chrono::milliseconds(1);
+// A guest with less is not worth starting.
+constexpr std::uint64_t kLeastHeapBytes = 16ull << 20;
 
 double Seconds(std::chrono::milliseconds time) { return time.count() / 1000.0; }
 
@@ -37,13 +40,7 @@ absl::Status VcpuExecutor::PrepareMemory(const ExecutorOptions& options, instar_
   options_ = options;
   auto image = ParseGuestImage(image_);
   if (!image.ok()) return image.status();
-  layout_ = PlanGuest(*std::move(image), {.workers = options.workers,
-                                          .device_count = options.devices.size(),
-                                          .request_bytes = options.request.size(),
-                                          .heap_bytes = options.heap_bytes});
-  auto memory = MapMemory(layout_.total_bytes());
-  if (!memory.ok()) return memory.status();
-  memory_ = *memory;
+  if (absl::Status status = MapGuest(*image); !status.ok()) return status;
   Mark(options.timing, TimingPhase::kMemory);
   FillGuest(layout_, {.devices = options.devices, .request = options.request, .doorbell = doorbell},
             memory_);
@@ -53,15 +50,53 @@ absl::Status VcpuExecutor::PrepareMemory(const ExecutorOptions& options, instar_
   return absl::OkStatus();
 }
 
-absl::Status VcpuExecutor::StartThreads() {
-  for (unsigned i = 1; i < workers_.size(); ++i) {
-    workers_[i]->thread = std::thread([this, i] { ServeWorker(i); });
+absl::Status VcpuExecutor::MapGuest(const LoadedImage& image) {
+  const AddressSpaceReserve reserve(options_.workers);
+  for (std::uint64_t heap_bytes = options_.heap_bytes;; heap_bytes /= 2) {
+    layout_ = PlanGuest(image, {.workers = options_.workers,
+                                .device_count = options_.devices.size(),
+                                .request_bytes = options_.request.size(),
+                                .heap_bytes = heap_bytes});
+    auto memory = MapMemory(layout_.total_bytes());
+    if (memory.ok()) {
+      memory_ = *memory;
+      return absl::OkStatus();
+    }
+    if (!absl::IsResourceExhausted(memory.status()) || heap_bytes / 2 < kLeastHeapBytes) {
+      return memory.status();
+    }
   }
+}
+
+// The thread that watches comes first. Where the system starts no further ones, the guest has
+// fewer vCPUs; where it starts none at all, the only vCPU's thread watches over itself.
+absl::Status VcpuExecutor::StartThreads() {
   seen_.start = seen_.at = std::chrono::steady_clock::now();
-  seen_.calls.resize(workers_.size());
-  ticking_ = options_.watch_itself && workers_.size() == 1 && StartTicking(kWatchdogTick);
-  if (!ticking_) watchdog_ = std::thread([this] { Watch(); });
+  const auto count = static_cast<unsigned>(workers_.size());
+  ticking_ = options_.watch_itself && count == 1 && StartTicking(kWatchdogTick);
+  unsigned running = 1;
+  if (!ticking_ && watchdog_.Start([this] { Watch(); })) {
+    while (running < count &&
+           workers_[running]->thread.Start([this, running] { ServeWorker(running); })) {
+      ++running;
+    }
+  } else if (!ticking_) {
+    ticking_ = StartTicking(kWatchdogTick);
+    if (!ticking_) {
+      return absl::ResourceExhaustedError(
+          "no thread can be started to watch over the guest: the limit of processes is reached");
+    }
+  }
+  if (running < count) LimitWorkers(running);
+  seen_.calls.resize(running);
   return absl::OkStatus();
+}
+
+void VcpuExecutor::LimitWorkers(unsigned count) {
+  const std::lock_guard lock(mutex_);
+  workers_.resize(count);
+  LowerMaxWorkers(
+      *reinterpret_cast<instar_boot*>(memory_.data() + (layout_.boot - INSTAR_GUEST_BASE)), count);
 }
 
 void VcpuExecutor::StopThreads() {

@@ -10,11 +10,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "executor/executor.h"
 #include "executor/guest_layout.h"
+#include "executor/host_thread.h"
 
 namespace instar::vmm {
 
@@ -46,8 +46,10 @@ class VcpuExecutor : public Executor {
   // Called by who watches, some twenty times a second. Not empty if the guest is found dead: why.
   virtual std::string CheckAlive() { return {}; }
 
-  // Lays out and fills guest memory that Map provides.
+  // Lays out and fills guest memory that MapMemory provides: with a smaller heap where the system
+  // does not give the address space for the one that was asked for.
   absl::Status PrepareMemory(const ExecutorOptions& options, instar_doorbell doorbell);
+  // kResourceExhausted where there is no room.
   virtual absl::StatusOr<std::span<std::byte>> MapMemory(std::uint64_t bytes) = 0;
 
   [[nodiscard]] instar_mailbox* mailbox(unsigned index) {
@@ -64,12 +66,15 @@ class VcpuExecutor : public Executor {
 
  private:
   struct Worker {
-    std::thread thread;
+    HostThread thread;
     bool running = false;                 // under mutex_
     std::atomic<std::uint64_t> calls{0};  // odd while the host handles a request of this vCPU
     std::uint64_t rings_seen = 0;         // rings_ when its last request was answered
   };
 
+  absl::Status MapGuest(const LoadedImage& image);
+  // The guest goes on with the first `count` vCPUs.
+  void LimitWorkers(unsigned count);
   void ServeWorker(unsigned index);
   // Serves rings of vCPU `index` until it ends the run or, for workers, says it is done.
   void Serve(unsigned index);
@@ -100,7 +105,7 @@ class VcpuExecutor : public Executor {
   std::condition_variable rang_;
   std::atomic<std::uint64_t> rings_{0};  // requests of all vCPUs but yields
   std::atomic<unsigned> yielding_{0};
-  std::thread watchdog_;
+  HostThread watchdog_;
   bool ticking_ = false;  // instead of the watchdog
   // What was seen at the last look.
   struct Seen {

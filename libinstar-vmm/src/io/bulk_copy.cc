@@ -8,6 +8,7 @@
 
 #include "formats/base/checked.h"
 #include "io/bulk_worker.h"
+#include "io/file_status.h"
 #include "io/file_zeroing.h"
 #include "io/zero_scan.h"
 
@@ -292,7 +293,7 @@ void BulkWorker::Prepare(const BulkFile& target, std::uint64_t offset, std::uint
   constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
   if (length < kLarge || !MapsLarge(target)) return;
   struct stat status{};
-  if (fstat(target.io.fd, &status) != 0) return;
+  if (FileStatus(target.io.fd, &status) != 0) return;
   const std::uint64_t end = std::min(offset + length, static_cast<std::uint64_t>(status.st_size));
   for (std::uint64_t at = AlignDown(offset + kLarge - 1, kLarge); at + kLarge <= end;
        at += kLarge) {
@@ -302,7 +303,7 @@ void BulkWorker::Prepare(const BulkFile& target, std::uint64_t offset, std::uint
 
 bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
   struct stat status{};
-  if (fstat(copy.target.io.fd, &status) != 0) return false;
+  if (FileStatus(copy.target.io.fd, &status) != 0) return false;
   if (static_cast<std::uint64_t>(status.st_size) >= end) return true;
   // To the end of what is about to be written for sure. One byte, and that whatever the others do
   // meanwhile no file becomes shorter.

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <span>
 
+#include "io/file_status.h"
+
 namespace instar::vmm {
 namespace {
 
@@ -34,7 +36,8 @@ bool Refused(int error) {
 // what another worker has meanwhile written beyond.
 IoResult GrowTo(const IoFile& file, std::uint64_t end) {
   struct stat status{};
-  if (fstat(file.fd, &status) != 0) return {.os_errno = errno, .offset = end, .on_target = true};
+  if (FileStatus(file.fd, &status) != 0)
+    return {.os_errno = errno, .offset = end, .on_target = true};
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) >= end) return {};
   return WriteFully(file, end - 1, std::span(zeros).first(1));
 }

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "io/file_status.h"
+
 namespace instar::vmm {
 namespace {
 
@@ -22,7 +24,7 @@ alignas(4096) std::array<std::byte, std::size_t{1} << 20> zeros;
 
 OutputStream::OutputStream(int fd) : fd_(fd) {
   struct stat status{};
-  splices_ = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+  splices_ = FileStatus(fd, &status) == 0 && S_ISFIFO(status.st_mode);
   if (splices_) fcntl(fd, F_SETPIPE_SZ, kPipeBytes);
 }
 

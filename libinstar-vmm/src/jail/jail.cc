@@ -14,7 +14,10 @@ namespace instar::vmm {
 
 absl::Status EnterJail(const JailNeeds& needs, Timing* timing) {
   std::vector<int> keep = {0, 1, 2};
-  for (const auto* fds : {&needs.keep_fds, &needs.read_directories, &needs.unlink_directories}) {
+  // What the opener holds need not be held here.
+  const std::vector<int> directories =
+      needs.opener_sockets.empty() ? needs.read_directories : std::vector<int>();
+  for (const auto* fds : {&needs.keep_fds, &directories, &needs.opener_sockets}) {
     keep.insert(keep.end(), fds->begin(), fds->end());
   }
   if (absl::Status status = CloseAllBut(keep); !status.ok()) return status;
@@ -33,16 +36,14 @@ absl::Status EnterJail(const JailNeeds& needs, Timing* timing) {
   Mark(timing, TimingPhase::kPrivileges);
 
   absl::Status landlock =
-      EnterLandlock({.read_directories = needs.read_directories,
-                     .unlink_directories = needs.unlink_directories,
+      EnterLandlock({.read_directories = directories,
                      .signal_other_processes = needs.isolation == Isolation::kProcess});
   if (!landlock.ok() && !absl::IsUnavailable(landlock)) return landlock;
   Mark(timing, TimingPhase::kLandlock);
   // Without Landlock nothing would confine them.
   const bool confined = landlock.ok();
   const absl::Status dropped =
-      DropCapabilities({.read_any_file = confined && !needs.read_directories.empty(),
-                        .change_any_file = confined && !needs.unlink_directories.empty()});
+      DropCapabilities({.read_any_file = confined && !directories.empty()});
   Mark(timing, TimingPhase::kCapabilities);
   return dropped;
 }

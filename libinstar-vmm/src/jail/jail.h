@@ -15,14 +15,15 @@ namespace instar::vmm {
 // What must go on working inside.
 struct JailNeeds {
   std::vector<int> keep_fds;  // besides 0, 1 and 2; everything else is closed
-  std::vector<int>
-      read_directories;  // O_PATH descriptors: files beneath may be opened read-only (openat2)
-  std::vector<int> unlink_directories;  // O_PATH descriptors: unlinkat relative to them may remove
-                                        // a created target
+  std::vector<int> read_directories;  // O_PATH descriptors: files beneath may be opened read-only
+  // O_PATH descriptors of the directories in which files were created. Nothing in the jail removes
+  // a file: the opener does.
+  std::vector<int> unlink_directories;
+  std::vector<int> opener_sockets;  // of the opener, if it opens and removes files (opener.h)
   Isolation isolation =
       Isolation::kAuto;  // which executor's system calls to allow (KVM ioctls, futexes, ...)
   std::uint64_t max_file_bytes = ~std::uint64_t{0};  // RLIMIT_FSIZE
-  int child_pid = -1;           // kProcess: the process of the guest, which may be killed
+  int child_pidfd = -1;         // kProcess: the process of the guest, which may be killed
   unsigned max_open_files = 0;  // descriptors that may be opened inside, besides keep_fds
   bool streams = false;         // one of keep_fds is a pipe: spliced into, and waited for
 };
@@ -35,10 +36,12 @@ absl::Status EnterJail(const JailNeeds& needs, Timing* timing = nullptr);
 // Step 2, when all threads exist: the seccomp filter, on all threads, violations kill the process.
 absl::Status SealJail(const JailNeeds& needs);
 
-// What this kernel offers, for `doctor`: Landlock ABI version (0: none) and whether seccomp filters
-// work.
+// What this kernel offers, for `doctor` and --require: Landlock ABI version (0: none) and whether
+// seccomp filters work.
 int LandlockVersion();
 bool SeccompAvailable();
+// Whether paths can be kept inside a directory: OK, or errno says why not.
+bool Openat2Available();
 
 }  // namespace instar::vmm
 

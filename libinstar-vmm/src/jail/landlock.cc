@@ -25,7 +25,6 @@ constexpr std::uint32_t kVersionQuery = 1;
 constexpr int kRuleBeneath = 1;
 
 constexpr std::uint64_t kReadFile = std::uint64_t{1} << 2;
-constexpr std::uint64_t kRemoveFile = std::uint64_t{1} << 5;
 
 constexpr std::uint64_t kScopeAbstractSockets = 1;
 constexpr std::uint64_t kScopeSignals = 2;
@@ -74,14 +73,12 @@ absl::Status EnterLandlock(const LandlockNeeds& needs) {
   }
   const long fd = syscall(kCreateRuleset, &ruleset, size, 0);
   if (fd < 0) return Failed("could not make rules");
-  const auto allow = [&](std::uint64_t rights, const std::vector<int>& directories) {
-    return std::ranges::all_of(directories, [&](int directory) {
-      const BeneathRule rule{.allowed = rights, .directory = directory};
-      return syscall(kAddRule, fd, kRuleBeneath, &rule, 0) == 0;
-    });
-  };
+  const bool allowed = std::ranges::all_of(needs.read_directories, [&](int directory) {
+    const BeneathRule rule{.allowed = kReadFile, .directory = directory};
+    return syscall(kAddRule, fd, kRuleBeneath, &rule, 0) == 0;
+  });
   absl::Status status;
-  if (!allow(kReadFile, needs.read_directories) || !allow(kRemoveFile, needs.unlink_directories)) {
+  if (!allowed) {
     status = Failed("could not allow a directory");
   } else if (syscall(kRestrictSelf, fd, 0) != 0) {
     status = Failed("could not apply the rules");

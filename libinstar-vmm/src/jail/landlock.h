@@ -10,7 +10,6 @@ namespace instar::vmm {
 
 struct LandlockNeeds {
   std::vector<int> read_directories;    // files beneath may be opened for reading
-  std::vector<int> unlink_directories;  // files beneath may be removed
   bool signal_other_processes = false;  // a child made before must be killed
 };
 

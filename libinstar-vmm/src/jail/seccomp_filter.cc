@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/kvm.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -85,9 +87,6 @@ CallFilter::Condition EqualsInt(unsigned argument, std::uint32_t value) {
 CallFilter::Condition Lacks(unsigned argument, std::uint64_t bits) {
   return {.index = argument, .mask = bits, .value = 0};
 }
-CallFilter::Condition Has(unsigned argument, std::uint64_t bits) {
-  return {.index = argument, .mask = bits, .value = bits};
-}
 
 absl::Status Install(std::vector<sock_filter> program) {
   const sock_fprog code = {.len = static_cast<unsigned short>(program.size()),
@@ -112,8 +111,6 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
   // No memory ever becomes executable.
   filter.Allow(SYS_mmap, {Lacks(2, PROT_EXEC)});
   filter.Allow(SYS_mprotect, {Lacks(2, PROT_EXEC)});
-  // fstat() of this C library is newfstatat(fd, "", AT_EMPTY_PATH).
-  filter.Allow(SYS_newfstatat, {Has(3, AT_EMPTY_PATH)});
   // pthread_kill() within this process.
   filter.Allow(SYS_tgkill, {EqualsInt(0, static_cast<std::uint32_t>(getpid()))});
   for (const int command : {F_OFD_SETLK, F_OFD_GETLK, F_GETFL, F_GETFD}) {
@@ -128,25 +125,37 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
     filter.Allow(SYS_timer_delete);  // of a vCPU's thread that watched over itself
   }
   if (needs.isolation == Isolation::kProcess) {
-    filter.Allow(SYS_wait4);
-    filter.Allow(SYS_waitid);
-    if (needs.child_pid > 0) {
-      filter.Allow(SYS_kill, {EqualsInt(0, static_cast<std::uint32_t>(needs.child_pid)),
-                              EqualsInt(1, SIGKILL)});
+    if (needs.child_pidfd >= 0) {
+      const auto child = static_cast<std::uint32_t>(needs.child_pidfd);
+      filter.Allow(SYS_waitid, {EqualsInt(0, P_PIDFD), EqualsInt(1, child)});
+      filter.Allow(SYS_pidfd_send_signal,
+                   {EqualsInt(0, child), EqualsInt(1, SIGKILL), Equals(2, 0)});
     }
   }
   if (needs.streams) {
     for (const long call : {SYS_splice, SYS_poll, SYS_ppoll}) filter.Allow(call);
   }
-  if (!needs.read_directories.empty()) filter.Allow(SYS_openat2);
-  for (const int directory : needs.unlink_directories) {
-    filter.Allow(SYS_unlinkat,
-                 {EqualsInt(0, static_cast<std::uint32_t>(directory)), EqualsInt(2, 0)});
-    // To see that it is the file that was created.
-    filter.Allow(SYS_newfstatat, {EqualsInt(0, static_cast<std::uint32_t>(directory)),
-                                  EqualsInt(3, AT_SYMLINK_NOFOLLOW)});
+  // The opener does what takes a path. Descriptors can be received of it, and none sent.
+  for (const int socket : needs.opener_sockets) {
+    const auto number = static_cast<std::uint32_t>(socket);
+    filter.Allow(SYS_sendto, {EqualsInt(0, number), Equals(4, 0)});
+    filter.Allow(SYS_recvfrom, {EqualsInt(0, number)});
+    filter.Allow(SYS_recvmsg, {EqualsInt(0, number)});
   }
-  return Install(filter.Program());
+  if (needs.opener_sockets.empty() && !needs.read_directories.empty()) filter.Allow(SYS_openat2);
+  return InstallFilter(filter);
+}
+
+absl::Status InstallFilter(const CallFilter& filter) { return Install(filter.Program()); }
+
+bool Openat2Available() {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const long file = syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof(how));
+  if (file < 0) return false;
+  close(static_cast<int>(file));
+  return true;
 }
 
 bool SeccompAvailable() {

@@ -11,11 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "broker/created_targets.h"
 #include "executor/executor.h"
 #include "formats/base/error.h"
 #include "instar/abi/call_table.h"
 #include "jail/jail.h"
+#include "jail/opener.h"
 #include "operation/error_text.h"
+#include "operation/requirements.h"
 #include "timing/mark.h"
 
 namespace instar::vmm {
@@ -41,6 +44,18 @@ unsigned WorkerCount(const SandboxOptions& sandbox, const OperationOptions& opti
   unsigned workers = options.workers != 0 ? options.workers : sandbox.workers;
   if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
   return std::min<unsigned>({workers, options.max_workers, INSTAR_MAX_WORKERS});
+}
+
+// The jailed process removes no file itself, and opens none where nothing would confine that.
+absl::Status StartOpenerIfNeeded(JailNeeds& needs) {
+  const bool removes = !needs.unlink_directories.empty();
+  const bool opens = !needs.read_directories.empty();
+  if (!removes && !(opens && LandlockVersion() == 0)) return absl::OkStatus();
+  absl::Status started = StartOpener({.read_directories = needs.read_directories,
+                                      .unlink_directories = needs.unlink_directories,
+                                      .remove = CreatedTargets::RemoveNumber});
+  needs.opener_sockets = OpenerSockets();
+  return started;
 }
 
 absl::Status Judge(const Broker& broker, const OperationOptions& options, const Outcome& outcome) {
@@ -107,6 +122,12 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
       .watch_itself = options.brief && sandbox.jail != Jail::kNone,
       .one_processor = options.takes_turns && sandbox.jail != Jail::kNone,
       .timing = sandbox.timing};
+  JailNeeds needs = broker.jail_needs();
+  const bool jailed = sandbox.jail != Jail::kNone;
+  // Before there is guest memory, which a fork would share.
+  if (jailed) {
+    if (absl::Status status = StartOpenerIfNeeded(needs); !status.ok()) return status;
+  }
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();
   absl::Status prepared = (*executor)->Prepare(executor_options);
@@ -123,9 +144,8 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
         absl::StrCat("KVM isolation is not available: ", prepared.message()));
   }
 
-  JailNeeds needs = broker.jail_needs();
+  if (absl::Status status = CheckRequirements(sandbox, *isolation); !status.ok()) return status;
   needs.isolation = *isolation;
-  const bool jailed = sandbox.jail != Jail::kNone;
   if (jailed) {
     (*executor)->AddJailNeeds(needs);
     if (absl::Status status = EnterJail(needs, timing); !status.ok()) return status;

@@ -1,12 +1,7 @@
 #include "instar/vmm/doctor.h"
 
 #include <absl/strings/str_cat.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -43,19 +38,12 @@ DoctorFinding Landlock() {
     return {"landlock", true, absl::StrCat("file access can be confined (ABI ", version, ")")};
   }
   return {"landlock", false,
-          "not in this kernel, or not enabled (lsm= on the kernel's command line); seccomp and the "
-          "reference gate remain"};
+          "not in this kernel, or not enabled (lsm= on the kernel's command line); the filter of "
+          "system calls leaves nothing that takes a path, and a process of its own opens files"};
 }
 
 DoctorFinding Openat2() {
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  const long file = syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof(how));
-  if (file >= 0) {
-    close(static_cast<int>(file));
-    return {"openat2", true, "paths can be kept inside a directory"};
-  }
+  if (Openat2Available()) return {"openat2", true, "paths can be kept inside a directory"};
   return {"openat2", false,
           absl::StrCat("files that images name cannot be opened: ", std::strerror(errno),
                        "; needs Linux 5.6")};

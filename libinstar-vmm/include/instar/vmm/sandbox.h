@@ -34,10 +34,19 @@ enum class Jail {
   kNone,          // tests only
 };
 
+// What must be active, else the run is refused (--require).
+struct Requirements {
+  bool kvm = false;       // the parsers run in a virtual machine
+  bool landlock = false;  // the kernel confines the host process to the paths it was given
+  bool seccomp = false;   // the system calls are filtered: no jailed run goes without
+  bool openat2 = false;   // the kernel keeps paths inside a directory
+};
+
 struct SandboxOptions {
   Isolation isolation = Isolation::kAuto;
   Jail jail = Jail::kChildProcess;
   ReferencePolicy references;
+  Requirements require;
   std::uint64_t guest_memory_bytes = 512ull << 20;     // heap of the guest; 16 MiB to 4 GiB
   std::uint64_t max_virtual_bytes = 1ull << 50;        // convert refuses larger virtual disks
   std::uint64_t max_output_bytes = ~std::uint64_t{0};  // length a target file may reach

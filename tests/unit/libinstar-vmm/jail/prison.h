@@ -32,7 +32,7 @@ inline constexpr int kFailed = 102;
 struct Inside {
   int file = -1;       // open for reading and writing
   int directory = -1;  // O_PATH, may be read
-  int target = -1;     // O_PATH, files may be removed
+  int target = -1;     // O_PATH of a directory with a created file
   int elsewhere = -1;  // O_PATH, kept open but not allowed
 };
 
@@ -59,7 +59,7 @@ class Prison {
         inside.directory = open((directory_ / "read").c_str(), O_PATH);
         inside.target = open((directory_ / "target").c_str(), O_PATH);
         needs.read_directories.push_back(inside.directory);
-        needs.unlink_directories.push_back(inside.target);
+        needs.keep_fds.push_back(inside.target);
       }
       needs.max_open_files = 8;
       if (!EnterJail(needs).ok()) _exit(kCouldNotEnter);

@@ -28,6 +28,7 @@
 #include <thread>
 #include <vector>
 
+#include "io/file_status.h"
 #include "libinstar-vmm/jail/prison.h"
 
 namespace instar::vmm {
@@ -80,7 +81,7 @@ const std::vector<Deed> kAllowed = {
     {"StatOfADescriptor",
      [](const Inside& in) {
        struct stat s{};
-       return fstat(in.file, &s) == 0;
+       return FileStatus(in.file, &s) == 0;
      }},
     {"OfdLock",
      [](const Inside& in) {
@@ -104,7 +105,6 @@ const std::vector<Deed> kAllowed = {
      }},
     {"OpenAllowedFile",
      [](const Inside& in) { return OpenAt2(in.directory, "file", O_RDONLY | O_CLOEXEC) >= 0; }},
-    {"RemoveATarget", [](const Inside& in) { return unlinkat(in.target, "created", 0) == 0; }},
     {"Clocks",
      [](const Inside&) {
        timespec t{};
@@ -150,6 +150,22 @@ const std::vector<Deed> kForbidden = {
        struct stat s{};
        return fstatat(AT_FDCWD, "/etc/passwd", &s, 0) == 0;
      }},
+    {"StatOfAnEmptyPath",
+     [](const Inside& in) {
+       struct stat s{};
+       return syscall(SYS_newfstatat, in.file, "", &s, AT_EMPTY_PATH) == 0;
+     }},
+    {"StatOfAPathThatOnlySaysItIsEmpty",
+     [](const Inside&) {
+       struct stat s{};
+       return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &s, AT_EMPTY_PATH) == 0;
+     }},
+    {"StatBesideATarget",
+     [](const Inside& in) {
+       struct stat s{};
+       return fstatat(in.target, "created", &s, AT_SYMLINK_NOFOLLOW) == 0;
+     }},
+    {"RemoveATarget", [](const Inside& in) { return unlinkat(in.target, "created", 0) == 0; }},
     {"Access", [](const Inside&) { return access("/etc/passwd", F_OK) == 0; }},
     {"ReadLink", [](const Inside&) { return readlink("/proc/self/exe", buffer, 16) > 0; }},
     {"Unlink", [](const Inside&) { return syscall(SYS_unlink, "/nonexistent") == 0; }},
@@ -237,14 +253,28 @@ TEST(Seccomp, TheProcessExecutorMayKillItsChildAndNobodyElse) {
     pause();
     _exit(0);
   }
-  const auto kill_guest = [guest](const Inside&) { return kill(guest, SIGKILL) == 0; };
-  const auto kill_other = [](const Inside&) { return kill(1, SIGKILL) == 0; };
-  const auto stop_guest = [guest](const Inside&) { return kill(guest, SIGSTOP) == 0; };
-  const JailNeeds needs = {.isolation = Isolation::kProcess, .child_pid = guest};
-  EXPECT_TRUE(KilledByFilter(Prison().Run(kill_other, needs)));
-  EXPECT_TRUE(KilledByFilter(Prison().Run(stop_guest, needs)));
-  EXPECT_TRUE(KilledByFilter(Prison().Run(kill_guest, {.isolation = Isolation::kProcess})));
+  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, guest, 0));
+  ASSERT_GE(pidfd, 0);
+  const auto send = [](int process, int signal) {
+    return syscall(SYS_pidfd_send_signal, process, signal, nullptr, 0) == 0;
+  };
+  const auto kill_guest = [=](const Inside&) { return send(pidfd, SIGKILL); };
+  const auto kill_other = [=](const Inside& in) { return send(in.file, SIGKILL); };
+  const auto stop_guest = [=](const Inside&) { return send(pidfd, SIGSTOP); };
+  const auto by_number = [=](const Inside&) { return kill(guest, SIGKILL) == 0; };
+  const auto wait_by_number = [=](const Inside&) { return waitpid(guest, nullptr, WNOHANG) >= 0; };
+  const JailNeeds needs = {
+      .keep_fds = {pidfd}, .isolation = Isolation::kProcess, .child_pidfd = pidfd};
+  for (const auto& forbidden : {std::function<bool(const Inside&)>(kill_other),
+                                {stop_guest},
+                                {by_number},
+                                {wait_by_number}}) {
+    EXPECT_TRUE(KilledByFilter(Prison().Run(forbidden, needs)));
+  }
+  const JailNeeds without = {.keep_fds = {pidfd}, .isolation = Isolation::kProcess};
+  EXPECT_TRUE(KilledByFilter(Prison().Run(kill_guest, without)));
   EXPECT_TRUE(Survived(Prison().Run(kill_guest, needs)));
+  close(pidfd);
   int status = 0;
   ASSERT_EQ(waitpid(guest, &status, 0), guest);
   EXPECT_TRUE(WIFSIGNALED(status));
