@@ -12,6 +12,7 @@
 #include "cli/configuration.h"
 #include "cli/program.h"
 #include "executor/executor.h"
+#include "jail/jail.h"
 #include "operation/operation.h"
 #include "timing/mark.h"
 
@@ -20,6 +21,7 @@ namespace {
 
 enum Id : int {
   kIsolation = 1000,
+  kRequire,
   kAllowPath,
   kNoReferences,
   kQemuVersion,
@@ -38,6 +40,9 @@ constexpr OptionRow kRows[] = {
      "where images are parsed: kvm (a virtual machine), process (a child process without\n"
      "files or privileges), none (here, unprotected), or auto (the default: kvm if it works,\n"
      "else process)"},
+    {kRequire, "require", "LIST",
+     "refuse to run where one of these is not active: kvm, seccomp, landlock, openat2;\n"
+     "several are separated by commas ('instar doctor' says what there is)"},
     {kAllowPath, "allow-path", "DIR",
      "let images refer to files in DIR and below; may be repeated. Files beside the image\n"
      "that names them are allowed anyway"},
@@ -114,6 +119,28 @@ std::string StoreMemory(const GivenOption& option, vmm::SandboxOptions& sandbox)
   return {};
 }
 
+// The names of a list separated by commas. Each adds to what is required already.
+std::string StoreRequirements(std::string_view list, vmm::Requirements& require) {
+  while (true) {
+    const std::size_t comma = list.find(',');
+    const std::string_view name = list.substr(0, comma);
+    if (name == "kvm") {
+      require.kvm = true;
+    } else if (name == "seccomp") {
+      require.seccomp = true;
+    } else if (name == "landlock") {
+      require.landlock = true;
+    } else if (name == "openat2") {
+      require.openat2 = true;
+    } else {
+      return "--require: unknown '" + std::string(name) +
+             "'; use kvm, seccomp, landlock or openat2, separated by commas";
+    }
+    if (comma == list.npos) return {};
+    list = list.substr(comma + 1);
+  }
+}
+
 // The directories of a colon-separated list.
 void AppendPaths(std::string_view list, std::vector<std::string>& paths) {
   while (!list.empty()) {
@@ -180,6 +207,15 @@ void AnnounceFallback() {
       "--isolation=kvm refuses this)");
 }
 
+// What the run goes without, as far as it matters.
+void AnnounceMissing(const SandboxSettings& settings) {
+  if (ProgramName() == "qemu-img" || settings.sandbox.require.landlock) return;
+  if (vmm::LandlockVersion() > 0) return;
+  PrintError(
+      "Landlock is not available: a filter of system calls and a process that opens files take its "
+      "place ('instar doctor' says more, --require=landlock refuses this)");
+}
+
 }  // namespace
 
 std::span<const OptionRow> SandboxOptionRows() { return kRows; }
@@ -194,6 +230,8 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
       sandbox.isolation = *isolation;
       return std::string();
     }
+    case kRequire:
+      return StoreRequirements(option.value, sandbox.require);
     case kAllowPath:
       if (option.value.empty()) return "--allow-path needs a directory";
       sandbox.references.allow_paths.push_back(option.value);
@@ -267,6 +305,7 @@ int SettleIsolation(SandboxSettings& settings) {
   if (wanted == vmm::Isolation::kInline && vmm::inline_executor_factory() == nullptr) {
     return ContinueWithoutIsolation();
   }
+  AnnounceMissing(settings);
   if (wanted != vmm::Isolation::kAuto) return 0;
   const auto expected = vmm::ResolveIsolation(wanted);
   if (!expected.ok()) return PrintError(expected.status());

@@ -1,5 +1,8 @@
 // instar doctor: says what of the protection is active on this machine.
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/json_text.h"
 #include "cli/program.h"
@@ -22,7 +25,7 @@ constexpr OptionRow kRows[] = {
 constexpr std::string_view kUsage =
     " doctor [OPTION...]\n"
     "Says what of the protection is to be had on this machine, and which isolation is used.\n"
-    "Succeeds if images can be parsed in a sandbox.\n";
+    "Succeeds if images can be parsed in a sandbox, and all is there that --require names.\n";
 
 // Whether to print JSON.
 OrStop<bool> ReadDoctorArguments(std::span<const std::string> arguments,
@@ -44,6 +47,20 @@ bool Available(std::span<const vmm::DoctorFinding> findings, std::string_view na
   return std::ranges::any_of(findings, [name](const vmm::DoctorFinding& finding) {
     return finding.name == name && finding.available;
   });
+}
+
+// The names of what is required and not available.
+std::vector<std::string_view> Missing(std::span<const vmm::DoctorFinding> findings,
+                                      const vmm::Requirements& require) {
+  std::vector<std::string_view> missing;
+  const auto demand = [&](bool required, std::string_view name) {
+    if (required && !Available(findings, name)) missing.push_back(name);
+  };
+  demand(require.kvm, "kvm");
+  demand(require.seccomp, "seccomp");
+  demand(require.landlock, "landlock");
+  demand(require.openat2, "openat2");
+  return missing;
 }
 
 std::string FindingsText(std::span<const vmm::DoctorFinding> findings, std::string_view isolation) {
@@ -100,7 +117,11 @@ int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) 
     out.Add(FindingsText(findings, isolation));
   }
   const int failure = out.Finish();
-  return failure == 0 && !kvm && !process ? 1 : failure;
+  const auto missing = Missing(findings, settings.sandbox.require);
+  for (const std::string_view name : missing) {
+    PrintError("'" + std::string(name) + "' is required (--require) but not available");
+  }
+  return failure == 0 && ((!kvm && !process) || !missing.empty()) ? 1 : failure;
 }
 
 }  // namespace instar::cli

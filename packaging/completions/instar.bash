@@ -13,7 +13,7 @@ _instar() {
 
   local formats="raw qcow2"
   local caches="none writeback writethrough directsync unsafe"
-  local sandbox="--isolation= --allow-path --no-references --qemu-version --max-memory
+  local sandbox="--isolation= --require= --allow-path --no-references --qemu-version --max-memory
     --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible
     --trace=timing --help"
   local verb=""
@@ -27,6 +27,10 @@ _instar() {
   case $cur in
     --isolation=*)
       mapfile -t COMPREPLY < <(compgen -W "auto kvm process none" -- "${cur#*=}")
+      return
+      ;;
+    --require=*)
+      mapfile -t COMPREPLY < <(compgen -W "kvm seccomp landlock openat2" -- "${cur#*=}")
       return
       ;;
     --output=*)

@@ -1,7 +1,8 @@
 """All hostile groups."""
 
-from hostile import hyper_v, jail, mutations, references, structures, vmdk
+from hostile import hyper_v, jail, mutations, references, second_line, structures, vmdk
 
 
 def groups():
-    return [*references.groups(), *structures.groups(), *hyper_v.groups(), *vmdk.groups(), *mutations.groups(), *jail.groups()]
+    return [*references.groups(), *structures.groups(), *hyper_v.groups(), *vmdk.groups(), *mutations.groups(), *jail.groups(),
+            *second_line.groups()]

@@ -73,12 +73,20 @@ TEST(SandboxOptions, NoReferencesForbidsAll) {
   EXPECT_FALSE(settings.sandbox.references.allow);
 }
 
+TEST(SandboxOptions, RequirementsAddUp) {
+  SandboxSettings settings;
+  EXPECT_EQ(Apply({"--require=kvm,openat2", "--require=landlock"}, settings), "");
+  const vmm::Requirements& require = settings.sandbox.require;
+  EXPECT_TRUE(require.kvm && require.openat2 && require.landlock);
+  EXPECT_FALSE(require.seccomp);
+}
+
 TEST(SandboxOptions, ValuesOutOfRangeAreRefused) {
   for (const char* argument :
-       {"--isolation=vm", "--allow-path=", "--max-memory=1M", "--max-memory=5G", "--max-memory=x",
-        "--max-virtual-size=big", "--max-chain-depth=0", "--max-chain-depth=1025", "--timeout=0",
-        "--timeout=1.5", "--stall-timeout=-1", "--workers=0", "--workers=17", "--qemu-version=7",
-        "--trace=all"}) {
+       {"--isolation=vm", "--require=", "--require=kvm,x", "--allow-path=", "--max-memory=1M",
+        "--max-memory=5G", "--max-memory=x", "--max-virtual-size=big", "--max-chain-depth=0",
+        "--max-chain-depth=1025", "--timeout=0", "--timeout=1.5", "--stall-timeout=-1",
+        "--workers=0", "--workers=17", "--qemu-version=7", "--trace=all"}) {
     SandboxSettings settings;
     EXPECT_NE(Apply({argument}, settings), "") << argument;
   }
