@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from harness import Group, Skip, poll_until, run
-from hostile import without_calls
+from hostile import tracing, without_calls
 from hostile.generate import Qcow2
 from hostile.jail import Running
 
@@ -59,6 +59,32 @@ def holds_the_gate(t, isolation):
     t.equal(outcome.code, 1, "exit code", outcome)
     t.check("is outside the directories" in outcome.err_text, "refused otherwise", outcome)
     t.check(not (t.dir / "refused").exists(), "a target is left", outcome)
+
+
+PATH_CALLS = "newfstatat,openat2,unlinkat,openat,open,stat,lstat,statx,access,readlink,unlink"
+
+
+def leaves_paths_to_the_opener(t, isolation, launch, verb, *arguments):
+    """Under the filter only the opener makes a call that takes a path."""
+    how = f"--isolation={t.tools.isolation(isolation)}"
+    (t.dir / "opened").unlink(missing_ok=True)
+    log = t.dir / "strace.log"
+    calls = f"{PATH_CALLS},clone,clone3,fork,vfork,prctl,seccomp"
+    outcome = run([t.tools.need("strace"), "-f", "-qq", "-s", "256", "-e", "signal=none", "-e",
+                   f"trace={calls}", "-o", log, *launch(t.tools.instar), verb, how, *arguments],
+                  cwd=t.dir)
+    t.equal(outcome.code, 1 if "bad.qcow2" in arguments else 0, "exit code", outcome)
+    made = list(tracing.parse(log.read_text("utf-8", "replace")))
+    # What the launcher does to itself is no part of the jail.
+    start = next(i for i, call in enumerate(made) if "PR_SET_DUMPABLE" in call.arguments)
+    watched = tracing.Sandboxed(made[start:])
+    openers = {call.tid for call in made if '"instar-opener"' in call.arguments}
+    t.equal(len(openers), 1, "openers", outcome)
+    for call in watched.later:
+        if call.name in PATH_CALLS.split(","):
+            t.check(call.tid in openers, f"in the jail: {call}", outcome)
+    t.check(any(call.tid in openers and call.name in ("openat2", "unlinkat")
+                for call in watched.later), "the opener did nothing", outcome)
 
 
 class SlowWithoutLandlock(Running):
@@ -145,6 +171,16 @@ def groups():
         chain.add(f"{isolation}: the gate holds", holds_the_gate, isolation)
         chain.add(f"{isolation}: an interrupted target is removed", removes_an_interrupted_target,
                   isolation)
+        for name, launch in (("with", lambda program: [program]), ("without", launcher)):
+            chain.add(f"{isolation}: {name} it a convert leaves paths to the opener",
+                      leaves_paths_to_the_opener, isolation, launch, "convert", "-O", "raw",
+                      "x.qcow2", "opened")
+            chain.add(f"{isolation}: {name} it a failed convert does too",
+                      leaves_paths_to_the_opener, isolation, launch, "convert", "-O", "raw",
+                      "bad.qcow2", "refused")
+        chain.add(f"{isolation}: info of a chain leaves paths to the opener",
+                  leaves_paths_to_the_opener, isolation, launcher, "info", "--backing-chain",
+                  "x.qcow2")
     chain.add("one line says so", says_so_in_one_line)
     chain.add("nothing is said under the name qemu-img", says_nothing_as_qemu_img)
     demands.add("a run that has it goes on", runs_with_what_is_required)
