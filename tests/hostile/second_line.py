@@ -178,6 +178,8 @@ def groups():
             chain.add(f"{isolation}: {name} it a failed convert does too",
                       leaves_paths_to_the_opener, isolation, launch, "convert", "-O", "raw",
                       "bad.qcow2", "refused")
+            chain.add(f"{isolation}: {name} it a map leaves paths to the opener",
+                      leaves_paths_to_the_opener, isolation, launch, "map", "x.qcow2")
         chain.add(f"{isolation}: info of a chain leaves paths to the opener",
                   leaves_paths_to_the_opener, isolation, launcher, "info", "--backing-chain",
                   "x.qcow2")

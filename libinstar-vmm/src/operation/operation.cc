@@ -46,14 +46,18 @@ unsigned WorkerCount(const SandboxOptions& sandbox, const OperationOptions& opti
   return std::min<unsigned>({workers, options.max_workers, INSTAR_MAX_WORKERS});
 }
 
-// The jailed process removes no file itself, and opens none where nothing would confine that.
-absl::Status StartOpenerIfNeeded(JailNeeds& needs) {
+// The jailed process removes no file itself, and opens none but where Landlock confines that and
+// either the verb is done before a process has been worth its start or the system has none.
+absl::Status StartOpenerIfNeeded(JailNeeds& needs, bool brief) {
   const bool removes = !needs.unlink_directories.empty();
   const bool opens = !needs.read_directories.empty();
-  if (!removes && !(opens && LandlockVersion() == 0)) return absl::OkStatus();
+  if (!removes && !opens) return absl::OkStatus();
+  const bool can_do_without = !removes && LandlockVersion() > 0;
+  if (can_do_without && brief) return absl::OkStatus();
   absl::Status started = StartOpener({.read_directories = needs.read_directories,
                                       .unlink_directories = needs.unlink_directories,
                                       .remove = CreatedTargets::RemoveNumber});
+  if (can_do_without && absl::IsResourceExhausted(started)) return absl::OkStatus();
   needs.opener_sockets = OpenerSockets();
   return started;
 }
@@ -126,7 +130,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   const bool jailed = sandbox.jail != Jail::kNone;
   // Before there is guest memory, which a fork would share.
   if (jailed) {
-    if (absl::Status status = StartOpenerIfNeeded(needs); !status.ok()) return status;
+    if (absl::Status status = StartOpenerIfNeeded(needs, options.brief); !status.ok()) return status;
   }
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();
