@@ -175,6 +175,7 @@ class DigestWorker {
     INSTAR_ASSIGN_OR_RETURN(ChunkMap map, ChunkMap::Create(host, disk,
                                                            {.unit_bytes = kBlockBytes,
                                                             .inherit = job.options().inherit,
+                                                            .short_holes = true,
                                                             .salvage = lost}));
     worker->loader_.emplace(host, disk, map.max_pieces(), lost);
     worker->map_.emplace(std::move(map));

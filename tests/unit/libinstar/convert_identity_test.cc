@@ -171,6 +171,21 @@ TEST_P(ConvertIdentity, WhatIsSalvagedCountsAsTheZerosThatAreWritten) {
   EXPECT_EQ(IdentityOf(host, GetParam().format), OfDisk(written));
 }
 
+TEST_P(ConvertIdentity, HolesAreNotReadForTheDigest) {
+  FakeHost host;
+  std::vector<std::pair<std::uint64_t, Bytes>> pages;
+  for (std::uint64_t i = 0; i < 64; ++i) pages.emplace_back(i * kMiB + 8192, Pattern(i, 4096));
+  MakeRaw(host, kSource, 64 * kMiB, pages);
+  host.AddTarget(kTarget);
+  ConvertRequest request = Request();
+  request.identity_seed = "0123456789abcdef";
+  ExpectConverts(host, request);
+  const std::uint64_t without = host.bytes_read();
+  request.identity_seed = {};
+  ExpectConverts(host, request);
+  EXPECT_LT(host.bytes_read() - without, without + 2 * 64 * 4096);
+}
+
 TEST_P(ConvertIdentity, TheDigestIsTheFirstHalfOfTheProgress) {
   constexpr std::uint64_t kSize = 200 * kMiB;
   FakeHost host;
