@@ -1,46 +1,78 @@
-// Bounds what a walk over a disk comes by to what its file can hold. In an honest image every table
-// stands in the file once. A hostile one can name the same table for many places of the disk, and
-// so describe in a few MiB more than anybody can walk through.
+// Bounds what a walk over a disk comes by to what its file stores. In an honest image every table
+// stands in the file once. A hostile one can name the same table for many places of the disk, or
+// tables in the holes of a file that is as long as it likes to be, and so describe in a few KiB
+// more than anybody can walk through.
+//
+// A walk may come by some tables freely, and by more for each byte of data of the file
+// (stored_bytes.h). An image of 64 TiB whose tables are data never reaches that. If it is reached,
+// the tables may stand in holes, as they do after a hole was punched wherever a file has zeros. So
+// from then on the walk looks for holes: what lies in one is zeros, need not be read and does not
+// count. Only where that is not enough either the walk ends with an error.
+//
+// It costs an ordinary image nothing but the count: the file is asked for its data once the free
+// bytes are used up, and one run of data mostly suffices.
 #ifndef FORMATS_BASE_TABLE_METER_H_
 #define FORMATS_BASE_TABLE_METER_H_
 
 #include <cstdint>
 
-#include "formats/base/checked.h"
+#include "formats/base/block_device.h"
 #include "formats/base/error.h"
+#include "formats/base/run_cache.h"
+#include "formats/base/stored_bytes.h"
 
 namespace instar {
 
+struct TableAllowance {
+  std::uint64_t free_bytes = 1 << 20;
+  // A piece of a table of 16 KiB may be zeros in a hole but for a block of the file.
+  std::uint64_t per_stored_byte = 8;
+};
+
+// Of a check, which goes through tables once for each part of the file that it counts at a time and
+// for each snapshot: an image of 64 TiB takes 60 parts.
+inline constexpr TableAllowance kCheckAllowance{.free_bytes = 32 << 20, .per_stored_byte = 128};
+
 class TableMeter {
  public:
-  // Tables that may be come by again all the same; those cut short by the end of the file are
-  // counted whole.
-  static constexpr std::uint64_t kFreeBytes = 4 << 20;
+  // `device`, which holds the tables, must outlive this.
+  explicit TableMeter(const BlockDevice& device, const TableAllowance& allowance = {})
+      : device_(&device), allowance_(allowance), allowed_(allowance.free_bytes) {}
 
-  explicit TableMeter(std::uint64_t file_bytes)
-      : budget_(CheckedAdd(file_bytes, kFreeBytes).value_or(UINT64_MAX)) {}
+  // The walk is at the `index`th of the tables, or pieces of tables: `bytes` bytes at `offset` of
+  // the file. It counts when it is first come to; to go back starts anew. True: it lies in a hole,
+  // so all of it is zeros. kLimit: all that it came by since then is more than is allowed; kIo.
+  Result<bool> Visit(std::uint64_t index, std::uint64_t offset, std::uint64_t bytes);
+  // The same for walks that come to nothing twice without reason: every visit counts.
+  Result<bool> Visit(std::uint64_t offset, std::uint64_t bytes);
+  // Counts `bytes` for work that does not depend on where something stands. kLimit, kIo.
+  Status Charge(std::uint64_t bytes);
 
-  // The walk is at the `index`th of the tables, which has `bytes` bytes. To go back starts anew.
-  // kLimit: by all tables that it came by since then there are more bytes than the file has.
-  Status Visit(std::uint64_t index, std::uint64_t bytes) {
-    if (index == last_) return {};
-    const std::uint64_t visited =
-        index > last_ ? CheckedAdd(visited_, bytes).value_or(UINT64_MAX) : bytes;
-    if (visited > budget_) {
-      return OverLimit(
-          "the disk's tables take {0} bytes up to here, more than the file has: the same tables "
-          "are used again and again",
-          visited);
-    }
-    visited_ = visited;
-    last_ = index;
-    return {};
-  }
+  // Looks for holes from now on, whatever was counted.
+  void LookForHoles() { looks_for_holes_ = true; }
+  [[nodiscard]] bool looks_for_holes() const { return looks_for_holes_; }
+  // Forgets what was counted: another walk begins.
+  void Restart() { walked_ = 0; }
+
+  // The run of data or hole at `offset`, at most `max_length` (not 0) bytes of it. What lies beyond
+  // the end of the file is a hole. kIo.
+  Result<FileRun> RunAt(std::uint64_t offset, std::uint64_t max_length);
 
  private:
-  std::uint64_t budget_;
-  std::uint64_t visited_ = 0;
+  Result<bool> IsHole(std::uint64_t offset, std::uint64_t bytes);
+  // Whether `walked` bytes are allowed.
+  Result<bool> Allows(std::uint64_t walked);
+  Status Count(std::uint64_t bytes);
+  [[nodiscard]] std::unexpected<Error> TooMuch(std::uint64_t walked) const;
+
+  const BlockDevice* device_;
+  TableAllowance allowance_;
+  std::uint64_t allowed_;
+  std::uint64_t walked_ = 0;
   std::uint64_t last_ = UINT64_MAX;
+  bool looks_for_holes_ = false;
+  StoredBytes stored_;
+  RunCache runs_;
 };
 
 }  // namespace instar

@@ -45,6 +45,7 @@ Checker::Checker(const CheckOptions& options, const Header& header, HeaderExtens
       l1_(device_, piece_bytes_),
       l2_(device_),
       table_(device_, piece_bytes_),
+      meter_(device_, kCheckAllowance),
       tables_(device_, header_, counts_, options.workers,
               AheadBytes(options.workers, piece_bytes_)) {}
 
@@ -69,6 +70,7 @@ Result<CheckCounts> Checker::Run() {
 }
 
 Status Checker::OpenWindow(std::uint64_t first, std::uint64_t end) {
+  INSTAR_TRY(meter_.Charge((end - first) / 2));  // four bits a cluster
   counts_.Open(first, end);
   return workers_.ForEachRange(
       device_, header_, first, end,
@@ -81,7 +83,7 @@ Status Checker::OpenWindow(std::uint64_t first, std::uint64_t end) {
 Status Checker::CountReferences() {
   INSTAR_TRY(WalkDisks());
   if (header_.crypt_method == kCryptLuks && extensions_.encryption) {
-    Refer(extensions_.encryption->offset, extensions_.encryption->length_bytes);
+    INSTAR_TRY(ReferTable(extensions_.encryption->offset, extensions_.encryption->length_bytes));
   }
   INSTAR_TRY(WalkBitmaps());
   Refer(header_.refcount_table_offset,

@@ -59,7 +59,8 @@ Status Checker::VisitSnapshot(const SnapshotEntry& entry, std::uint32_t number) 
 
 Status Checker::WalkBitmaps() {
   if (!extensions_.bitmaps || extensions_.bitmaps->bitmap_count == 0) return {};
-  Refer(extensions_.bitmaps->directory_offset, extensions_.bitmaps->directory_bytes);
+  INSTAR_TRY(
+      ReferTable(extensions_.bitmaps->directory_offset, extensions_.bitmaps->directory_bytes));
   class Visitor final : public BitmapVisitor {
    public:
     explicit Visitor(Checker& checker) : checker_(checker) {}
@@ -79,12 +80,17 @@ Status Checker::WalkBitmaps() {
 
 Status Checker::WalkBitmap(const BitmapEntry& entry) {
   const std::uint64_t entries = entry.table_entries;
-  Refer(entry.table_offset, entries * kTableEntryBytes);
+  INSTAR_TRY(ReferTable(entry.table_offset, entries * kTableEntryBytes));
   const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
   for (std::uint64_t first = 0; first < entries; first += most) {
     const std::uint64_t at = entry.table_offset + first * kTableEntryBytes;
     if (at >= device_.size_bytes()) break;
     const std::uint64_t count = std::min(most, entries - first);
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t skip, ZeroEntries(at, entries - first));
+    if (skip != 0) {
+      first += skip - most;
+      continue;
+    }
     INSTAR_ASSIGN_OR_RETURN(const auto piece,
                             table_.View(at, count * kTableEntryBytes, count * kTableEntryBytes));
     for (std::uint64_t i = 0; i < count; ++i) {

@@ -10,6 +10,7 @@
 
 #include "formats/base/read_ahead.h"
 #include "formats/base/read_window.h"
+#include "formats/base/table_meter.h"
 #include "formats/check.h"
 #include "formats/qcow2/bitmap_directory.h"
 #include "formats/qcow2/checker.h"
@@ -70,6 +71,9 @@ class Checker {
   // Counts a reference to every cluster that [offset, offset + bytes) touches. The last cluster of
   // the file may be cut short; what reaches further is not in the file.
   void Refer(std::uint64_t offset, std::uint64_t bytes);
+  // The same for a table, which a few bytes of another can claim to be of any length. kLimit.
+  Status ReferTable(std::uint64_t offset, std::uint64_t bytes);
+  Result<std::uint64_t> ZeroEntries(std::uint64_t offset, std::uint64_t entries);
   // COPIED must tell whether the refcount is exactly one.
   Status CheckCopied(std::uint64_t offset, bool copied, const char* message, std::uint64_t entry);
   Status WalkL1(std::uint64_t offset, std::uint64_t entries, bool active);
@@ -110,6 +114,7 @@ class Checker {
   ReadAhead l2_;
   std::vector<ByteRange> wanted_;
   ReadWindow table_;  // of snapshots, of a bitmap
+  TableMeter meter_;  // of all work that tables ask for
   ReferenceCounts counts_;
   SoundTables tables_;
   bool first_pass_ = true;

@@ -81,6 +81,25 @@ void Checker::Refer(std::uint64_t offset, std::uint64_t bytes) {
   }
 }
 
+Status Checker::ReferTable(std::uint64_t offset, std::uint64_t bytes) {
+  constexpr std::uint64_t kClusterBytes = 8;  // what counting a cluster is taken to cost
+  INSTAR_TRY(
+      meter_.Charge(std::min(bytes >> header_.cluster_bits, window_clusters_) * kClusterBytes));
+  Refer(offset, bytes);
+  return {};
+}
+
+// How many of the `entries` entries of a table at `offset` need not be read, because all of them
+// lie in a hole; a multiple of what is read at a time, or all.
+Result<std::uint64_t> Checker::ZeroEntries(std::uint64_t offset, std::uint64_t entries) {
+  const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
+  const std::uint64_t piece = std::min(most, entries);
+  INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(offset, piece * kTableEntryBytes));
+  if (!hole) return std::uint64_t{0};
+  INSTAR_ASSIGN_OR_RETURN(const FileRun run, meter_.RunAt(offset, entries * kTableEntryBytes));
+  return std::max(AlignDown(run.length_bytes / kTableEntryBytes, most), most);
+}
+
 Status Checker::CheckCopied(std::uint64_t offset, bool copied, const char* message,
                             std::uint64_t entry) {
   const std::uint64_t cluster = offset >> header_.cluster_bits;
@@ -103,15 +122,20 @@ Status Checker::CheckCopied(std::uint64_t offset, bool copied, const char* messa
 
 Status Checker::WalkL1(std::uint64_t offset, std::uint64_t entries, bool active) {
   tables_.BeginDisk();
-  Refer(offset, entries * kTableEntryBytes);
+  INSTAR_TRY(ReferTable(offset, entries * kTableEntryBytes));
   const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
   for (std::uint64_t first = 0; first < entries; first += most) {
     const std::uint64_t count = std::min(most, entries - first);
     const std::uint64_t at = offset + first * kTableEntryBytes;
     if (at >= device_.size_bytes()) break;  // reads as zeros
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t skip, ZeroEntries(at, entries - first));
+    if (skip != 0) {
+      first += skip - most;
+      continue;
+    }
     INSTAR_ASSIGN_OR_RETURN(const auto piece,
                             l1_.View(at, count * kTableEntryBytes, count * kTableEntryBytes));
-    if (ahead_) INSTAR_TRY(tables_.CountAhead(piece, active));
+    if (ahead_) INSTAR_TRY(tables_.CountAhead(piece, active, meter_));
     for (std::uint64_t i = 0; i < count && !out_of_order_; ++i) {
       const std::uint64_t entry = LoadBe64(piece, i * kTableEntryBytes);
       if (entry == 0) continue;
@@ -137,10 +161,16 @@ Status Checker::VisitL1Entry(std::uint64_t entry, std::span<const std::byte> pie
   }
   if (table >= device_.size_bytes()) return {};  // reads as zeros
   if (ahead_ && tables_.Counted(index)) return {};
+  INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(table, cluster_bytes_));
+  if (hole) return {};  // nothing but zeros
   const ByteRange range{.offset = table, .length_bytes = cluster_bytes_};
   auto held = l2_.Find(range);
   if (!held) {
-    ListTables(piece, index);
+    if (meter_.looks_for_holes()) {  // the next may lie in one
+      wanted_.assign(1, range);
+    } else {
+      ListTables(piece, index);
+    }
     INSTAR_ASSIGN_OR_RETURN(held, l2_.Fetch(wanted_));
   }
   return tables_.Count(*held, active) ? Status() : VisitTable(*held, active);

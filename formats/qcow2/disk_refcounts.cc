@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::uint64_t kPieceBytes = 256 << 10;
 constexpr std::uint64_t kTablePieceBytes = 64 << 10;
+// Half a window of a check has refcounts of 16 bits of so many bytes.
+constexpr TableAllowance kBlockAllowance{.free_bytes = 16 << 20, .per_stored_byte = 16};
 
 // Whether a refcount block can stand there: no file reaches beyond 2^63.
 bool IsPlace(std::uint64_t offset, std::uint64_t cluster_bytes) {
@@ -24,6 +26,7 @@ DiskRefcounts::DiskRefcounts(const BlockDevice& device, const Header& header,
                      kTableEntryBytes),
       table_(device, kTablePieceBytes),
       blocks_(device),
+      meter_(device, kBlockAllowance),
       ahead_bytes_(ahead_bytes) {}
 
 Result<std::uint64_t> DiskRefcounts::TableEntry(std::uint64_t index) {
@@ -73,6 +76,13 @@ Status DiskRefcounts::Fill(std::uint64_t cluster) {
   const std::uint64_t piece = (cluster - run_.first) / per_piece;
   const std::uint64_t first = run_.first + piece * per_piece;
   run_ = {};  // in case the read fails
+  const std::uint64_t per_block_pieces = header_.cluster_bytes() / piece_bytes;
+  INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(index * per_block_pieces + piece,
+                                                        offset + piece * piece_bytes, piece_bytes));
+  if (hole) {
+    run_ = {.first = first, .end = first + per_piece};
+    return {};
+  }
   INSTAR_ASSIGN_OR_RETURN(
       const auto counts,
       ReadPiece({.offset = offset + piece * piece_bytes, .length_bytes = piece_bytes}, index));

@@ -11,6 +11,7 @@
 #include "formats/base/error.h"
 #include "formats/base/read_ahead.h"
 #include "formats/base/read_window.h"
+#include "formats/base/table_meter.h"
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/refcount.h"
 
@@ -62,6 +63,7 @@ class DiskRefcounts {
   const std::uint64_t table_entries_;
   ReadWindow table_;
   ReadAhead blocks_;
+  TableMeter meter_;
   std::vector<ByteRange> wanted_;
   const std::uint64_t ahead_bytes_;
   Run run_;

@@ -28,7 +28,7 @@ Cursor::Cursor(const MapSource& source)
     : source_(source),
       l1_(*source.tables, kL1PieceBytes),
       l2_(*source.tables),
-      meter_(source.tables->size_bytes()) {}
+      meter_(*source.tables) {}
 
 void Cursor::LimitAhead(std::uint64_t first_bytes, std::uint64_t most_bytes) {
   most_ahead_bytes_ = std::clamp(most_bytes, kLeastAheadBytes, kAheadBytes);
@@ -76,17 +76,30 @@ Result<Cursor::Entries> Cursor::Find(std::uint64_t offset) {
     return Corrupt("the L2 table at {0x} (L1 entry {1}) lies beyond the end of the file ({2x})",
                    table_offset, l1_index, source_.tables->size_bytes());
   }
-  INSTAR_TRY(meter_.Visit(l1_index, table_bytes));
 
   const std::uint64_t index = (offset % covers) >> header.cluster_bits;
   const std::uint64_t first = AlignDown(index, entries_per_piece());
   const Place place{.l1_index = l1_index, .first = first};
-  auto piece = l2_.Find(PieceAt(table_offset, place));
+  const ByteRange range = PieceAt(table_offset, place);
+  const std::uint64_t pieces = table_bytes / header.l2_entry_bytes() / entries_per_piece();
+  INSTAR_ASSIGN_OR_RETURN(
+      const bool hole, meter_.Visit(l1_index * pieces + first / entries_per_piece(), range.offset,
+                                    range.length_bytes));
+  if (hole) {  // entries of zeros
+    INSTAR_ASSIGN_OR_RETURN(const FileRun run,
+                            meter_.RunAt(range.offset, table_offset + table_bytes - range.offset));
+    const std::uint64_t entries =
+        std::max(run.length_bytes, range.length_bytes) / header.l2_entry_bytes();
+    const std::uint64_t end = l1_index * covers + ((first + entries) << header.cluster_bits);
+    return Entries{.unallocated_bytes = end - offset};
+  }
+  auto piece = l2_.Find(range);
   if (!piece) {
     if (ahead_offset_ != 0) {
       ahead_bytes_ =
           offset < ahead_offset_ ? kPieceBytes : std::min(2 * ahead_bytes_, most_ahead_bytes_);
     }
+    if (meter_.looks_for_holes()) ahead_bytes_ = kPieceBytes;  // the next may lie in one
     ListPieces(l1, place);
     INSTAR_ASSIGN_OR_RETURN(piece, l2_.Fetch(wanted_));
   }

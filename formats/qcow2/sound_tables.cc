@@ -294,18 +294,28 @@ class SoundTables::Worker {
   Sum sum_;
 };
 
-Status SoundTables::CountAhead(std::span<const std::byte> l1, bool active) {
+Status SoundTables::CountAhead(std::span<const std::byte> l1, bool active, TableMeter& meter) {
   counted_.clear();
   const unsigned workers = workers_ == nullptr ? 1 : workers_->count();
   if (!possible_ || workers == 1) return {};
   const std::uint32_t entries = static_cast<std::uint32_t>(l1.size() / kTableEntryBytes);
   eligible_.clear();
   for (std::uint32_t i = 0; i < entries; ++i) {
-    if (IsEligible(LoadBe64(l1, i * kTableEntryBytes))) eligible_.push_back(i);
+    const std::uint64_t entry = LoadBe64(l1, i * kTableEntryBytes);
+    if (!IsEligible(entry)) continue;
+    if (meter.looks_for_holes()) {
+      INSTAR_ASSIGN_OR_RETURN(const FileRun run, meter.RunAt(L2TableOffset(entry), cluster_bytes_));
+      if (run.hole && run.length_bytes == cluster_bytes_) continue;
+    }
+    eligible_.push_back(i);
   }
   // Where the tables of a disk would fill more than the file, one stands for several places.
   const std::uint64_t bytes = std::uint64_t{eligible_.size()} << cluster_bits_;
   if (bytes < ahead_bytes_ / 2 * workers || bytes > device_.size_bytes() - bytes_ahead_) return {};
+  // Where that is more than the file can store, the walk in order sees which of them lie in holes.
+  if (const Status charged = meter.Charge(bytes); !charged) {
+    return charged.error().code == ErrorCode::kLimit ? Status() : charged;
+  }
   bytes_ahead_ += bytes;
   any_ahead_ = true;
   counted_.assign(entries, 0);

@@ -34,6 +34,7 @@
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
 #include "formats/base/read_ahead.h"
+#include "formats/base/table_meter.h"
 #include "formats/base/workers.h"
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/reference_counts.h"
@@ -58,8 +59,8 @@ class SoundTables {
 
   // Counts on all workers what is sound of the tables of `l1`, a piece of an L1 table; Counted
   // tells of each entry what was. Does nothing where that would not be worth it. A table that
-  // cannot be read is not sound.
-  Status CountAhead(std::span<const std::byte> l1, bool active);
+  // cannot be read is not sound. `meter` counts what is read; tables in holes are left out.
+  Status CountAhead(std::span<const std::byte> l1, bool active, TableMeter& meter);
   [[nodiscard]] bool Counted(std::uint64_t entry) const {
     return !counted_.empty() && counted_[entry] != 0;
   }

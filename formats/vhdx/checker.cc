@@ -12,6 +12,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/storage_audit.h"
+#include "formats/base/table_meter.h"
 #include "formats/vhdx/image.h"
 
 namespace instar::vhdx {
@@ -25,7 +26,8 @@ class Checker {
       : device_(*options.device),
         findings_(*options.findings),
         image_(image),
-        table_(*image.file, kTableWindowBytes) {}
+        table_(*image.file, kTableWindowBytes),
+        meter_(*image.file, kCheckAllowance) {}
 
   Result<CheckCounts> Run() {
     INSTAR_TRY(CheckCopies());
@@ -89,7 +91,23 @@ class Checker {
     const BatLayout& bat = image_.bat;
     const std::uint64_t chunk = bat.chunk_ratio() + 1;
     bool partial = false;  // whether a block of this chunk is partly there
+    std::uint64_t data_end = 0;  // entries before are not in a hole of the file
     for (std::uint64_t index = 0; index < bat.entries(); ++index) {
+      if (index >= data_end) {
+        const std::uint64_t left = (bat.entries() - index) * kBatEntryBytes;
+        INSTAR_ASSIGN_OR_RETURN(const FileRun run,
+                                meter_.RunAt(image_.BatEntryOffset(index), left));
+        const std::uint64_t entries = run.length_bytes / kBatEntryBytes;
+        // Blocks that are not there, and bitmaps that nobody needs.
+        if (run.hole && !partial && entries != 0) {
+          index += entries - 1;
+          continue;
+        }
+        // With the bitmap that a block of the chunk needs a hole can begin.
+        const std::uint64_t looked_at = run.hole ? 1 : std::max<std::uint64_t>(entries, 1);
+        INSTAR_TRY(meter_.Charge(looked_at * kBatEntryBytes));
+        data_end = index + looked_at;
+      }
       INSTAR_ASSIGN_OR_RETURN(const BatEntry entry, EntryAt(index));
       if (index % chunk == chunk - 1) {
         if (bat.has_parent) TellBitmap(audit, first, index, entry, partial);
@@ -134,6 +152,7 @@ class Checker {
   FindingSink& findings_;
   const Image& image_;
   ReadWindow table_;
+  TableMeter meter_;
   CheckCounts counts_;
 };
 

@@ -23,7 +23,7 @@ std::uint64_t LogEntryHeader::descriptor_bytes() const {
 }
 
 LogRing::LogRing(const BlockDevice& device, const Header& header)
-    : header_(header), window_(device, kWindowBytes) {}
+    : header_(header), window_(device, kWindowBytes), meter_(device) {}
 
 Result<std::span<const std::byte>> LogRing::View(std::uint64_t position, std::size_t length) {
   position %= bytes();
@@ -63,6 +63,8 @@ Result<bool> LogRing::ChecksumAgrees(std::uint64_t position, const LogEntryHeade
     return OverLimit("the log has too many broken entries: {0} bytes of it were summed",
                      summed_bytes_);
   }
+  // A few headers can claim a log that is as long as a hole of the file.
+  INSTAR_TRY(meter_.Charge(entry.entry_bytes));
   constexpr std::array<std::byte, 4> kZeros{};
   crc_.Restart();
   std::uint32_t stored = 0;

@@ -9,7 +9,6 @@ namespace instar::vhdx {
 namespace {
 
 constexpr std::size_t kTableWindowBytes = 64 << 10;
-constexpr std::size_t kBitmapWindowBytes = 16 << 10;
 // Blocks that one call looks at: a bound on the time of a call, not of the disk.
 constexpr std::uint64_t kMaxBlocksPerExtent = 1 << 20;
 
@@ -24,8 +23,8 @@ bool Continues(const Extent& extent, const Extent& next) {
 Cursor::Cursor(const Image& image)
     : image_(image),
       table_(*image.file, kTableWindowBytes),
-      bitmap_(*image.file, kBitmapWindowBytes),
-      meter_(image.file->size_bytes()) {}
+      bits_(*image.file, BitOrder::kLowestFirst),
+      holes_(*image.file) {}
 
 Result<BatEntry> Cursor::EntryAt(std::uint64_t index) {
   const std::uint64_t left = (image_.bat.entries() - index) * kBatEntryBytes;
@@ -47,31 +46,37 @@ Result<Extent> Cursor::InPartialBlock(std::uint64_t offset, std::uint64_t length
   INSTAR_TRY(image_.CheckBlock(bitmap.offset, kSectorBitmapBytes));
   const std::uint64_t sector_bytes = bat.logical_sector_bytes;
   const std::uint64_t chunk_bytes = bat.chunk_ratio() * bat.block_bytes;
-  INSTAR_TRY(meter_.Visit(offset / chunk_bytes, kSectorBitmapBytes));
-  const std::uint64_t first = offset % chunk_bytes / sector_bytes;
-  const std::uint64_t end = DivideRoundUp(offset % chunk_bytes + length, sector_bytes);
-  // Bit 0 of byte 0 is the first sector's.
-  const auto is_here = [&](std::uint64_t sector) -> Result<bool> {
-    const std::uint64_t at = sector / 8;
-    INSTAR_ASSIGN_OR_RETURN(
-        const auto byte,
-        bitmap_.View(bitmap.offset + at, 1,
-                     std::min<std::uint64_t>(kBitmapWindowBytes, kSectorBitmapBytes - at)));
-    return (static_cast<unsigned>(byte[0]) >> (sector % 8) & 1) != 0;
-  };
-  INSTAR_ASSIGN_OR_RETURN(const bool here, is_here(first));
-  std::uint64_t sector = first + 1;
-  for (; sector < end; ++sector) {
-    INSTAR_ASSIGN_OR_RETURN(const bool next, is_here(sector));
-    if (next != here) break;
-  }
-  Extent extent{.length_bytes = std::min(length, sector * sector_bytes - offset % chunk_bytes)};
-  if (here) {
+  const std::uint64_t in_chunk = offset % chunk_bytes;
+  INSTAR_ASSIGN_OR_RETURN(
+      const SectorBits::Run run,
+      bits_.RunAt(
+          {.index = offset / chunk_bytes, .offset = bitmap.offset, .bytes = kSectorBitmapBytes},
+          in_chunk / sector_bytes, DivideRoundUp(in_chunk + length, sector_bytes)));
+  Extent extent{.length_bytes =
+                    std::min(length, run.sectors * sector_bytes - in_chunk % sector_bytes)};
+  if (run.here) {
     extent.kind = ExtentKind::kData;
     extent.device = image_.file->id();
     extent.file_offset = file_offset;
   }
   return extent;
+}
+
+// A table that was never written is one hole: its entries are zeros, and need not be read.
+Result<std::uint64_t> Cursor::AbsentBlocks(std::uint64_t block) {
+  constexpr std::uint64_t kManyAbsent = 1 << 16;
+  if (++absent_ < kManyAbsent) return 1;
+  const BatLayout& bat = image_.bat;
+  const std::uint64_t entry = bat.PayloadEntry(block);
+  INSTAR_ASSIGN_OR_RETURN(
+      const FileRun run,
+      holes_.RunAt(image_.BatEntryOffset(entry), (bat.entries() - entry) * kBatEntryBytes));
+  const std::uint64_t entries = run.length_bytes / kBatEntryBytes;
+  if (!run.hole || entries == 0) return 1;
+  // The last block whose entry lies in the hole too; between them stand entries of bitmaps.
+  const std::uint64_t last = entry + entries - 1;
+  const std::uint64_t end = std::min(last - last / (bat.chunk_ratio() + 1) + 1, bat.blocks());
+  return std::max(end, block + 1) - block;
 }
 
 Result<Extent> Cursor::InBlock(std::uint64_t offset) {
@@ -81,10 +86,13 @@ Result<Extent> Cursor::InBlock(std::uint64_t offset) {
   const std::uint64_t length = std::min(bat.block_bytes - in_block, bat.virtual_bytes - offset);
   INSTAR_ASSIGN_OR_RETURN(const BatEntry entry, EntryAt(bat.PayloadEntry(block)));
   switch (BlockState{entry.state}) {
-    case BlockState::kNotPresent:
+    case BlockState::kNotPresent: {
+      INSTAR_ASSIGN_OR_RETURN(const std::uint64_t blocks, AbsentBlocks(block));
+      const std::uint64_t end = std::min((block + blocks) * bat.block_bytes, bat.virtual_bytes);
       // Only what has a parent leaves anything open.
       return Extent{.kind = bat.has_parent ? ExtentKind::kUnallocated : ExtentKind::kZero,
-                    .length_bytes = length};
+                    .length_bytes = end - offset};
+    }
     case BlockState::kUndefined:
     case BlockState::kZero:
     case BlockState::kUnmapped:

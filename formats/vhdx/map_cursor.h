@@ -6,6 +6,7 @@
 
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
+#include "formats/base/sector_bits.h"
 #include "formats/base/table_meter.h"
 #include "formats/vhdx/image.h"
 
@@ -19,6 +20,8 @@ class Cursor final : public MapCursor {
 
  private:
   Result<BatEntry> EntryAt(std::uint64_t index);
+  // How many blocks from `block` on, which is not there, are known not to be there; at least 1.
+  Result<std::uint64_t> AbsentBlocks(std::uint64_t block);
   // What one block says from `offset` on, to its end or less.
   Result<Extent> InBlock(std::uint64_t offset);
   Result<Extent> InPartialBlock(std::uint64_t offset, std::uint64_t length,
@@ -26,8 +29,9 @@ class Cursor final : public MapCursor {
 
   const Image& image_;
   ReadWindow table_;
-  ReadWindow bitmap_;
-  TableMeter meter_;  // of the bitmaps
+  SectorBits bits_;
+  TableMeter holes_;          // in the block allocation table
+  std::uint64_t absent_ = 0;  // entries that were met of blocks that are not there
 };
 
 }  // namespace instar::vhdx

@@ -29,6 +29,29 @@ Status ReplayedDevice::Write(std::uint64_t, std::span<const std::byte>) {
   return MakeError(ErrorCode::kDenied, "an image with a log to be replayed is only read");
 }
 
+Result<std::size_t> ReplayedDevice::NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                                             std::span<FileRun> runs) const {
+  const std::uint64_t end = offset + max_length;
+  std::uint64_t hole_end = end;  // of a run that begins here, if it is one
+  if (offset < device_.size_bytes()) {
+    INSTAR_ASSIGN_OR_RETURN(
+        const std::size_t count,
+        device_.NextRuns(offset, std::min(max_length, device_.size_bytes() - offset),
+                         has_changes() ? runs.first(1) : runs));
+    if (!has_changes() || !runs.front().hole) return count;
+    hole_end = std::min(end, offset + runs.front().length_bytes);
+  }
+  const auto change = FirstAfter(changes_.data, offset);
+  const bool changed = change != changes_.data.end() && change->file_offset <= offset;
+  if (changed) {
+    hole_end = change->file_offset + kLogSectorBytes;
+  } else if (change != changes_.data.end()) {
+    hole_end = std::min(hole_end, change->file_offset);
+  }
+  runs.front() = {.length_bytes = std::min(hole_end, end) - offset, .hole = !changed};
+  return std::size_t{1};
+}
+
 bool ReplayedDevice::Changes(std::uint64_t offset, std::uint64_t length) const {
   const auto change = FirstAfter(changes_.data, offset);
   if (change != changes_.data.end() && change->file_offset < offset + length) return true;

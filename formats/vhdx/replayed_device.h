@@ -20,6 +20,9 @@ class ReplayedDevice final : public BlockDevice {
   [[nodiscard]] std::uint64_t size_bytes() const override { return changes_.file_bytes; }
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override;
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
+  // What the log changes in a hole of the file is data.
+  Result<std::size_t> NextRuns(std::uint64_t offset, std::uint64_t max_length,
+                               std::span<FileRun> runs) const override;
 
   [[nodiscard]] bool has_changes() const {
     return !changes_.data.empty() || !changes_.zeros.empty();

@@ -6,6 +6,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
+#include "formats/base/table_meter.h"
 #include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/reader.h"
 
@@ -23,12 +24,16 @@ class ExtentChecker {
         findings_(findings),
         counts_(counts),
         directory_(device_, header_, header_.directory_sector),
-        redundant_directory_(device_, header_, header_.redundant_directory_sector) {}
+        redundant_directory_(device_, header_, header_.redundant_directory_sector),
+        meter_(device_) {
+    meter_.LookForHoles();
+  }
 
   Status Run() {
     INSTAR_TRY(Walk());
     if (in_order_) return {};
     keep_ = true;
+    data_end_ = 0;
     INSTAR_TRY(Walk());
     if (kept_.size() < kMaxKeptGrains) {
       FindOverlaps();
@@ -60,39 +65,74 @@ class ExtentChecker {
 
   Status Walk() {
     const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
-    std::uint64_t tables_left = device_.size_bytes() / table_bytes;
     next_sector_ = 0;
+    meter_.Restart();
+    compares_ = header_.has_redundant_directory() && !keep_ && RedundantDirectoryFits();
     for (std::uint64_t index = 0; index < header_.directory_entries(); ++index) {
-      INSTAR_ASSIGN_OR_RETURN(const auto entries, directory_.Entries(index));
-      const std::uint32_t sector = LoadLe32(entries, 0);
-      if (header_.has_redundant_directory() && !keep_) INSTAR_TRY(CompareRedundant(index, sector));
-      if (sector == 0) continue;
-      if (!RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes())) {
-        Corrupt("grain table {0} at sector {1x} lies beyond the end of the file", index, sector);
+      INSTAR_ASSIGN_OR_RETURN(const std::uint64_t empty, EmptyEntries(index));
+      if (empty != 0) {
+        index += empty - 1;
         continue;
       }
-      if (tables_left-- == 0) {
+      INSTAR_ASSIGN_OR_RETURN(const auto entries, directory_.Entries(index));
+      const std::uint32_t sector = LoadLe32(entries, 0);
+      const Status checked = VisitEntry(index, sector, table_bytes);
+      if (!checked && checked.error().code == ErrorCode::kLimit) {
         Corrupt("the grain directory has more tables than the file holds, from entry {0} on",
                 index);
         return {};
       }
-      INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, sector));
-      NoteTable(index, table);
+      INSTAR_TRY(checked);
     }
     return {};
   }
 
-  Status CompareRedundant(std::uint64_t index, std::uint32_t sector) {
-    const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
-    const auto directory_end = CheckedMul(header_.redundant_directory_sector, kSectorBytes);
-    if (!directory_end || !RangeFits(*directory_end, header_.directory_entries() * kEntryBytes,
-                                     device_.size_bytes())) {
-      if (index == 0) {
-        Corrupt("the redundant grain directory at sector {0x} lies beyond the end of the file",
-                header_.redundant_directory_sector);
-      }
+  // How many entries from `index` on are zeros because they lie in a hole of the file, in both
+  // directories where two are compared.
+  Result<std::uint64_t> EmptyEntries(std::uint64_t index) {
+    if (index < data_end_) return 0;
+    const std::uint64_t at = index * kEntryBytes;
+    const std::uint64_t left = header_.directory_entries() * kEntryBytes - at;
+    INSTAR_ASSIGN_OR_RETURN(FileRun run,
+                            meter_.RunAt(header_.directory_sector * kSectorBytes + at, left));
+    if (run.hole && compares_) {
+      INSTAR_ASSIGN_OR_RETURN(
+          run,
+          meter_.RunAt(header_.redundant_directory_sector * kSectorBytes + at, run.length_bytes));
+    }
+    const std::uint64_t entries = run.length_bytes / kEntryBytes;
+    if (run.hole && entries != 0) return entries;
+    data_end_ = index + std::max<std::uint64_t>(entries, 1);
+    return 0;
+  }
+
+  Status VisitEntry(std::uint64_t index, std::uint32_t sector, std::uint64_t table_bytes) {
+    if (compares_) INSTAR_TRY(CompareRedundant(index, sector));
+    if (sector == 0) return {};
+    if (!RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes())) {
+      Corrupt("grain table {0} at sector {1x} lies beyond the end of the file", index, sector);
       return {};
     }
+    INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(sector * kSectorBytes, table_bytes));
+    if (hole) return {};  // no grains
+    INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, sector));
+    NoteTable(index, table);
+    return {};
+  }
+
+  bool RedundantDirectoryFits() {
+    const auto offset = CheckedMul(header_.redundant_directory_sector, kSectorBytes);
+    if (offset &&
+        RangeFits(*offset, header_.directory_entries() * kEntryBytes, device_.size_bytes())) {
+      return true;
+    }
+    Corrupt("the redundant grain directory at sector {0x} lies beyond the end of the file",
+            header_.redundant_directory_sector);
+    return false;
+  }
+
+  Status CompareRedundant(std::uint64_t index, std::uint32_t sector) {
+    const std::uint64_t table_bytes = header_.table_entries * kEntryBytes;
     INSTAR_ASSIGN_OR_RETURN(const auto entries, redundant_directory_.Entries(index));
     const std::uint32_t other = LoadLe32(entries, 0);
     if (other == sector) return {};
@@ -100,6 +140,10 @@ class ExtentChecker {
                  RangeFits(other * kSectorBytes, table_bytes, device_.size_bytes()) &&
                  RangeFits(sector * kSectorBytes, table_bytes, device_.size_bytes());
     if (equal) {
+      INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(sector * kSectorBytes, table_bytes));
+      INSTAR_ASSIGN_OR_RETURN(const bool other_hole,
+                              meter_.Visit(other * kSectorBytes, table_bytes));
+      if (hole && other_hole) return {};
       INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, sector));
       INSTAR_ASSIGN_OR_RETURN(const auto twin, redundant_directory_.Table(index, other));
       equal = std::memcmp(table.data(), twin.data(), table_bytes) == 0;
@@ -152,6 +196,9 @@ class ExtentChecker {
   CheckCounts& counts_;
   GrainDirectory directory_;
   GrainDirectory redundant_directory_;
+  TableMeter meter_;
+  std::uint64_t data_end_ = 0;  // directory entries before are not all in a hole
+  bool compares_ = false;       // the two directories
   std::uint64_t complaints_ = 0;
   std::uint64_t next_sector_ = 0;
   bool in_order_ = true;

@@ -55,7 +55,11 @@ Result<Extent> Cursor::NextOf(const DiskExtent& extent, std::uint64_t offset,
       break;
   }
   if (sparse_of_ != &extent) {
-    sparse_.emplace(*extent.device, extent.header, extent.length_bytes);
+    // What is free for one extent is free for all together.
+    TableAllowance allowance;
+    allowance.free_bytes =
+        std::max<std::uint64_t>(allowance.free_bytes / extents_.size(), 16 << 10);
+    sparse_.emplace(*extent.device, extent.header, extent.length_bytes, allowance);
     sparse_of_ = &extent;
   }
   auto found = sparse_->Next(inside, max_length);

@@ -13,12 +13,12 @@ constexpr unsigned kMaxPiecesPerExtent = 64;
 }  // namespace
 
 SparseCursor::SparseCursor(const BlockDevice& device, const SparseHeader& header,
-                           std::uint64_t length_bytes)
+                           std::uint64_t length_bytes, const TableAllowance& allowance)
     : device_(&device),
       header_(header),
       length_bytes_(length_bytes),
       directory_(device, header, header.directory_sector),
-      meter_(device.size_bytes()) {}
+      meter_(device, allowance) {}
 
 Result<SparseCursor::Entries> SparseCursor::Find(std::uint64_t offset) {
   const std::uint64_t covers = header_.table_covers_bytes();
@@ -42,7 +42,8 @@ Result<SparseCursor::Entries> SparseCursor::Find(std::uint64_t offset) {
         "({2x})",
         table_sector, index, device_->size_bytes());
   }
-  INSTAR_TRY(meter_.Visit(index, table_bytes));
+  INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(index, table_offset, table_bytes));
+  if (hole) return Entries{.unallocated_bytes = (index + 1) * covers - offset};
   INSTAR_ASSIGN_OR_RETURN(const auto table, directory_.Table(index, table_sector));
   const std::uint64_t first = offset % covers / header_.grain_bytes();
   return Entries{.bytes = table.subspan(first * kEntryBytes)};

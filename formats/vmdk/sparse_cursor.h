@@ -17,8 +17,9 @@ namespace instar::vmdk {
 class SparseCursor {
  public:
   // `header` was read from `device` and is not empty. `length_bytes`, at most the capacity, is how
-  // much of the extent the disk shows.
-  SparseCursor(const BlockDevice& device, const SparseHeader& header, std::uint64_t length_bytes);
+  // much of the extent the disk shows; `allowance` is what its tables may take.
+  SparseCursor(const BlockDevice& device, const SparseHeader& header, std::uint64_t length_bytes,
+               const TableAllowance& allowance = {});
 
   // As MapCursor::Next; offsets, unit_offset included, count from the start of the extent.
   Result<Extent> Next(std::uint64_t offset, std::uint64_t max_length);

@@ -10,6 +10,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/storage_audit.h"
+#include "formats/base/table_meter.h"
 #include "formats/vpc/layout.h"
 
 namespace instar::vpc {
@@ -23,7 +24,8 @@ class Checker {
       : device_(*options.device),
         findings_(*options.findings),
         layout_(layout),
-        table_(device_, kTableWindowBytes) {}
+        table_(device_, kTableWindowBytes),
+        meter_(device_, kCheckAllowance) {}
 
   Result<CheckCounts> Run() {
     INSTAR_TRY(CheckFooters());
@@ -86,22 +88,48 @@ class Checker {
     const std::uint64_t blocks = layout_.blocks();
     audit.Add(layout_.footer.data_offset, DynamicHeader::kBytes);
     audit.Add(layout_.dynamic.table_offset, blocks * kBatEntryBytes);
-    for (std::uint64_t block = 0; block < blocks; ++block) {
+    for (std::uint64_t block = 0; block < blocks;) {
+      const std::uint64_t at = layout_.dynamic.table_offset + block * kBatEntryBytes;
       const std::uint64_t left = (blocks - block) * kBatEntryBytes;
-      INSTAR_ASSIGN_OR_RETURN(
-          const auto bytes,
-          table_.View(layout_.dynamic.table_offset + block * kBatEntryBytes, kBatEntryBytes,
-                      std::min<std::uint64_t>(left, kTableWindowBytes)));
-      const std::uint32_t entry = LoadBe32(bytes, 0);
-      if (entry == kUnusedEntry) continue;
-      if (first) ++allocated_;
-      const auto offset = layout_.BlockOffset(entry);
-      if (offset) {
-        audit.Add(*offset, BlockBytes());
-      } else if (first) {
-        AddCorruption("the table puts block {0} at {1x}, where no block can be", block,
-                      entry * kSectorBytes);
+      INSTAR_ASSIGN_OR_RETURN(const FileRun run, meter_.RunAt(at, left));
+      if (run.hole && run.length_bytes >= kBatEntryBytes) {
+        const std::uint64_t entries = run.length_bytes / kBatEntryBytes;
+        if (first) NoteHole(block, entries);
+        block += entries;
+        continue;
       }
+      INSTAR_TRY(meter_.Charge(run.length_bytes));
+      const std::uint64_t end = block + DivideRoundUp(run.length_bytes, kBatEntryBytes);
+      for (; block < end; ++block) INSTAR_TRY(TellBlock(audit, first, block));
+    }
+    return {};
+  }
+
+  // Entries of zeros, as many as the file is long: told as one.
+  void NoteHole(std::uint64_t block, std::uint64_t entries) {
+    allocated_ += entries;
+    counts_.corruptions += entries;
+    findings_.Add({.kind = FindingKind::kCorruption,
+                   .message = "the table has a hole: it puts block {0} and {1} more at 0, where no "
+                              "block can be",
+                   .numbers = {block, entries - 1}});
+  }
+
+  Status TellBlock(StorageAudit& audit, bool first, std::uint64_t block) {
+    const std::uint64_t left = (layout_.blocks() - block) * kBatEntryBytes;
+    INSTAR_ASSIGN_OR_RETURN(
+        const auto bytes,
+        table_.View(layout_.dynamic.table_offset + block * kBatEntryBytes, kBatEntryBytes,
+                    std::min<std::uint64_t>(left, kTableWindowBytes)));
+    const std::uint32_t entry = LoadBe32(bytes, 0);
+    if (entry == kUnusedEntry) return {};
+    if (first) ++allocated_;
+    const auto offset = layout_.BlockOffset(entry);
+    if (offset) {
+      audit.Add(*offset, BlockBytes());
+    } else if (first) {
+      AddCorruption("the table puts block {0} at {1x}, where no block can be", block,
+                    entry * kSectorBytes);
     }
     return {};
   }
@@ -110,6 +138,7 @@ class Checker {
   FindingSink& findings_;
   const Layout& layout_;
   ReadWindow table_;
+  TableMeter meter_;
   CheckCounts counts_;
   std::uint64_t allocated_ = 0;
 };

@@ -9,7 +9,6 @@ namespace instar::vpc {
 namespace {
 
 constexpr std::size_t kTableWindowBytes = 64 << 10;
-constexpr std::size_t kBitmapWindowBytes = 4 << 10;
 // Of the table one call looks through: a bound on the time of a call, not of the disk.
 constexpr std::uint64_t kMaxEntriesPerExtent = 1 << 20;
 
@@ -34,34 +33,7 @@ BlockCursor::BlockCursor(const BlockDevice& device, const Layout& layout)
     : device_(device),
       layout_(layout),
       table_(device, kTableWindowBytes),
-      bitmap_(device, kBitmapWindowBytes),
-      meter_(device.size_bytes()) {}
-
-Result<Extent> BlockCursor::InBitmap(std::uint64_t block_offset, std::uint64_t sector,
-                                     std::uint64_t end) {
-  const auto is_here = [&](std::uint64_t at) -> Result<bool> {
-    // Looked through from the start of the bitmap or of the window before it, forward.
-    INSTAR_ASSIGN_OR_RETURN(
-        const auto byte,
-        bitmap_.View(
-            block_offset + at / 8, 1,
-            std::min<std::uint64_t>(kBitmapWindowBytes, layout_.dynamic.bitmap_bytes() - at / 8)));
-    return (static_cast<unsigned>(byte[0]) >> (7 - at % 8) & 1) != 0;
-  };
-  INSTAR_ASSIGN_OR_RETURN(const bool here, is_here(sector));
-  std::uint64_t at = sector + 1;
-  for (; at < end; ++at) {
-    INSTAR_ASSIGN_OR_RETURN(const bool next, is_here(at));
-    if (next != here) break;
-  }
-  Extent extent{.length_bytes = (at - sector) * kSectorBytes};
-  if (here) {
-    extent.kind = ExtentKind::kData;
-    extent.device = device_.id();
-    extent.file_offset = block_offset + layout_.dynamic.bitmap_bytes() + sector * kSectorBytes;
-  }
-  return extent;
-}
+      bits_(device, BitOrder::kHighestFirst) {}
 
 Result<Extent> BlockCursor::InBlock(std::uint64_t offset, std::uint64_t max_length,
                                     std::uint32_t entry) {
@@ -71,12 +43,18 @@ Result<Extent> BlockCursor::InBlock(std::uint64_t offset, std::uint64_t max_leng
   if (layout_.footer.type == DiskType::kDifferencing) {
     const std::uint64_t first = in_block / kSectorBytes;
     const std::uint64_t skip = in_block % kSectorBytes;
-    INSTAR_TRY(meter_.Visit(offset / layout_.dynamic.block_bytes, layout_.dynamic.bitmap_bytes()));
+    const SectorBits::Bitmap bitmap{.index = offset / layout_.dynamic.block_bytes,
+                                    .offset = block_offset,
+                                    .bytes = layout_.dynamic.bitmap_bytes()};
     INSTAR_ASSIGN_OR_RETURN(
-        Extent extent,
-        InBitmap(block_offset, first, DivideRoundUp(in_block + length, kSectorBytes)));
-    if (extent.kind == ExtentKind::kData) extent.file_offset += skip;
-    extent.length_bytes = std::min(extent.length_bytes - skip, length);
+        const SectorBits::Run run,
+        bits_.RunAt(bitmap, first, DivideRoundUp(in_block + length, kSectorBytes)));
+    Extent extent{.length_bytes = std::min(run.sectors * kSectorBytes - skip, length)};
+    if (run.here) {
+      extent.kind = ExtentKind::kData;
+      extent.device = device_.id();
+      extent.file_offset = block_offset + layout_.dynamic.bitmap_bytes() + in_block;
+    }
     return extent;
   }
   return Extent{.kind = ExtentKind::kData,

@@ -7,7 +7,7 @@
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
 #include "formats/base/run_cache.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/sector_bits.h"
 #include "formats/vpc/layout.h"
 
 namespace instar::vpc {
@@ -31,14 +31,11 @@ class BlockCursor final : public MapCursor {
 
  private:
   Result<Extent> InBlock(std::uint64_t offset, std::uint64_t max_length, std::uint32_t entry);
-  // The run of sectors from `sector` of a block on that are all here, or all the parent's.
-  Result<Extent> InBitmap(std::uint64_t block_offset, std::uint64_t sector, std::uint64_t end);
 
   const BlockDevice& device_;
   const Layout& layout_;
   ReadWindow table_;
-  ReadWindow bitmap_;
-  TableMeter meter_;  // of the bitmaps
+  SectorBits bits_;
 };
 
 }  // namespace instar::vpc

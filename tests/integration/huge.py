@@ -1,6 +1,9 @@
 """Disks of 64 TiB that hold little: memory does not follow what an image claims."""
 
+import contextlib
 import os
+import shutil
+import subprocess
 
 from harness import Group, Skip
 
@@ -110,6 +113,103 @@ def checks_a_long_file(t):
         within_memory(t, "check", "--timeout=5", f"--workers={workers}", "long.qcow2")
 
 
+def make_full(t, path):
+    """1 TiB, all clusters of it mapped: 130 MiB of tables in a file that stores little else."""
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", path, "1T")
+
+
+def reads_a_full_image(t, path):
+    within_memory(t, "check", path)
+    told = within_memory(t, "map", "--output=json", path)
+    t.check(told.out.count(b"\n") > 0, "nothing is mapped", told)
+    within_memory(t, "measure", "-O", "qcow2", path)
+
+
+def full_image(t):
+    make_full(t, "full.qcow2")
+    reads_a_full_image(t, "full.qcow2")
+    (t.dir / "full.qcow2").unlink()
+
+
+@contextlib.contextmanager
+def compressed_file_system(t):
+    """A directory on a fresh btrfs that compresses all it stores."""
+    if os.geteuid() != 0 or not shutil.which("mkfs.btrfs"):
+        raise Skip("mounting a file system needs root and mkfs.btrfs")
+    image, mount = t.dir / "fs.img", t.dir / "fs"
+    mount.mkdir(exist_ok=True)
+    with open(image, "wb") as file:
+        file.truncate(1 << 30)
+    subprocess.run(["mkfs.btrfs", "-q", "-f", image], check=True, capture_output=True)
+    mounted = subprocess.run(["mount", "-o", "loop,compress-force=zstd", image, mount],
+                             capture_output=True)
+    if mounted.returncode != 0:
+        raise Skip("no btrfs can be mounted")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", mount], check=True)
+        image.unlink()
+
+
+def compressed_full_image(t):
+    """The bounds follow the data, of which the file system stores less."""
+    with compressed_file_system(t) as mount:
+        path = mount / "full.qcow2"
+        make_full(t, path)
+        os.sync()
+        room = os.statvfs(mount)
+        t.check((room.f_blocks - room.f_bfree) * room.f_bsize < 64 << 20,
+                "the file system does not compress")
+        reads_a_full_image(t, path)
+
+
+def full_image_on_a_device(t):
+    """A block device cannot tell its holes: its length counts."""
+    if os.geteuid() != 0 or not shutil.which("losetup"):
+        raise Skip("a loop device needs root and losetup")
+    make_full(t, "device.img")
+    made = subprocess.run(["losetup", "-f", "--show", t.dir / "device.img"], capture_output=True,
+                          text=True)
+    if made.returncode != 0:
+        raise Skip("no loop device can be had: " + made.stderr.strip())
+    try:
+        reads_a_full_image(t, made.stdout.strip())
+    finally:
+        subprocess.run(["losetup", "-d", made.stdout.strip()], check=True)
+        (t.dir / "device.img").unlink()
+
+
+def punched_image(t):
+    """An honest image into whose zeros holes were punched: its tables stand in holes and are read as
+    ever. Enough of them that the walk comes to look for holes."""
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", "punched.qcow2",
+                       "1T")
+    path = t.dir / "punched.qcow2"
+    with open(path, "r+b") as file:
+        def word(at):
+            return int.from_bytes(os.pread(file.fileno(), 8, at), "big")
+
+        l1, zeros = word(40), bytes(CLUSTER)
+        kept = {}
+        for i in range(2048):
+            table = word(l1 + 8 * i) & 0x00FFFFFFFFFFFE00
+            first = os.pread(file.fileno(), 8, table)
+            os.pwrite(file.fileno(), zeros, table)
+            if i % 512 == 0:
+                os.pwrite(file.fileno(), first, table)
+                kept[i] = first
+    dug = subprocess.run(["fallocate", "-d", path], capture_output=True)
+    if dug.returncode != 0:
+        raise Skip("no holes can be punched here")
+    outcome = within_memory(t, "map", path.name)
+    t.equal(outcome.out, t.qemu_img("map", path.name).out, "another map")
+    within_memory(t, "measure", "-O", "qcow2", path.name)
+    got = t.instar("check", "--output=json", path.name)
+    t.check(got.code in (2, 3), "the lost clusters are not found", got)  # they are leaks now
+    path.unlink()
+
+
 def groups():
     damaged = Group("huge check", make_damaged)
     for isolation in ("kvm", "process"):
@@ -120,8 +220,13 @@ def groups():
             group.add(f"{verb[0]} of a 64 TiB {form}", within_memory, *verb, f"huge.{form}")
         group.add(f"convert of a 64 TiB {form}", converts, form)
     group.case("check of a file of many TiB in small clusters")(checks_a_long_file)
+    full = Group("full image")
+    full.case("of 1 TiB")(full_image)
+    full.case("of 1 TiB, compressed by its file system")(compressed_full_image)
+    full.case("of 1 TiB on a block device")(full_image_on_a_device)
+    full.case("of 1 TiB whose tables were punched out")(punched_image)
     chain = Group("long chain", make_chain)
     for verb in (["map"], ["measure", "-O", "qcow2"], ["compare"]):
         chain.add(f"{verb[0]} goes through it", goes_through_the_chain, *verb)
     chain.case("convert takes little memory")(converts_the_chain)
-    return [group, damaged, chain]
+    return [group, damaged, full, chain]

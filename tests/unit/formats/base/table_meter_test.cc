@@ -2,55 +2,100 @@
 
 #include <gtest/gtest.h>
 
+#include "support/memory_device.h"
+
 namespace instar {
 namespace {
 
-constexpr std::uint64_t kFile = 1 << 20;
+using test::MemoryDevice;
+
 constexpr std::uint64_t kTable = 1 << 20;
-// Tables that may be come by: one that fills the file, and the free ones.
-constexpr std::uint64_t kMost = 1 + TableMeter::kFreeBytes / kTable;
+constexpr std::uint64_t kFree = TableAllowance().free_bytes;
 
-TEST(TableMeter, TablesThatFitInTheFileAreNoMatter) {
-  TableMeter meter(kFile);
-  for (std::uint64_t i = 0; i < kMost; ++i) EXPECT_TRUE(meter.Visit(i * 7, kTable)) << i;
+// A file of `data` bytes of data, then a hole.
+MemoryDevice FileOf(std::uint64_t data, std::uint64_t length = 64 << 20) {
+  MemoryDevice file(length);
+  for (std::uint64_t at = 0; at < data; at += MemoryDevice::kBlock) file.bytes[at] = std::byte{1};
+  return file;
 }
 
-TEST(TableMeter, MoreTablesThanTheFileCanHoldAreOverTheLimit) {
-  TableMeter meter(kFile);
-  for (std::uint64_t i = 0; i < kMost; ++i) ASSERT_TRUE(meter.Visit(i, kTable));
-  const Status more = meter.Visit(kMost, kTable);
-  ASSERT_FALSE(more);
-  EXPECT_EQ(more.error().code, ErrorCode::kLimit);
-  EXPECT_EQ(more.error().numbers[0], kFile + TableMeter::kFreeBytes + kTable);
+// Tables of kTable that may be visited in a file with so much data.
+std::uint64_t MostOf(std::uint64_t data) {
+  return (kFree + data * TableAllowance().per_stored_byte) / kTable;
 }
 
-TEST(TableMeter, AskingAgainIsNoWayOn) {
-  TableMeter meter(kFile);
-  for (std::uint64_t i = 0; i < kMost; ++i) ASSERT_TRUE(meter.Visit(i, kTable));
-  EXPECT_FALSE(meter.Visit(kMost, kTable));
-  EXPECT_FALSE(meter.Visit(kMost, kTable));
-  EXPECT_FALSE(meter.Visit(kMost + 1, kTable));
+TEST(TableMeter, TheFreeBytesAskNothingOfTheFile) {
+  const MemoryDevice file(0);
+  TableMeter meter(file);
+  for (std::uint64_t i = 0; i < kFree / kTable; ++i) {
+    EXPECT_FALSE(meter.Visit(i * 7, i * kTable, kTable).value());
+  }
+  EXPECT_FALSE(meter.looks_for_holes());
 }
 
-TEST(TableMeter, ATableCountsOnceWhileTheWalkIsInIt) {
-  TableMeter meter(kFile);
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(meter.Visit(3, kTable));
+TEST(TableMeter, EachByteOfDataAllowsMore) {
+  const MemoryDevice file = FileOf(1 << 20);
+  TableMeter meter(file);
+  for (std::uint64_t i = 0; i < MostOf(1 << 20); ++i)
+    EXPECT_FALSE(meter.Visit(i, 0, kTable).value());
+  EXPECT_FALSE(meter.looks_for_holes());
 }
 
-TEST(TableMeter, GoingBackStartsAnew) {
-  TableMeter meter(kFile);
-  for (int round = 0; round < 10; ++round) {
-    for (std::uint64_t i = 0; i < kMost; ++i) EXPECT_TRUE(meter.Visit(i, kTable));
+TEST(TableMeter, ALongFileOfHolesAllowsNoMore) {
+  const MemoryDevice file = FileOf(4096);
+  TableMeter meter(file);
+  // Once more from when holes are looked for.
+  const std::uint64_t most = 2 * MostOf(4096);
+  for (std::uint64_t i = 0; i < most; ++i) ASSERT_TRUE(meter.Visit(i, 0, kTable)) << i;
+  for (const std::uint64_t i : {most, most, most + 1}) {
+    const auto more = meter.Visit(i, 0, kTable);
+    ASSERT_FALSE(more);
+    EXPECT_EQ(more.error().code, ErrorCode::kLimit);
   }
 }
 
+TEST(TableMeter, TablesInHolesNeedNotBeReadAndDoNotCount) {
+  const MemoryDevice file = FileOf(4096);
+  TableMeter meter(file);
+  std::uint64_t holes = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    const auto hole = meter.Visit(i, 8192 + i % 8 * kTable, kTable);
+    ASSERT_TRUE(hole) << i;
+    holes += *hole ? 1 : 0;
+  }
+  EXPECT_GE(holes, 1000 - MostOf(4096) - 1);
+}
+
+TEST(TableMeter, WhatIsBeyondTheEndOfTheFileIsAHole) {
+  const MemoryDevice file = FileOf(4096, 8192);
+  TableMeter meter(file);
+  meter.LookForHoles();
+  EXPECT_FALSE(meter.Visit(0, 4096).value());
+  EXPECT_TRUE(meter.Visit(4096, 1 << 20).value());
+  EXPECT_TRUE(meter.Visit(1 << 20, 4096).value());
+}
+
+TEST(TableMeter, ATableCountsOnceWhileTheWalkIsInIt) {
+  const MemoryDevice file(0);
+  TableMeter meter(file);
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(meter.Visit(3, 0, kTable));
+  EXPECT_FALSE(meter.looks_for_holes());
+}
+
+TEST(TableMeter, GoingBackStartsAnew) {
+  const MemoryDevice file(0);
+  TableMeter meter(file);
+  for (int round = 0; round < 10; ++round) {
+    for (std::uint64_t i = 0; i < kFree / kTable; ++i) EXPECT_TRUE(meter.Visit(i, 0, kTable));
+  }
+  EXPECT_FALSE(meter.looks_for_holes());
+}
+
 TEST(TableMeter, SumsThatOverflowAreOverTheLimit) {
-  TableMeter meter(UINT64_MAX - 1);
-  EXPECT_TRUE(meter.Visit(0, UINT64_MAX - 1));
-  EXPECT_TRUE(meter.Visit(1, UINT64_MAX));  // the budget is as large
-  TableMeter small(kFile);
-  EXPECT_TRUE(small.Visit(0, 1));
-  EXPECT_FALSE(small.Visit(1, UINT64_MAX));
+  const MemoryDevice file = FileOf(4096);
+  TableMeter meter(file);
+  EXPECT_TRUE(meter.Charge(1));
+  EXPECT_FALSE(meter.Charge(UINT64_MAX));
 }
 
 }  // namespace
