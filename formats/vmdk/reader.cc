@@ -21,6 +21,20 @@ bool IsReadableType(std::string_view create_type) {
          create_type == "twoGbMaxExtentSparse" || create_type == "vmfs" || create_type == "custom";
 }
 
+// Whether the header of an extent says what the descriptor does. Some programs round the capacity
+// in the header up to whole grains; any other difference means that one of the two is not the
+// disk's.
+Status CheckCapacity(const SparseHeader& header, std::uint64_t sectors) {
+  const std::uint64_t capacity = header.capacity_sectors;
+  if (capacity >= sectors && capacity - sectors < header.grain_sectors &&
+      (capacity == sectors || capacity % header.grain_sectors == 0)) {
+    return {};
+  }
+  return Corrupt(
+      "the header of the extent says that it has {0} sectors, but the descriptor says {1}",
+      capacity, sectors);
+}
+
 }  // namespace
 
 Status Reader::ReadText(std::uint64_t offset, std::uint64_t length) {
@@ -52,6 +66,10 @@ Status Reader::OpenSparse() {
     if (text_.empty()) {
       return Corrupt(
           "the file has no descriptor: it is part of a disk that another file describes");
+    }
+    if (const auto lines = ParseExtents({text_.data(), text_.size()});
+        lines && lines->size() == 1 && lines->front().type == ExtentType::kSparse) {
+      INSTAR_TRY(CheckCapacity(header, lines->front().sectors));
     }
     extents_.push_back({.line = {.type = ExtentType::kSparse, .sectors = header.capacity_sectors},
                         .length_bytes = header.capacity_bytes(),
@@ -135,10 +153,8 @@ Status Reader::Attach(std::size_t index, const BlockDevice& device) {
   if (extent.line.type == ExtentType::kSparse) {
     const auto header = SparseHeader::ReadFrom(device);
     if (!header) return std::unexpected(header.error().On(device.id()));
-    if (header->capacity_sectors < extent.line.sectors) {
-      const auto error = Corrupt("the extent has {0} sectors; the descriptor says {1}",
-                                 header->capacity_sectors, extent.line.sectors);
-      return std::unexpected(error.error().On(device.id()));
+    if (const Status agrees = CheckCapacity(*header, extent.line.sectors); !agrees) {
+      return std::unexpected(agrees.error().On(device.id()));
     }
     extent.header = *header;
     cluster_bytes_ = std::max(cluster_bytes_, header->grain_bytes());
