@@ -127,8 +127,10 @@ void WriteImage(JsonWriter& json, const vmm::ImageInfo& image, QemuVersion versi
     if (told) ++next;
   }
   for (; next != reported.end(); ++next) {
-    // "device" ties the report to a file and is not for the user.
-    if (next->key != "device") json.Value(next->key, next->value);
+    // "device" ties the report to a file and is not for the user; of "unfit-footer" there is a
+    // warning.
+    if (next->key == "device" || next->key == "unfit-footer") continue;
+    json.Value(next->key, next->value);
   }
   json.EndObject();
 }

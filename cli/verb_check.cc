@@ -49,6 +49,7 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   const absl::StatusOr<vmm::CheckReport> report = vmm::Check(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
+  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
   if (!report->supported) {
     PrintError("This image format does not support checks");
     return kNotSupported;

@@ -104,6 +104,7 @@ int RunCompare(std::span<const std::string> arguments, SandboxSettings settings)
     printed = out.Finish();
   }
   progress.End();
+  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
   if (!report->failure.ok()) {
     PrintError(report->failure);
   } else {

@@ -18,7 +18,11 @@ int RunDd(std::span<const std::string> arguments, SandboxSettings settings) {
   const absl::StatusOr<vmm::ConvertReport> report = vmm::Dd(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
-  for (const std::string& warning : report->warnings) PrintError(warning);
+  for (const std::string& warning : report->warnings) {
+    // qemu-img says this one without calling it a warning.
+    const bool is_skip = warning.ends_with(": cannot skip to specified offset");
+    PrintError(is_skip ? warning : "warning: " + warning);
+  }
   return 0;
 }
 

@@ -20,6 +20,7 @@ int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
   const absl::StatusOr<vmm::InfoReport> report = vmm::Info(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
+  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
   const QemuVersion version = command->settings.qemu_version;
   TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
   if (command->json) {

@@ -31,6 +31,7 @@ int RunMap(std::span<const std::string> arguments, SandboxSettings settings) {
     return output.failure().empty() || printed != 0 ? 1 : PrintError(output.failure());
   }
   ConfirmIsolation(command->settings, report->isolation);
+  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
   return output.Finish(/*complete=*/true);
 }
 

@@ -37,6 +37,7 @@ int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings)
   const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
+  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
   TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
   if (command->json) {
     WriteJson(*report, out);

@@ -11,6 +11,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/registry.h"
+#include "formats/vpc/footer.h"
 
 namespace instar {
 namespace {
@@ -74,12 +75,6 @@ FormatId ProbeHead(Bytes head) {
   return IsVmdkDescriptor(head) ? FormatId::kVmdk : FormatId::kUnknown;
 }
 
-// The footer of a fixed VHD: the cookie and format version 1.0. Virtual PC before 2004 wrote 511
-// bytes of it.
-bool IsVhdFooter(Bytes footer) {
-  return HasText(footer, 0, "conectix") && LoadBe32(footer, 12) == 0x00010000;
-}
-
 // The trailer of an Apple disk image: "koly", version 4, its own length.
 bool IsDmgTrailer(Bytes trailer) {
   return HasText(trailer, 0, "koly") && LoadBe32(trailer, 4) == 4 &&
@@ -88,22 +83,29 @@ bool IsDmgTrailer(Bytes trailer) {
 
 }  // namespace
 
-Result<FormatId> ProbeFormat(const BlockDevice& device) {
+Result<Probed> ProbeImage(const BlockDevice& device) {
   std::array<std::byte, kHeadBytes> head{};
   INSTAR_TRY(device.Read(0, head));
   const std::uint64_t size = device.size_bytes();
-  if (const FormatId format =
-          ProbeHead(Bytes(head).first(std::min<std::uint64_t>(size, kHeadBytes)));
-      format != FormatId::kUnknown) {
-    return format;
+  const FormatId announced =
+      ProbeHead(Bytes(head).first(std::min<std::uint64_t>(size, kHeadBytes)));
+  if (size < kSectorBytes) {
+    return Probed{.format = announced == FormatId::kUnknown ? FormatId::kRaw : announced};
   }
-  if (size >= kSectorBytes) {
-    std::array<std::byte, kSectorBytes> tail{};
-    INSTAR_TRY(device.Read(size - kSectorBytes, tail));
-    if (IsVhdFooter(tail) || IsVhdFooter(Bytes(tail).subspan(1))) return FormatId::kVpc;
-    if (IsDmgTrailer(tail)) return FormatId::kDmg;
-  }
-  return FormatId::kRaw;
+  std::array<std::byte, kSectorBytes> tail{};
+  const Status read = device.Read(size - kSectorBytes, tail);
+  if (!read && announced == FormatId::kUnknown) return std::unexpected(read.error());
+  // In a fixed VHD the first sector is the guest's, who can write any header there.
+  const vpc::TailFooter footer = read ? vpc::JudgeTail(tail, size) : vpc::TailFooter::kNone;
+  if (footer == vpc::TailFooter::kFixedDisk) return Probed{.format = FormatId::kVpc};
+  if (announced != FormatId::kUnknown) return Probed{.format = announced};
+  if (IsDmgTrailer(tail)) return Probed{.format = FormatId::kDmg};
+  return Probed{.format = FormatId::kRaw, .unfit_footer = footer == vpc::TailFooter::kUnfit};
+}
+
+Result<FormatId> ProbeFormat(const BlockDevice& device) {
+  INSTAR_ASSIGN_OR_RETURN(const Probed probed, ProbeImage(device));
+  return probed.format;
 }
 
 }  // namespace instar

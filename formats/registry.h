@@ -8,8 +8,17 @@
 
 namespace instar {
 
+struct Probed {
+  FormatId format = FormatId::kRaw;
+  // kRaw only: the file ends with the footer of a VHD, but is not the disk that the footer
+  // describes.
+  bool unfit_footer = false;
+};
 // The format whose signature `device` carries; kRaw when it carries none. Reads at most a few KiB.
-// Formats that cannot be read yet are recognised all the same (kLuks and beyond).
+// Formats that cannot be read yet are recognised all the same (kLuks and beyond). A footer at the
+// end that makes the file a fixed VHD (vpc::JudgeTail) counts more than what stands at the start.
+Result<Probed> ProbeImage(const BlockDevice& device);
+// The same, the format alone.
 Result<FormatId> ProbeFormat(const BlockDevice& device);
 
 // Opens `device` as `format` (not kUnknown). kUnsupported for formats that cannot be read;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "formats/base/checked.h"
 #include "formats/base/endian.h"
 
 namespace instar::vpc {
@@ -26,6 +27,22 @@ std::uint32_t Checksum(std::span<const std::byte> bytes, std::size_t checksum_at
 
 bool HasFooterCookie(std::span<const std::byte> bytes) {
   return std::memcmp(bytes.data(), kCookie.data(), kCookie.size()) == 0;
+}
+
+TailFooter JudgeTail(std::span<const std::byte> tail, std::uint64_t file_bytes) {
+  TailFooter verdict = TailFooter::kNone;
+  for (const std::size_t bytes : {Footer::kBytes, Footer::kShortBytes}) {
+    std::array<std::byte, Footer::kBytes> sector{};
+    std::memcpy(sector.data(), tail.data() + (Footer::kBytes - bytes), bytes);
+    if (!HasFooterCookie(sector) || LoadBe32(sector, 12) != kVersion) continue;
+    verdict = TailFooter::kUnfit;
+    const auto footer = Footer::DecodeFrom(sector);
+    if (footer && footer->type == DiskType::kFixed &&
+        AlignUp(footer->current_bytes, kSectorBytes) == file_bytes - bytes) {
+      return TailFooter::kFixedDisk;
+    }
+  }
+  return verdict;
 }
 
 Result<Footer> Footer::DecodeFrom(std::span<const std::byte> bytes) {

@@ -53,6 +53,18 @@ struct Footer {
   [[nodiscard]] std::uint64_t virtual_sectors() const;
 };
 
+// What the last sector of a file says of the file.
+enum class TailFooter : std::uint8_t {
+  kNone,      // there is no footer
+  kUnfit,     // there is one, but the file is no fixed disk of that footer
+  kFixedDisk  // the file is a fixed disk
+};
+// `tail` is the last kBytes of a file of `file_bytes`. A footer counts if its checksum is right,
+// its type is fixed, and it stands on the first sector behind the disk: the current size plus the
+// footer, rounded up to a sector, is the length of the file. A raw disk can end in the last sector
+// of a fixed disk, as one that holds an image of another: that footer has another size.
+[[nodiscard]] TailFooter JudgeTail(std::span<const std::byte> tail, std::uint64_t file_bytes);
+
 // Whether `bytes` (at least 8) start with the footer's cookie.
 [[nodiscard]] bool HasFooterCookie(std::span<const std::byte> bytes);
 

@@ -23,10 +23,10 @@ Result<std::unique_ptr<HostDevice>> OpenReferenced(Host& host, DeviceId parent,
   return OpenDevice(host, *id);
 }
 
-Result<FormatId> Probed(HostDevice& device) {
+Result<Probed> Probe(HostDevice& device) {
   // Whoever opens the image reads its start again.
-  INSTAR_TRY(device.KeepHead());
-  const auto probed = ProbeFormat(device);
+  INSTAR_TRY(device.KeepEnds());
+  const auto probed = ProbeImage(device);
   if (!probed) return std::unexpected(probed.error().On(device.id()));
   return *probed;
 }
@@ -39,8 +39,8 @@ Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay, Hos
     Error error = Unsupported("the image states a backing file format that is not known").error();
     return std::unexpected(error.On(overlay));
   }
-  INSTAR_ASSIGN_OR_RETURN(const FormatId probed, Probed(backing));
-  if (probed != FormatId::kRaw && probed != FormatId::kUnknown) return probed;
+  INSTAR_ASSIGN_OR_RETURN(const Probed probed, Probe(backing));
+  if (probed.format != FormatId::kRaw && probed.format != FormatId::kUnknown) return probed.format;
   // Anything can be read as raw, so guessing raw would expose whatever file an image names.
   Error error = MakeError(ErrorCode::kDenied,
                           "the image does not state the format of its backing file, and the file "
@@ -97,7 +97,16 @@ struct Unread {
   std::unique_ptr<HostDevice> device;
   FormatId format = FormatId::kUnknown;
   std::optional<RawWindow> window;
+  bool unfit_footer = false;
 };
+
+// Finds out the format of `image`, which the user named, so that it may be raw.
+Status ProbeNamed(Unread& image) {
+  INSTAR_ASSIGN_OR_RETURN(const Probed probed, Probe(*image.device));
+  image.format = probed.format;
+  image.unfit_footer = probed.unfit_footer;
+  return {};
+}
 
 // The backing file that the caller put below `overlay`.
 Result<Unread> OpenGiven(Host& host, const Layer& overlay, const BackingSource& given) {
@@ -118,8 +127,7 @@ Result<Unread> OpenGiven(Host& host, const Layer& overlay, const BackingSource& 
   }
   if (image.format != FormatId::kUnknown) return image;
   if (given.device != kNoDevice && (named == nullptr || named->format_name.empty())) {
-    // The user named the file, so it may be raw as an image that is named alone may be.
-    INSTAR_ASSIGN_OR_RETURN(image.format, Probed(*image.device));
+    INSTAR_TRY(ProbeNamed(image));
   } else {
     INSTAR_ASSIGN_OR_RETURN(image.format, BackingFormat(*named, above, *image.device));
   }
@@ -139,13 +147,14 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
   Unread next{.device = nullptr, .format = image.format, .window = image.window};
   INSTAR_ASSIGN_OR_RETURN(next.device, OpenDevice(host, image.device));
   if (next.format == FormatId::kUnknown) {
-    INSTAR_ASSIGN_OR_RETURN(next.format, Probed(*next.device));
+    INSTAR_TRY(ProbeNamed(next));
   }
 
   while (true) {
     const DeviceId id = next.device->id();
     Layer& layer = chain->layers_.emplace_back();
     layer.device = std::move(next.device);
+    layer.unfit_footer = next.unfit_footer;
     INSTAR_TRY(OpenLayer(layer, next.format, next.window));
     INSTAR_TRY(AttachFiles(host, layer, files));
 
@@ -165,6 +174,7 @@ Result<std::unique_ptr<Chain>> Chain::Open(Host& host, const ChainOptions& optio
       continue;
     }
     next.window.reset();
+    next.unfit_footer = false;
     INSTAR_ASSIGN_OR_RETURN(next.device, OpenReferenced(host, id, *named));
     INSTAR_ASSIGN_OR_RETURN(next.format, BackingFormat(*named, id, *next.device));
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "formats/base/checked.h"
+#include "formats/base/stored_bytes.h"
 #include "formats/base/workers.h"
 #include "instar/chain.h"
 #include "instar/report.h"
@@ -42,10 +43,8 @@ class SignsOfLife {
 // small hostile image can make the same tables be read for ever.
 class MeteredDevice final : public BlockDevice {
  public:
-  MeteredDevice(const HostDevice& device, SignsOfLife& signs)
-      : device_(device),
-        signs_(signs),
-        budget_(CheckedMul(StoredBytes(device), kReadsPerByte).value_or(INT64_MAX) + kFreeBytes) {}
+  MeteredDevice(Host& host, const HostDevice& device, SignsOfLife& signs)
+      : host_(host), device_(device), signs_(signs) {}
 
   [[nodiscard]] std::uint64_t bytes_read() const { return read_.load(std::memory_order_relaxed); }
 
@@ -68,14 +67,8 @@ class MeteredDevice final : public BlockDevice {
   }
 
  private:
-  // A file that is mostly hole is as long as it likes to be.
-  static std::uint64_t StoredBytes(const HostDevice& device) {
-    const std::uint64_t stored = device.info().allocated_bytes;
-    return stored != 0 ? std::min(stored, device.size_bytes()) : device.size_bytes();
-  }
-
-  static constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 30;
-  static constexpr std::uint64_t kReadsPerByte = 64;
+  static constexpr std::uint64_t kFreeBytes = std::uint64_t{2} << 30;
+  static constexpr std::uint64_t kReadsPerByte = 256;
   // A slow disk reads that in some seconds. So that the signs of a long check fit in a report, the
   // more was read the rarer they are: one for a 16,384th more.
   static constexpr std::uint64_t kSignBytes = 16 << 20;
@@ -84,11 +77,12 @@ class MeteredDevice final : public BlockDevice {
   // Stops who reads too much, all workers together, and gives a sign of life now and then.
   Status Count(std::size_t bytes) const {
     const std::uint64_t read = read_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    if (read > budget_) {
+    if (read > budget_.load(std::memory_order_relaxed)) INSTAR_TRY(RaiseBudget(read));
+    if (const std::uint64_t budget = budget_.load(std::memory_order_relaxed); read > budget) {
       Error error = OverLimit(
                         "the tables of the image refer to each other so often that checking it "
                         "would mean to read more than {0} bytes",
-                        budget_)
+                        budget)
                         .error();
       return std::unexpected(error.On(id()));
     }
@@ -98,9 +92,25 @@ class MeteredDevice final : public BlockDevice {
     return signs_.Give(read);
   }
 
+  // Counts the data of the file as far as `read` needs it, one worker at a time.
+  Status RaiseBudget(std::uint64_t read) const {
+    while (raising_.test_and_set(std::memory_order_acquire)) host_.Yield();
+    const auto stored = stored_.CountUpTo(device_, DivideRoundUp(read - kFreeBytes, kReadsPerByte));
+    if (stored) {
+      budget_.store(CheckedMul(*stored, kReadsPerByte).value_or(INT64_MAX) + kFreeBytes,
+                    std::memory_order_relaxed);
+    }
+    raising_.clear(std::memory_order_release);
+    if (!stored) return std::unexpected(stored.error());
+    return {};
+  }
+
+  Host& host_;
   const HostDevice& device_;
   SignsOfLife& signs_;
-  const std::uint64_t budget_;
+  mutable std::atomic<std::uint64_t> budget_ = kFreeBytes;
+  mutable std::atomic_flag raising_;
+  mutable StoredBytes stored_;  // guarded by raising_
   mutable std::atomic<std::uint64_t> read_ = 0;
   mutable std::atomic<std::uint64_t> next_sign_ = kSignBytes;
 };
@@ -156,9 +166,10 @@ void Tell(ReportSink& report, std::string_view key, const std::optional<std::uin
   if (count) report.Unsigned(key, *count);
 }
 
-void Tell(ReportSink& report, FormatId format, const CheckCounts* counts) {
+void Tell(ReportSink& report, const Layer& layer, const CheckCounts* counts) {
   report.BeginObject({});
-  report.String("format", NameOf(format));
+  report.String("format", NameOf(layer.reader->format()));
+  if (layer.unfit_footer) report.Boolean("unfit-footer", true);
   if (counts != nullptr) {
     report.Unsigned("check-errors", counts->check_errors);
     report.Unsigned("corruptions", counts->corruptions);
@@ -180,7 +191,7 @@ Status RunCheck(Host& host, const CheckRequest& request) {
   ReportWriter report(host);
   const Layer& layer = chain->layers().front();
   SignsOfLife signs(report);
-  const MeteredDevice device(*layer.device, signs);
+  const MeteredDevice device(host, *layer.device, signs);
   FindingReporter findings(report, request.max_findings, device, signs);
   HostWorkers workers(host);
   const auto counts = CheckImage({.device = &device,
@@ -191,7 +202,7 @@ Status RunCheck(Host& host, const CheckRequest& request) {
     INSTAR_TRY(report.Finish());
     return std::unexpected(counts.error().On(request.image.device));
   }
-  Tell(report, layer.reader->format(), counts ? &*counts : nullptr);
+  Tell(report, layer, counts ? &*counts : nullptr);
   return report.Finish();
 }
 

@@ -21,9 +21,17 @@ Status Named(Status status, DeviceId id) {
 
 }  // namespace
 
-Status HostDevice::KeepHead() {
+Status HostDevice::KeepEnds() {
   std::vector<std::byte> head(kHeadBytes);
-  INSTAR_TRY(Read(0, head));
+  if (info_.size_bytes >= kHeadBytes + kTailBytes) {
+    std::vector<std::byte> tail(kTailBytes);
+    const ReadPiece pieces[] = {{.offset = 0, .out = head},
+                                {.offset = info_.size_bytes - kTailBytes, .out = tail}};
+    INSTAR_TRY(ReadAll(pieces));
+    tail_ = std::move(tail);
+  } else {
+    INSTAR_TRY(Read(0, head));
+  }
   head_ = std::move(head);
   return {};
 }
@@ -32,6 +40,12 @@ Status HostDevice::Read(std::uint64_t offset, std::span<std::byte> out) const {
   if (out.empty()) return {};
   if (offset < head_.size() && out.size() <= head_.size() - offset) {
     std::ranges::copy(std::span(head_).subspan(offset, out.size()), out.begin());
+    return {};
+  }
+  const std::uint64_t tail_at = info_.size_bytes - tail_.size();
+  if (offset >= tail_at && offset - tail_at < tail_.size() &&
+      out.size() <= tail_.size() - (offset - tail_at)) {
+    std::ranges::copy(std::span(tail_).subspan(offset - tail_at, out.size()), out.begin());
     return {};
   }
   const ReadRequest request{.device = id_, .offset = offset, .out = out};

@@ -26,6 +26,7 @@ Status DescribeLayer(const Layer& layer, bool partitions, ReportSink& sink) {
   if (const Status described = reader.Describe(sink); !described) {
     return std::unexpected(described.error().On(layer.device->id()));
   }
+  if (layer.unfit_footer) sink.Boolean("unfit-footer", true);
   if (partitions && reader.format() == FormatId::kRaw) {
     INSTAR_TRY(raw::DescribePartitions(*layer.device, layer.raw_start_bytes, sink));
   }

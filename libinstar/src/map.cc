@@ -20,7 +20,8 @@ class StretchWriter {
  public:
   explicit StretchWriter(Host& host) : host_(host) {}
 
-  Status Begin(std::uint64_t disk_bytes) {
+  Status Begin(std::uint64_t disk_bytes, bool unfit_footer) {
+    if (unfit_footer) writer_.Unsigned(static_cast<std::uint32_t>(MapTag::kUnfitFooter), 1);
     writer_.Unsigned(static_cast<std::uint32_t>(MapTag::kDisk), disk_bytes);
     return {};
   }
@@ -72,7 +73,7 @@ class Mapper {
   Status Run(const MapRequest& request) {
     INSTAR_ASSIGN_OR_RETURN(ChainHoles holes, ChainHoles::Of(chain_));
     const std::uint64_t disk_bytes = chain_.virtual_size_bytes();
-    INSTAR_TRY(out_.Begin(disk_bytes));
+    INSTAR_TRY(out_.Begin(disk_bytes, chain_.layers().front().unfit_footer));
     const std::uint64_t end =
         std::min(disk_bytes, CheckedAdd(request.start, request.max_length).value_or(disk_bytes));
     INSTAR_ASSIGN_OR_RETURN(const auto cursor, chain_.OpenCursor());

@@ -47,9 +47,10 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
   return {};
 }
 
-Status Report(Host& host, const Measurement& measurement) {
+Status Report(Host& host, const Measurement& measurement, bool unfit_footer) {
   ReportWriter report(host);
   report.BeginObject({});
+  if (unfit_footer) report.Boolean("unfit-footer", true);
   if (measurement.bitmap_bytes) report.Unsigned("bitmaps", *measurement.bitmap_bytes);
   report.Unsigned("required", measurement.required_bytes);
   report.Unsigned("fully-allocated", measurement.fully_allocated_bytes);
@@ -81,7 +82,7 @@ Status RunMeasure(Host& host, const MeasureRequest& request) {
     if (!counted) return std::unexpected(counted.error().On(top.device->id()));
   }
   INSTAR_ASSIGN_OR_RETURN(const Measurement measurement, measurer->Finish());
-  return Report(host, measurement);
+  return Report(host, measurement, chain != nullptr && chain->layers().front().unfit_footer);
 }
 
 }  // namespace instar

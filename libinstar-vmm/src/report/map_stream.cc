@@ -28,6 +28,9 @@ RecordVerdict MapStream::Accept(std::span<const std::byte> batch) {
 
 bool MapStream::AcceptDisk(const WireField& field) {
   const auto bytes = field.AsUnsigned();
+  if (field.tag == static_cast<std::uint32_t>(MapTag::kUnfitFooter) && !unfit_footer_) {
+    return unfit_footer_ = true;
+  }
   if (field.tag != static_cast<std::uint32_t>(MapTag::kDisk) || !bytes || *bytes > INT64_MAX) {
     return false;
   }

@@ -38,6 +38,8 @@ class MapStream {
   [[nodiscard]] bool stopped() const { return stopped_ && !over_limit_; }
   // Whether there were more stretches than there may be.
   [[nodiscard]] bool over_limit() const { return over_limit_; }
+  // Whether the image, taken for raw, was said to end with a VHD footer that does not fit.
+  [[nodiscard]] bool unfit_footer() const { return unfit_footer_; }
   [[nodiscard]] bool empty() const { return stretches_ == 0; }
 
  private:
@@ -51,6 +53,7 @@ class MapStream {
   std::optional<std::uint64_t> disk_bytes_;
   bool stopped_ = false;
   bool over_limit_ = false;
+  bool unfit_footer_ = false;
   std::function<std::uint64_t()> readable_bytes_;
   std::function<bool(const MapStretch&)> take_;
 };

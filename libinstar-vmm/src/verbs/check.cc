@@ -14,6 +14,7 @@
 #include "verbs/check_report.h"
 #include "verbs/child.h"
 #include "verbs/open_image.h"
+#include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
 namespace {
@@ -94,6 +95,9 @@ absl::StatusOr<CheckReport> Check(const CheckOptions& options) {
     Mark(options.sandbox.timing, TimingPhase::kResult);
   }
   if (report.ok()) report->findings = std::move(findings);
+  if (report.ok() && report->unfit_footer) {
+    report->warnings.push_back(UnfitFooterWarning(options.image));
+  }
   return report;
 }
 

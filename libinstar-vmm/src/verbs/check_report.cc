@@ -53,6 +53,7 @@ enum class Tag : std::uint32_t {
   kIsolation = 6,
   kFindingKind = 7,
   kFindingText = 8,
+  kUnfitFooter = 9,
   kFirstCount = 16,  // one for each of kCounts
 };
 
@@ -84,6 +85,7 @@ bool CheckRecords::Accept(const ReportValue& object) {
   report_.check_errors = object.UnsignedAt("check-errors");
   report_.corruptions = object.UnsignedAt("corruptions");
   report_.leaks = object.UnsignedAt("leaks");
+  report_.unfit_footer = object.BooleanAt("unfit-footer");
   for (const Count& count : kCounts) {
     if (object.Find(count.key)) report_.*count.member = object.UnsignedAt(count.key);
   }
@@ -131,6 +133,7 @@ std::vector<std::byte> EncodeCheckReport(const CheckReport& report) {
   writer.Unsigned(Number(Tag::kCorruptions), report.corruptions);
   writer.Unsigned(Number(Tag::kLeaks), report.leaks);
   writer.Unsigned(Number(Tag::kIsolation), static_cast<std::uint64_t>(report.isolation));
+  writer.Unsigned(Number(Tag::kUnfitFooter), report.unfit_footer ? 1 : 0);
   for (std::uint32_t i = 0; i < kCounts.size(); ++i) {
     const auto& count = report.*kCounts[i].member;
     if (count) writer.Unsigned(Number(Tag::kFirstCount) + i, *count);
@@ -159,6 +162,7 @@ absl::StatusOr<CheckReport> DecodeCheckReport(std::span<const std::byte> bytes) 
       case Tag::kCorruptions:
       case Tag::kLeaks:
       case Tag::kIsolation:
+      case Tag::kUnfitFooter:
       case Tag::kFindingKind:
       case Tag::kFindingText:
       case Tag::kFirstCount:
@@ -182,6 +186,9 @@ absl::StatusOr<CheckReport> DecodeCheckReport(std::span<const std::byte> bytes) 
         for (const Isolation known : {Isolation::kKvm, Isolation::kProcess, Isolation::kInline}) {
           if (*number == static_cast<std::uint64_t>(known)) report.isolation = known;
         }
+        break;
+      case Tag::kUnfitFooter:
+        report.unfit_footer = *number != 0;
         break;
       case Tag::kFormat:
       case Tag::kFindingKind:

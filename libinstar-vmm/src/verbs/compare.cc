@@ -12,6 +12,7 @@
 #include "operation/operation.h"
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
+#include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
 namespace {
@@ -35,16 +36,25 @@ bool IsFailure(CompareReport::Verdict verdict) {
 }
 
 // What the guest told, if it told it properly.
-std::optional<CompareReport> ReportOf(Broker& broker) {
+std::optional<CompareReport> ReportOf(Broker& broker, const CompareOptions& options) {
   const auto reports = broker.TakeReports();
   if (!reports.ok() || reports->size() != 1) return std::nullopt;
   const ReportValue& told = reports->front();
   const auto verdict = VerdictFrom(told.UnsignedAt("verdict", ~std::uint64_t{0}));
   if (!verdict) return std::nullopt;
-  return CompareReport{.verdict = *verdict,
+  CompareReport report{.verdict = *verdict,
                        .offset = told.UnsignedAt("offset"),
                        .first_size = told.UnsignedAt("first-size"),
-                       .second_size = told.UnsignedAt("second-size")};
+                       .second_size = told.UnsignedAt("second-size"),
+                       .failure = {},
+                       .warnings = {}};
+  if (told.BooleanAt("first-unfit-footer")) {
+    report.warnings.push_back(UnfitFooterWarning(options.first));
+  }
+  if (told.BooleanAt("second-unfit-footer")) {
+    report.warnings.push_back(UnfitFooterWarning(options.second));
+  }
+  return report;
 }
 
 absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
@@ -71,7 +81,7 @@ absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
                                        .request = request.bytes(),
                                        .workers = 0,
                                        .max_heap_bytes = kHeapBytes});
-  auto report = ReportOf(broker);
+  auto report = ReportOf(broker, options);
   if (!isolation.ok()) {
     if (!report || !IsFailure(report->verdict)) return isolation.status();
     report->failure = isolation.status();
@@ -92,6 +102,7 @@ enum class Tag : std::uint32_t {
   kIsolation = 5,
   kFailureCode = 6,
   kFailureText = 7,
+  kWarning = 8,  // any number of them
 };
 
 constexpr std::uint32_t Number(Tag tag) { return static_cast<std::uint32_t>(tag); }
@@ -105,6 +116,9 @@ std::vector<std::byte> Encode(const CompareReport& report) {
   writer.Unsigned(Number(Tag::kIsolation), static_cast<std::uint64_t>(report.isolation));
   writer.Unsigned(Number(Tag::kFailureCode), static_cast<std::uint64_t>(report.failure.raw_code()));
   writer.Text(Number(Tag::kFailureText), std::string(report.failure.message()));
+  for (const std::string& warning : report.warnings) {
+    writer.Text(Number(Tag::kWarning), warning);
+  }
   return {writer.bytes().begin(), writer.bytes().end()};
 }
 
@@ -150,10 +164,15 @@ absl::StatusOr<CompareReport> Decode(std::span<const std::byte> bytes) {
         code = *number;
         break;
       case Tag::kFailureText:
+      case Tag::kWarning:
         break;
     }
   }
-  if (reader.Next() || !reader.ok()) return nonsense;
+  while (const auto field = reader.Next()) {
+    if (field->tag != Number(Tag::kWarning)) return nonsense;
+    report.warnings.emplace_back(field->AsText());
+  }
+  if (!reader.ok()) return nonsense;
   return report;
 }
 

@@ -25,6 +25,7 @@
 #include "verbs/open_image.h"
 #include "verbs/result_codec.h"
 #include "verbs/target_extents.h"
+#include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
 namespace {
@@ -168,7 +169,8 @@ void MeasureDisk(const Broker& broker, const ConvertOptions& options, const Devi
 
 // What the guest has to say besides success, as sentences.
 std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
-                                  const std::string& source) {
+                                  const std::vector<ImageSpec>& sources) {
+  const std::string source = ShownName(sources.front());
   std::vector<std::string> warnings;
   for (const ReportValue& report : reports) {
     const auto window = report.Find("window");
@@ -181,6 +183,10 @@ std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
           salvage->UnsignedAt("unreadable-ranges"),
           " places could not be read and were taken for zeros; the first is at offset ",
           salvage->UnsignedAt("first-offset")));
+    }
+    if (report.Find(kUnfitFooter)) {
+      const std::uint64_t index = report.UnsignedAt(kUnfitFooter);
+      if (index < sources.size()) warnings.push_back(UnfitFooterWarning(sources[index]));
     }
     const auto skipped = report.Find("skipped-bitmaps");
     if (!skipped || skipped->kind() != ReportValue::Kind::kArray) continue;
@@ -243,8 +249,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   if (!isolation.ok()) return isolation.status();
   const auto reports = broker.TakeReports();
   if (!reports.ok()) return reports.status();
-  return ConvertReport{.isolation = *isolation,
-                       .warnings = Warnings(*reports, ShownName(options.sources.front()))};
+  return ConvertReport{.isolation = *isolation, .warnings = Warnings(*reports, options.sources)};
 }
 
 // Whether the target may share blocks with a source: not where the user asked for storage of its

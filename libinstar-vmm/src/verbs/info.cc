@@ -15,6 +15,7 @@
 #include "verbs/info_images.h"
 #include "verbs/open_image.h"
 #include "verbs/result_codec.h"
+#include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
 namespace {
@@ -98,7 +99,12 @@ absl::StatusOr<InfoReport> Info(const InfoOptions& options) {
   auto images = CompleteImages(std::move(described->reports), described->facts.files, options.image,
                                MostImages(options));
   if (!images.ok()) return images.status();
-  return InfoReport{.images = *std::move(images), .isolation = described->facts.isolation};
+  InfoReport report{
+      .images = *std::move(images), .isolation = described->facts.isolation, .warnings = {}};
+  if (report.images.front().report.BooleanAt(kUnfitFooter)) {
+    report.warnings.push_back(UnfitFooterWarning(options.image));
+  }
+  return report;
 }
 
 }  // namespace instar::vmm

@@ -16,6 +16,7 @@
 #include "verbs/child.h"
 #include "verbs/map_codec.h"
 #include "verbs/open_image.h"
+#include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
 namespace {
@@ -78,7 +79,9 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
   if (stream.empty() && !options.entry({.start = options.start})) {
     return absl::CancelledError("map: cancelled");
   }
-  return MapReport{.virtual_size = *stream.disk_bytes(), .isolation = *isolation};
+  MapReport report{.virtual_size = *stream.disk_bytes(), .isolation = *isolation, .warnings = {}};
+  if (stream.unfit_footer()) report.warnings.push_back(UnfitFooterWarning(options.image));
+  return report;
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace instar::vmm {
 namespace {
 
-enum class Tag : std::uint32_t { kEntry = 1, kVirtualSize = 2, kIsolation = 3 };
+enum class Tag : std::uint32_t { kEntry = 1, kVirtualSize = 2, kIsolation = 3, kWarning = 4 };
 
 constexpr std::uint64_t kPresent = 1U << 0;
 constexpr std::uint64_t kZero = 1U << 1;
@@ -73,6 +73,9 @@ std::vector<std::byte> EncodeMapReport(const MapReport& report) {
   writer.Unsigned(static_cast<std::uint32_t>(Tag::kVirtualSize), report.virtual_size);
   writer.Unsigned(static_cast<std::uint32_t>(Tag::kIsolation),
                   static_cast<std::uint64_t>(report.isolation));
+  for (const std::string& warning : report.warnings) {
+    writer.Text(static_cast<std::uint32_t>(Tag::kWarning), warning);
+  }
   return {writer.bytes().begin(), writer.bytes().end()};
 }
 
@@ -83,9 +86,12 @@ absl::StatusOr<MapReport> DecodeMapReport(std::span<const std::byte> bytes) {
   const auto isolation = reader.Next();
   const auto number = isolation ? isolation->AsUnsigned() : std::nullopt;
   const auto bytes_told = size ? size->AsUnsigned() : std::nullopt;
-  if (!bytes_told || !number || reader.Next() || !reader.ok()) {
-    return absl::InternalError("the sandboxed process sent nonsense");
+  bool good = bytes_told && number;
+  while (const auto field = reader.Next()) {
+    good = good && field->tag == static_cast<std::uint32_t>(Tag::kWarning);
+    report.warnings.emplace_back(field->AsText());
   }
+  if (!good || !reader.ok()) return absl::InternalError("the sandboxed process sent nonsense");
   report.virtual_size = *bytes_told;
   for (const Isolation known : {Isolation::kKvm, Isolation::kProcess, Isolation::kInline}) {
     if (*number == static_cast<std::uint64_t>(known)) report.isolation = known;

@@ -12,6 +12,7 @@
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
 #include "verbs/single_report.h"
+#include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
 namespace {
@@ -62,7 +63,11 @@ absl::StatusOr<MeasureReport> Measure(const MeasureOptions& options) {
   MeasureReport report{.isolation = single->isolation,
                        .required_bytes = single->report.UnsignedAt("required"),
                        .fully_allocated_bytes = single->report.UnsignedAt("fully-allocated"),
-                       .bitmap_bytes = std::nullopt};
+                       .bitmap_bytes = std::nullopt,
+                       .warnings = {}};
+  if (single->report.BooleanAt(kUnfitFooter)) {
+    report.warnings.push_back(UnfitFooterWarning(options.image));
+  }
   if (single->report.Find("bitmaps")) {
     report.bitmap_bytes = single->report.UnsignedAt("bitmaps");
   }

@@ -20,6 +20,7 @@ struct Layer {
   std::vector<std::unique_ptr<HostDevice>> attached;  // data file, extents
   std::unique_ptr<ImageReader> reader;
   std::uint64_t raw_start_bytes = 0;  // of a raw image: where in its file the disk begins
+  bool unfit_footer = false;  // it was probed, and is raw although it ends with a VHD footer
 };
 
 // Which files that an image names are opened along with it. Extents, which are parts of the image

@@ -147,10 +147,11 @@ class HostDevice final : public TargetDevice {
 
   [[nodiscard]] DeviceId id() const override { return id_; }
   [[nodiscard]] std::uint64_t size_bytes() const override { return info_.size_bytes; }
-  // Reads the first kHeadBytes, out of which all later reads within them are served: for devices
-  // that nobody writes through this object.
-  Status KeepHead();
+  // Reads the first kHeadBytes and the last kTailBytes with one request, out of which all later
+  // reads within them are served: for devices that nobody writes through this object.
+  Status KeepEnds();
   static constexpr std::size_t kHeadBytes = 4096;
+  static constexpr std::size_t kTailBytes = 512;
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override;
   Status ReadAll(std::span<const ReadPiece> pieces) const override;
   Status Write(std::uint64_t offset, std::span<const std::byte> data) override;
@@ -174,6 +175,7 @@ class HostDevice final : public TargetDevice {
   DeviceInfo info_;
   std::uint64_t data_unit_bytes_ = 1;
   std::vector<std::byte> head_;  // empty: not kept
+  std::vector<std::byte> tail_;
 };
 
 }  // namespace instar

@@ -19,6 +19,9 @@ namespace instar {
 enum class MapTag : std::uint32_t {
   kDisk = 1,     // 8 bytes: the virtual size
   kStretch = 2,  // MapStretch
+  // Before kDisk, 8 bytes: an image that was taken for raw ends with a VHD footer that does not fit
+  // (the number says nothing more).
+  kUnfitFooter = 3,
 };
 
 // One stretch of the virtual disk, as qemu-img's map tells it.

@@ -35,6 +35,11 @@ void RunWorker(void* argument, unsigned number) {
 Status Report(Host& host, const DiskPair& pair, const Event& event) {
   ReportWriter report(host);
   report.BeginObject({});
+  constexpr const char* kUnfit[] = {"first-unfit-footer", "second-unfit-footer"};
+  for (std::size_t side : {0, 1}) {
+    const bool unfit = pair.disk(side).chain(0).layers().front().unfit_footer;
+    if (unfit) report.Boolean(kUnfit[side], true);
+  }
   report.Unsigned("first-size", pair.disk(0).size_bytes());
   report.Unsigned("second-size", pair.disk(1).size_bytes());
   report.Unsigned("verdict", static_cast<std::uint32_t>(event.verdict));

@@ -130,14 +130,22 @@ Status CopyBitmaps(const SourceDisk& disk, const Target& target, const ConvertRe
   return {};
 }
 
-Status ReportWindow(Host& host, const SourceDisk& disk) {
-  if (!disk.window_beyond_end()) return {};
+// What is to be said of the sources besides success.
+Status ReportSources(Host& host, const SourceDisk& disk, std::size_t sources) {
   ReportWriter report(host);
-  report.BeginObject({});
-  report.BeginObject("window");
-  report.Boolean("beyond-end", true);
-  report.EndObject();
-  report.EndObject();
+  if (disk.window_beyond_end()) {
+    report.BeginObject({});
+    report.BeginObject("window");
+    report.Boolean("beyond-end", true);
+    report.EndObject();
+    report.EndObject();
+  }
+  for (std::size_t i = 0; i < sources; ++i) {
+    if (!disk.chain(i).layers().front().unfit_footer) continue;
+    report.BeginObject({});
+    report.Unsigned("unfit-footer", i);
+    report.EndObject();
+  }
   return report.Finish();
 }
 
@@ -214,7 +222,7 @@ Status Run(Host& host, const ConvertRequest& request) {
   if (request.bitmaps) INSTAR_TRY(CopyBitmaps(*disk, *target, request));
   INSTAR_TRY(target->Finish());
   INSTAR_TRY(lost.Report(host));
-  INSTAR_TRY(ReportWindow(host, *disk));
+  INSTAR_TRY(ReportSources(host, *disk, request.sources.size()));
   return progress.Finish();
 }
 

@@ -24,7 +24,7 @@ TEST(HostDevice, KeptHeadServesOnlyWhatLiesWithinIt) {
   auto plain = HostDevice::Open(host, kImage);
   auto kept = HostDevice::Open(host, kImage);
   ASSERT_TRUE(plain.has_value() && kept.has_value());
-  ASSERT_TRUE(kept->KeepHead().has_value());
+  ASSERT_TRUE(kept->KeepEnds().has_value());
   constexpr std::uint64_t kHead = HostDevice::kHeadBytes;
   struct Piece {
     std::uint64_t offset;

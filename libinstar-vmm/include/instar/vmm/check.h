@@ -42,6 +42,9 @@ struct CheckReport {
   std::optional<std::uint64_t> compressed_clusters;
   std::vector<CheckFinding> findings;  // the first 10,000; the counts above are of all
   Isolation isolation = Isolation::kAuto;
+  // It was taken for raw although it ends with the footer of a VHD, which does not fit the file.
+  bool unfit_footer = false;
+  std::vector<std::string> warnings;  // of the image as a whole, one line each
 };
 
 // Checks the metadata of one image. No file that the image names is opened. Errors, with the codes

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "instar/vmm/convert.h"
 #include "instar/vmm/image_spec.h"
@@ -40,6 +41,7 @@ struct CompareReport {
   std::uint64_t second_size = 0;
   absl::Status failure;  // the two kinds of kUnreadable: why
   Isolation isolation = Isolation::kAuto;
+  std::vector<std::string> warnings;  // one line each
 };
 
 // Compares two virtual disks; what the shorter one lacks counts as zeros. The lowest difference (or

@@ -34,6 +34,7 @@ struct ImageInfo {
 struct InfoReport {
   std::vector<ImageInfo> images;           // top first; one unless backing_chain
   Isolation isolation = Isolation::kAuto;  // what was used
+  std::vector<std::string> warnings;       // one line each
 };
 
 // Errors carry one readable line: kNotFound, kPermissionDenied, kInvalidArgument (user's input),

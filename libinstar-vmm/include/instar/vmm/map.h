@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
@@ -43,6 +44,7 @@ struct MapOptions {
 struct MapReport {
   std::uint64_t virtual_size = 0;
   Isolation isolation = Isolation::kAuto;
+  std::vector<std::string> warnings;  // one line each
 };
 
 // Error codes as Info; kCancelled where `entry` ended it. On failure the stretches before it may

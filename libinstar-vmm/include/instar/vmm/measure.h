@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "instar/vmm/convert.h"
 #include "instar/vmm/image_spec.h"
@@ -29,6 +30,7 @@ struct MeasureReport {
   std::uint64_t required_bytes = 0;           // length of the file that holds the data
   std::uint64_t fully_allocated_bytes = 0;    // the same when all of the disk is written
   std::optional<std::uint64_t> bitmap_bytes;  // what --bitmaps would add, where it can be used
+  std::vector<std::string> warnings;          // one line each
 };
 
 // Error codes as Info.

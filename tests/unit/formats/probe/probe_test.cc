@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "formats/registry.h"
+#include "formats/vpc/footer.h"
 #include "support/case_name.h"
 #include "support/memory_device.h"
 
@@ -51,8 +54,6 @@ const SignatureCase kSignatureCases[] = {
     {"VmdkDescriptor", 0, "# Disk DescriptorFile\nversion=1\n", FormatId::kVmdk},
     {"Vhdx", 0, "vhdxfile", FormatId::kVhdx},
     {"DynamicVhd", 0, "conectix", FormatId::kVpc},
-    {"FixedVhd", 8192 - 512, "conectix\0\0\0\2\0\1\0\0"s, FormatId::kVpc},
-    {"FixedVhdWithAShortFooter", 8192 - 511, "conectix\0\0\0\2\0\1\0\0"s, FormatId::kVpc},
     {"Vdi", 64, "\x7F\x10\xDA\xBE", FormatId::kVdi},
     {"Qed", 0, "QED\0"s, FormatId::kQed},
     {"Luks1", 0, "LUKS\xBA\xBE\0\1"s, FormatId::kLuks},
@@ -65,6 +66,62 @@ const SignatureCase kSignatureCases[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Probe, ProbeSignature, testing::ValuesIn(kSignatureCases),
                          test::CaseName{});
+
+// A file of `disk_bytes` and, from there on, `footer_bytes` of the footer of a disk of that kind.
+MemoryDevice WithFooter(std::uint64_t disk_bytes, const vpc::Footer& footer,
+                        std::size_t footer_bytes = vpc::Footer::kBytes) {
+  std::array<std::byte, vpc::Footer::kBytes> bytes{};
+  footer.EncodeTo(bytes);
+  MemoryDevice file(disk_bytes + footer_bytes);
+  std::copy_n(bytes.begin(), footer_bytes,
+              file.bytes.begin() + static_cast<std::ptrdiff_t>(disk_bytes));
+  return file;
+}
+
+constexpr vpc::Footer kFixed8192{.current_bytes = 8192};
+
+TEST(Probe, AFooterThatFitsTheFileMakesItAFixedVhd) {
+  EXPECT_EQ(Probe(WithFooter(8192, kFixed8192)), FormatId::kVpc);
+  EXPECT_EQ(Probe(WithFooter(8192, kFixed8192, vpc::Footer::kShortBytes)), FormatId::kVpc);
+  // Of a size that is no whole number of sectors.
+  EXPECT_EQ(Probe(WithFooter(8192, {.current_bytes = 7900})), FormatId::kVpc);
+}
+
+TEST(Probe, AFooterThatFitsCountsMoreThanAHeaderOfTheGuest) {
+  for (const char* header :
+       {"QFI\xFB", "KDMV", "vhdxfile", "conectix", "# Disk DescriptorFile\n"}) {
+    MemoryDevice file = WithFooter(8192, kFixed8192);
+    file.PutText(0, header);
+    EXPECT_EQ(Probe(file), FormatId::kVpc) << header;
+  }
+}
+
+TEST(Probe, AFooterThatDoesNotFitTheFileMakesItNoVhd) {
+  vpc::Footer dynamic = kFixed8192;
+  dynamic.type = vpc::DiskType::kDynamic;
+  MemoryDevice damaged = WithFooter(8192, kFixed8192);
+  damaged.bytes[8192 + 100] ^= std::byte{1};
+  for (MemoryDevice file : {WithFooter(65536, kFixed8192), WithFooter(4096, kFixed8192),
+                            WithFooter(8192 + 512, kFixed8192), WithFooter(8192, dynamic), damaged,
+                            WithFooter(8192, {.current_bytes = UINT64_MAX})}) {
+    const auto probed = ProbeImage(file);
+    ASSERT_TRUE(probed);
+    EXPECT_EQ(probed->format, FormatId::kRaw);
+    EXPECT_TRUE(probed->unfit_footer);
+    // Where the start says what the file is there is nothing to warn of.
+    file.PutText(0, "QFI\xFB");
+    EXPECT_EQ(ProbeImage(file)->format, FormatId::kQcow2);
+    EXPECT_FALSE(ProbeImage(file)->unfit_footer);
+  }
+}
+
+TEST(Probe, AnEndThatCannotBeReadMattersOnlyWhereTheStartSaysNothing) {
+  MemoryDevice file(8192);
+  file.fail_reads_from = 4096;
+  EXPECT_EQ(ProbeFormat(file).error().code, ErrorCode::kIo);
+  file.PutText(0, "QFI\xFB");
+  EXPECT_EQ(Probe(file), FormatId::kQcow2);
+}
 
 TEST(Probe, EmptyAndTinyFilesAreRaw) {
   for (const std::uint64_t size : {0, 1, 3, 4, 7, 511}) {
