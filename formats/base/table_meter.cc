@@ -9,12 +9,14 @@ Result<FileRun> TableMeter::RunAt(std::uint64_t offset, std::uint64_t max_length
   return runs_.At(*device_, offset, max_length);
 }
 
-Result<bool> TableMeter::IsHole(std::uint64_t offset, std::uint64_t bytes) {
-  if (bytes == 0) return false;
-  INSTAR_ASSIGN_OR_RETURN(const FileRun run, RunAt(offset, bytes));
-  // Nothing follows the hole at the end of a file.
-  return run.hole &&
-         (run.length_bytes == bytes || offset + run.length_bytes == device_->size_bytes());
+Result<std::uint64_t> TableMeter::DataBytes(std::uint64_t offset, std::uint64_t bytes) {
+  std::uint64_t data = 0;
+  for (std::uint64_t at = 0; at < bytes;) {
+    INSTAR_ASSIGN_OR_RETURN(const FileRun run, RunAt(offset + at, bytes - at));
+    if (!run.hole) data += run.length_bytes;
+    at += run.length_bytes;
+  }
+  return data;
 }
 
 Result<bool> TableMeter::Allows(std::uint64_t walked) {
@@ -43,25 +45,36 @@ Status TableMeter::Count(std::uint64_t bytes) {
   return {};
 }
 
-Status TableMeter::Charge(std::uint64_t bytes) {
-  const Status counted = Count(bytes);
-  if (counted || counted.error().code != ErrorCode::kLimit || looks_for_holes_) return counted;
+// Whether `counted` is a limit that looking for holes may lift.
+bool TableMeter::BeginsToLook(const Status& counted) {
+  if (counted || counted.error().code != ErrorCode::kLimit || looks_for_holes_) return false;
   looks_for_holes_ = true;
   walked_ = 0;
-  return Count(bytes);
+  return true;
+}
+
+Status TableMeter::Charge(std::uint64_t bytes) {
+  const Status counted = Count(bytes);
+  return BeginsToLook(counted) ? Count(bytes) : counted;
 }
 
 Result<bool> TableMeter::Visit(std::uint64_t offset, std::uint64_t bytes) {
-  if (looks_for_holes_) {
-    INSTAR_ASSIGN_OR_RETURN(const bool hole, IsHole(offset, bytes));
-    if (hole) return true;
+  if (!looks_for_holes_) {
+    const Status counted = Count(bytes);
+    if (counted) return false;
+    if (!BeginsToLook(counted)) return std::unexpected(counted.error());
   }
-  INSTAR_TRY(Charge(bytes));
-  return looks_for_holes_ ? IsHole(offset, bytes) : false;
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t data, DataBytes(offset, bytes));
+  INSTAR_TRY(Count(data));
+  return data == 0 && bytes != 0;
 }
 
 Result<bool> TableMeter::Visit(std::uint64_t index, std::uint64_t offset, std::uint64_t bytes) {
-  if (index == last_) return looks_for_holes_ ? IsHole(offset, bytes) : false;
+  if (index == last_) {
+    if (!looks_for_holes_) return false;
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t data, DataBytes(offset, bytes));
+    return data == 0 && bytes != 0;
+  }
   if (index < last_) Restart();
   INSTAR_ASSIGN_OR_RETURN(const bool hole, Visit(offset, bytes));
   last_ = index;

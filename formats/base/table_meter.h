@@ -25,8 +25,7 @@ namespace instar {
 
 struct TableAllowance {
   std::uint64_t free_bytes = 1 << 20;
-  // A piece of a table of 16 KiB may be zeros in a hole but for a block of the file.
-  std::uint64_t per_stored_byte = 8;
+  std::uint64_t per_stored_byte = 1;
 };
 
 // Of a check, which goes through tables once for each part of the file that it counts at a time and
@@ -59,10 +58,12 @@ class TableMeter {
   Result<FileRun> RunAt(std::uint64_t offset, std::uint64_t max_length);
 
  private:
-  Result<bool> IsHole(std::uint64_t offset, std::uint64_t bytes);
+  // Of `bytes` at `offset`, how many are data.
+  Result<std::uint64_t> DataBytes(std::uint64_t offset, std::uint64_t bytes);
   // Whether `walked` bytes are allowed.
   Result<bool> Allows(std::uint64_t walked);
   Status Count(std::uint64_t bytes);
+  bool BeginsToLook(const Status& counted);
   [[nodiscard]] std::unexpected<Error> TooMuch(std::uint64_t walked) const;
 
   const BlockDevice* device_;

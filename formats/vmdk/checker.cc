@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::uint64_t kMaxKeptGrains = 16 << 20;
 constexpr std::uint64_t kMaxComplaints = 1000;  // of one extent
+// A table is looked at for its grains, and with its redundant copy to compare the two.
+constexpr TableAllowance kAllowance{.free_bytes = 1 << 20, .per_stored_byte = 4};
 
 class ExtentChecker {
  public:
@@ -25,7 +27,7 @@ class ExtentChecker {
         counts_(counts),
         directory_(device_, header_, header_.directory_sector),
         redundant_directory_(device_, header_, header_.redundant_directory_sector),
-        meter_(device_) {
+        meter_(device_, kAllowance) {
     meter_.LookForHoles();
   }
 
