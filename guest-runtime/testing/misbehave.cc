@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "instar/report.h"
 #include "instar/wire.h"
 #include "runtime/runtime.h"
 
@@ -40,6 +41,61 @@ void FaultInWorker(void*, unsigned worker) {
   for (;;) sink = sink + 1;
 }
 
+void SpinBesideTheFirst(void*, unsigned worker) {
+  while (worker != 0) sink = sink + 1;
+}
+
+const instar_call_table* calls = nullptr;
+
+void FlushBesideSpin(void* argument, unsigned worker) {
+  if (worker == 0) calls->flush(calls->context, 0);
+  SpinBesideTheFirst(argument, worker);
+}
+
+void YieldForEver(void*, unsigned) {
+  for (;;) calls->yield(calls->context);
+}
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+instar_transfer steps[512];
+
+[[noreturn]] void RewriteForEver(std::size_t count) {
+  for (instar_transfer& step : steps) {
+    step = {.kind = INSTAR_TRANSFER_COPY,
+            .source = 0,
+            .target = 1,
+            .zero_unit_bytes = 0,
+            .source_offset = 0,
+            .target_offset = 0,
+            .length = kMebibyte};
+  }
+  for (;;) calls->transfer(calls->context, steps, count);
+}
+
+void WriteFarOut() {
+  const instar_transfer discard = {.kind = INSTAR_TRANSFER_DISCARD,
+                                   .source = 0,
+                                   .target = 1,
+                                   .zero_unit_bytes = 0,
+                                   .source_offset = 0,
+                                   .target_offset = std::uint64_t{1} << 62,
+                                   .length = 1};
+  calls->transfer(calls->context, &discard, 1);
+  instar_io write = {
+      .device = 1, .reserved = 0, .offset = std::uint64_t{1} << 40, .data = steps, .length = 1};
+  calls->write(calls->context, &write, 1);
+}
+
+[[noreturn]] void DripRecords() {
+  WireWriter writer;
+  writer.Bytes(static_cast<std::uint32_t>(ReportTag::kBeginObject), {});
+  writer.Bytes(static_cast<std::uint32_t>(ReportTag::kEndObject), {});
+  for (;;) {
+    calls->emit(calls->context, writer.bytes().data(), writer.bytes().size());
+    for (int i = 0; i < 1'000'000; ++i) sink = sink + 1;
+  }
+}
+
 }  // namespace
 }  // namespace instar::guest
 
@@ -47,6 +103,7 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
                                   std::size_t request_bytes) {
   using namespace instar;
   using namespace instar::guest;
+  calls = table;
   auto deed = Misdeed::kNone;
   std::uint32_t op = 0;
   std::uint64_t args[6] = {};
@@ -151,6 +208,24 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
           table->parallel(table->context, table->max_workers + 1, CountUp, nullptr);
       Die(INSTAR_CALL_ERROR_CODE(result), "too many workers refused");
     }
+    case Misdeed::kWorkerSpins:
+      table->parallel(table->context, 2, SpinBesideTheFirst, nullptr);
+      break;
+    case Misdeed::kFlushBesideSpin:
+      table->parallel(table->context, 2, FlushBesideSpin, nullptr);
+      break;
+    case Misdeed::kAllYield:
+      table->parallel(table->context, table->max_workers, YieldForEver, nullptr);
+      break;
+    case Misdeed::kDiscardFarThenRewrite:
+      WriteFarOut();
+      RewriteForEver(1);
+    case Misdeed::kRewrite:
+      RewriteForEver(1);
+    case Misdeed::kRewriteInOneRequest:
+      RewriteForEver(sizeof steps / sizeof steps[0]);
+    case Misdeed::kDripRecords:
+      DripRecords();
     case Misdeed::kFailPlainly:
       Die(1, "failed as asked at {0x}");
       break;

@@ -31,6 +31,13 @@ enum class Misdeed : std::uint64_t {
   kFaultInWorker,
   kTooManyWorkers,
   kFailPlainly,
+  kWorkerSpins,            // while the first vCPU has joined
+  kFlushBesideSpin,        // the first vCPU flushes device 0, the other spins
+  kAllYield,               // for ever
+  kRewrite,                // the first MiB of device 1, copied from device 0, for ever
+  kDiscardFarThenRewrite,  // the same after a discard of device 1 at 2^62 and a write at 2^40
+  kRewriteInOneRequest,    // the same MiB as often as one request may say it, for ever
+  kDripRecords,            // one record after the other, with much thought between them
   kAskForDevices,  // 0 and 1, whose sizes must be 10 and 11; 2; and 0 again after resizing it
 };
 

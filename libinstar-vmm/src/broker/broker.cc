@@ -35,7 +35,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenSource(const std::string& path,
   if (!local.ok()) return local.status();
   auto device = OpenSourceFile(*local, options.cache, options.force_share);
   if (!device.ok()) return device.status();
-  ledger_.AddReadable((*device)->SizeBytes());
+  AddReadable(**device);
   return devices_.Add(*std::move(device)).value_or(kNoDevice);
 }
 
@@ -54,7 +54,10 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
                               .device = identity.device,
                               .inode = identity.inode});
   }
-  ledger_.AddReadable(target->device->SizeBytes());
+  if (options.keep || target->device->block_device) {
+    target->device->kept_bytes = target->device->SizeBytes();
+  }
+  AddReadable(*target->device);
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);
 }
 
@@ -90,6 +93,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenInputStream(const std::string& name) 
     return absl::InvalidArgumentError(
         absl::StrCat(PrintableText((*device)->path), " is a pipe, which can be read only once"));
   }
+  (*device)->input->set_stop(&ledger_.stop());
   return devices_.Add(*std::move(device)).value_or(kNoDevice);
 }
 
@@ -97,14 +101,21 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenOutputStream(const std::string& name)
   if (devices_.full()) return TooManyFiles();
   auto device = vmm::OpenOutputStream(name);
   if (!device.ok()) return device.status();
+  (*device)->output->set_stop(&ledger_.stop());
   return devices_.Add(*std::move(device)).value_or(kNoDevice);
 }
 
 absl::Status Broker::Impl::Spool(DeviceId id, const std::string& beside, std::uint64_t max_bytes) {
   Device& device = *devices_.Find(id);
   if (absl::Status status = SpoolInput(device, beside, max_bytes); !status.ok()) return status;
-  ledger_.AddReadable(device.SizeBytes());
+  AddReadable(device);
   return absl::OkStatus();
+}
+
+void Broker::Impl::AddReadable(const Device& device) {
+  const std::uint64_t bytes = device.SizeBytes();
+  ledger_.readable().Add(device.fd.get(), bytes,
+                         device.block_device ? bytes : device.AllocatedBytes());
 }
 
 JailNeeds Broker::Impl::jail_needs() const {
@@ -221,7 +232,10 @@ JailNeeds Broker::jail_needs() const { return impl_->jail_needs(); }
 CallResult Broker::Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) {
   return impl_->Handle(worker, frame, memory);
 }
-std::uint64_t Broker::progress_mark() const { return impl_->progress_mark(); }
+WorkDone Broker::work_done(unsigned worker) const { return impl_->work_done(worker); }
+void Broker::set_read_passes(unsigned passes) { impl_->set_read_passes(passes); }
+void Broker::Stop() { impl_->Stop(); }
+std::uint32_t Broker::device_count() const { return impl_->device_count(); }
 const char* Broker::violation() const { return impl_->violation(); }
 DeviceRecord Broker::device(DeviceId id) const { return impl_->device(id); }
 std::string Broker::host_failure() const { return impl_->host_failure(); }

@@ -46,8 +46,13 @@ enum class Sharing {
 
 struct BrokerLimits {
   std::uint64_t max_output_bytes = ~std::uint64_t{0};
+  // What a file of a virtual disk within the limit can need (target_bound.h). A target that is kept
+  // may be as long as it is, or grow by that.
+  std::uint64_t max_disk_file_bytes = ~std::uint64_t{0};
+  bool kept_targets_grow = false;
   std::uint64_t rate_limit_bytes_per_second = 0;  // over all transfers and writes; 0: none
   unsigned max_devices = 1024;
+  unsigned max_chain_depth = 1024;  // images of a chain of backing files
   Sharing sharing = Sharing::kNever;
 };
 
@@ -99,6 +104,13 @@ class Broker final : public CallHandler {
   // What a guest is told that asks for the devices opened so far; no more than it mostly has.
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
 
+  // How often the data of the files may be read before that is no progress; before Run. By itself
+  // twice.
+  void set_read_passes(unsigned passes);
+
+  // How many files are open.
+  [[nodiscard]] std::uint32_t device_count() const;
+
   // Length of all files opened so far, together.
   [[nodiscard]] std::uint64_t readable_bytes() const;
 
@@ -106,7 +118,8 @@ class Broker final : public CallHandler {
   [[nodiscard]] JailNeeds jail_needs() const;
 
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) override;
-  [[nodiscard]] std::uint64_t progress_mark() const override;
+  [[nodiscard]] WorkDone work_done(unsigned worker) const override;
+  void Stop() override;
   [[nodiscard]] const char* violation() const override;
 
   [[nodiscard]] DeviceRecord device(DeviceId id) const;  // empty record for unknown numbers

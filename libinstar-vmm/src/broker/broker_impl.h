@@ -55,37 +55,48 @@ class Broker::Impl {
 
   void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
   void set_object_sink(ReportBuilder::ObjectSink sink) { report_.set_object_sink(std::move(sink)); }
-  [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable(); }
+  [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable().length(); }
+  void set_read_passes(unsigned passes) { ledger_.set_read_passes(passes); }
+  [[nodiscard]] std::uint32_t device_count() const { return devices_.count(); }
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
   ProgressReporter& progress() { return progress_; }
-  [[nodiscard]] std::uint64_t progress_mark() const { return ledger_.mark(); }
+  [[nodiscard]] WorkDone work_done(unsigned worker) const {
+    return worker < workers_.size() ? ledger_.done(worker) : WorkDone{};
+  }
+  void Stop() { ledger_.stop().Stop(); }
   [[nodiscard]] const char* violation() const { return violation_.load(std::memory_order_acquire); }
 
  private:
   // What one worker's requests need; made when it first calls, used by its thread only.
   struct Worker {
-    Worker(WorkLedger& ledger, unsigned number) : bulk(ledger, /*maps=*/number != 0) {}
+    Worker(WorkLedger& ledger, unsigned number)
+        : meter(ledger, number), bulk(meter, /*maps=*/number != 0) {}
     RequestScratch scratch;
+    WorkMeter meter;
     BulkWorker bulk;
   };
 
   CallResult Dispatch(Worker& worker, const CallFrame& frame, const GuestMemory& memory);
   CallResult DeviceInfo(const DeviceInfoRequest& request);
-  CallResult OpenReference(const OpenReferenceRequest& request);
+  CallResult OpenReference(Worker& worker, const OpenReferenceRequest& request);
   CallResult Resize(Worker& worker, const ResizeRequest& request);
-  CallResult Flush(const FlushRequest& request);
-  CallResult Read(const IoListRequest& request, const GuestMemory& memory);
+  CallResult Flush(Worker& worker, const FlushRequest& request);
+  CallResult Read(Worker& worker, const IoListRequest& request, const GuestMemory& memory);
   CallResult Write(Worker& worker, const IoListRequest& request, const GuestMemory& memory);
   CallResult Transfer(Worker& worker, const TransferListRequest& request);
   Device* SourceBeside(const instar_transfer& step, const instar_transfer& following);
   [[nodiscard]] bool MayShare(const Device& target, const instar_transfer& step) const;
   CallResult ScanZero(Worker& worker, const ScanZeroRequest& request);
-  CallResult NextRuns(const NextRunsRequest& request);
+  CallResult NextRuns(Worker& worker, const NextRunsRequest& request);
   CallResult Compare(Worker& worker, const CompareRequest& request);
-  CallResult Emit(const EmitRequest& request);
-  CallResult Progress(const ProgressRequest& request);
+  CallResult Emit(Worker& worker, const EmitRequest& request);
+  CallResult Progress(Worker& worker, const ProgressRequest& request);
 
   CallResult Violate(const char* what);
+  // What the files of this run can be read for, `device` included.
+  void AddReadable(const Device& device);
+  // How long a disk within the limits lets `target` become.
+  [[nodiscard]] std::uint64_t MostBytes(const Device& target) const;
   // A target that may be written up to `end`; else a failed result.
   std::expected<Device*, CallResult> Target(DeviceId id, std::uint64_t end);
   std::expected<Device*, CallResult> Source(DeviceId id);

@@ -74,12 +74,16 @@ struct Device {
   std::uint64_t block_device_bytes = 0;
   std::uint64_t bytes_at_open = 0;  // of a source that is a file
   std::uint64_t own_bytes = 0;      // of a target that is kept: it may have storage up to here
+  std::uint64_t kept_bytes = 0;     // of a target that is kept: its length when it was opened
   DeviceId parent = kNoDevice;      // the image that named it
   ReferenceLocation location;
-  std::atomic<std::uint64_t> reached{0};  // highest offset written
-  std::atomic<bool> shares{false};        // what was copied into it last and may share
-  bool in_memory = false;                 // a target that is a file of tmpfs
-  FileRuns runs;                          // of a source
+  TargetWork work;                    // of a target
+  std::atomic<bool> unsynced{false};  // written, and not flushed since
+  std::atomic<unsigned> resizes{0};   // of a target
+  std::atomic<bool> shares{false};    // what was copied into it last and may share
+  bool in_memory = false;             // a target that is a file of tmpfs
+  FileRuns runs;                      // of a source
+  unsigned chain_depth = 1;           // images of the chain from the one the user named to it
 
   [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
   // To flush it does nothing.
@@ -101,17 +105,18 @@ struct Device {
     if (unit_bytes == 1 || block_device) return FindRun(offset, max_length);
     return vmm::FindUnits(fd.get(), offset, max_length, unit_bytes, after_hole);
   }
-  [[nodiscard]] BulkFile Bulk(DeviceId id) {
-    return {.io = {.fd = fd.get(), .direct_fd = direct_fd.get(), .output = output.get()},
-            .key = static_cast<std::uint32_t>(id),
-            .stable = !writable,
-            .reached = &reached,
-            .shares = &shares,
-            .in_memory = in_memory,
-            .waits = writable ? cache == CacheMode::kWritethrough || cache == CacheMode::kDirectsync
-                              : direct_fd.get() >= 0,
-            .runs = writable ? nullptr : &runs,
-            .input = input.get()};
+  [[nodiscard]] BulkFile Bulk(DeviceId id, const RunStop* stop) {
+    return {
+        .io = {.fd = fd.get(), .direct_fd = direct_fd.get(), .output = output.get(), .stop = stop},
+        .key = static_cast<std::uint32_t>(id),
+        .stable = !writable,
+        .work = &work,
+        .shares = &shares,
+        .in_memory = in_memory,
+        .waits = writable ? cache == CacheMode::kWritethrough || cache == CacheMode::kDirectsync
+                          : direct_fd.get() >= 0,
+        .runs = writable ? nullptr : &runs,
+        .input = input.get()};
   }
 };
 

@@ -12,15 +12,15 @@ namespace instar::vmm {
 
 class ProgressReporter {
  public:
-  // A hundredth of a percent, what qemu-img prints. At most so many steps count as an advance of
-  // the operation, however often a guest reports.
+  // A hundredth of a percent, what qemu-img prints. A callback is called at most so many times,
+  // however often a guest reports.
   static constexpr std::uint64_t kSteps = 10'000;
 
   void set_callback(std::function<void(std::uint64_t, std::uint64_t)> callback) {
     callback_ = std::move(callback);
   }
 
-  // `done` is at most `total`. Whether it is an advance.
+  // `done` is at most `total`. Whether the callback was called.
   bool Report(std::uint64_t done, std::uint64_t total) {
     if (total == 0) return false;
     const auto step =

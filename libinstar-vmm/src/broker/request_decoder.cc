@@ -17,6 +17,7 @@ std::unexpected<Refusal> Refuse(ErrorCode code) {
 }
 
 constexpr const char* kBadAddress = "an address outside the guest's memory";
+constexpr const char* kTooMuch = "a request for more bytes than one call may move";
 constexpr const char* kBadDeviceNumber = "a device number of more than 32 bits";
 
 bool RangeIsValid(std::uint64_t offset, std::uint64_t length) {
@@ -141,7 +142,7 @@ Decoded<IoListRequest> RequestDecoder::IoList(bool into_guest) {
                                              : memory_.Readable(address, io.length).size();
     if (reachable != io.length) return Violation(kBadAddress);
     if (!RangeIsValid(io.offset, io.length)) return Refuse(ErrorCode::kInvalidArgument);
-    if (io.length > kMaxMetadataBytes - total) return Refuse(ErrorCode::kLimit);
+    if (io.length > kMaxMetadataBytes - total) return Violation(kTooMuch);
     total += io.length;
   }
   return IoListRequest{.list = list, .total_bytes = total};
@@ -152,8 +153,16 @@ Decoded<IoListRequest> RequestDecoder::Write() { return IoList(/*into_guest=*/fa
 
 Decoded<TransferListRequest> RequestDecoder::Transfer() {
   INSTAR_ASSIGN_OR_RETURN(const auto list, List<instar_transfer>(args_[0], args_[1]));
-  for (const instar_transfer& step : list) INSTAR_TRY(CheckStep(step));
-  return TransferListRequest{.list = list};
+  std::uint64_t copied = 0;
+  std::uint64_t zeroed = 0;
+  for (const instar_transfer& step : list) {
+    INSTAR_TRY(CheckStep(step));
+    const bool zeroes = step.kind == INSTAR_TRANSFER_ZERO || step.kind == INSTAR_TRANSFER_DISCARD;
+    std::uint64_t& total = zeroes ? zeroed : copied;
+    total = CheckedAdd(total, step.length).value_or(~std::uint64_t{0});
+  }
+  if (copied > kMaxCopyBytes) return Violation(kTooMuch);
+  return TransferListRequest{.list = list, .zeroed_bytes = zeroed};
 }
 
 Decoded<ScanZeroRequest> RequestDecoder::ScanZero() {
@@ -171,7 +180,7 @@ Decoded<ScanZeroRequest> RequestDecoder::ScanZero() {
   std::uint64_t total = 0;
   for (const instar_range& range : list) {
     if (!RangeIsValid(range.offset, range.length)) return Refuse(ErrorCode::kInvalidArgument);
-    if (range.length > kMaxScanBytes - total) return Refuse(ErrorCode::kLimit);
+    if (range.length > kMaxScanBytes - total) return Violation(kTooMuch);
     total += range.length;
     bits += DivideRoundUp(range.length, unit);
   }
@@ -200,7 +209,7 @@ Decoded<CompareRequest> RequestDecoder::Compare() {
       !RangeIsValid(b.offset, b.length)) {
     return Refuse(ErrorCode::kInvalidArgument);
   }
-  if (a.length > kMaxScanBytes) return Refuse(ErrorCode::kLimit);
+  if (a.length > kMaxScanBytes) return Violation(kTooMuch);
   return CompareRequest{.a = a, .b = b};
 }
 

@@ -2,9 +2,10 @@
 //
 // A guest can change its memory at any time, so everything that is checked is copied first: the
 // frame by the executor, lists and structs here. What is refused falls in two classes. An address
-// outside the guest's memory, an unknown operation or enum value, a list longer than the ABI allows
-// cannot come from honest code: a violation, which ends the guest. A number out of range can come
-// from a damaged image that honest code was misled by: an error, which the guest gets to hear.
+// outside the guest's memory, an unknown operation or enum value, a list longer than the ABI
+// allows, more bytes than honest code asks for at once cannot come from honest code: a violation,
+// which ends the guest. A number out of range can come from a damaged image that honest code was
+// misled by: an error, which the guest gets to hear.
 #ifndef LIBINSTAR_VMM_SRC_BROKER_REQUEST_DECODER_H_
 #define LIBINSTAR_VMM_SRC_BROKER_REQUEST_DECODER_H_
 
@@ -29,8 +30,12 @@ namespace instar::vmm {
 inline constexpr std::uint64_t kMaxFileOffset = INT64_MAX;
 // Bytes one READ or WRITE may move: both work on guest memory, whose size bounds honest requests.
 inline constexpr std::uint64_t kMaxMetadataBytes = std::uint64_t{1} << 30;
-// Bytes one SCAN_ZERO or COMPARE may look at.
-inline constexpr std::uint64_t kMaxScanBytes = std::uint64_t{16} << 30;
+// Bytes one SCAN_ZERO or COMPARE may look at. Honest code looks at 256 MiB at most, the largest
+// block of a format.
+inline constexpr std::uint64_t kMaxScanBytes = std::uint64_t{1} << 30;
+// Bytes that the copies of one TRANSFER may move. Honest code collects less than 16 GiB where
+// blocks are shared, and then adds one step of at most as much.
+inline constexpr std::uint64_t kMaxCopyBytes = std::uint64_t{32} << 30;
 
 struct Refusal {
   ErrorCode code = ErrorCode::kInvalidArgument;
@@ -76,6 +81,7 @@ struct IoListRequest {
 // Kinds, zero units and ranges have been checked.
 struct TransferListRequest {
   std::span<const instar_transfer> list;
+  std::uint64_t zeroed_bytes;  // of all steps that zero or discard
 };
 struct ScanZeroRequest {
   std::span<const instar_range> list;

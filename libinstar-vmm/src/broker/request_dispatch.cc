@@ -23,12 +23,16 @@ namespace instar::vmm {
 namespace {
 
 // The last lines a user reads of a guest that lied; the executor puts the verb and image before.
-constexpr const char* kEndlessRequests = "endless requests to write the same data";
+constexpr const char* kTooMuchZeroed = "a request to zero more than a virtual disk has";
 constexpr const char* kMalformedReport = "malformed records in its report";
 
 // Runs are told up to so much data: to find their ends can mean to walk over every page of it, and
 // other workers may be waiting for the answer to begin.
 constexpr std::uint64_t kEnoughData = std::uint64_t{64} << 20;
+
+// To cut a large file short can take a file system seconds. Honest code sets a target's length a
+// few times; the time of more than that counts.
+constexpr unsigned kForgivenResizes = 16;
 
 constexpr CallResult kDone{};
 
@@ -120,13 +124,13 @@ CallResult Broker::Impl::Dispatch(Worker& worker, const CallFrame& frame,
     case INSTAR_OP_DEVICE_INFO:
       return carry_out(decoder.DeviceInfo(), [&](auto& r) { return DeviceInfo(r); });
     case INSTAR_OP_OPEN_REFERENCE:
-      return carry_out(decoder.OpenReference(), [&](auto& r) { return OpenReference(r); });
+      return carry_out(decoder.OpenReference(), [&](auto& r) { return OpenReference(worker, r); });
     case INSTAR_OP_RESIZE:
       return carry_out(decoder.Resize(), [&](auto& r) { return Resize(worker, r); });
     case INSTAR_OP_FLUSH:
-      return carry_out(decoder.Flush(), [&](auto& r) { return Flush(r); });
+      return carry_out(decoder.Flush(), [&](auto& r) { return Flush(worker, r); });
     case INSTAR_OP_READ:
-      return carry_out(decoder.Read(), [&](auto& r) { return Read(r, memory); });
+      return carry_out(decoder.Read(), [&](auto& r) { return Read(worker, r, memory); });
     case INSTAR_OP_WRITE:
       return carry_out(decoder.Write(), [&](auto& r) { return Write(worker, r, memory); });
     case INSTAR_OP_TRANSFER:
@@ -134,13 +138,13 @@ CallResult Broker::Impl::Dispatch(Worker& worker, const CallFrame& frame,
     case INSTAR_OP_SCAN_ZERO:
       return carry_out(decoder.ScanZero(), [&](auto& r) { return ScanZero(worker, r); });
     case INSTAR_OP_NEXT_RUNS:
-      return carry_out(decoder.NextRuns(), [&](auto& r) { return NextRuns(r); });
+      return carry_out(decoder.NextRuns(), [&](auto& r) { return NextRuns(worker, r); });
     case INSTAR_OP_COMPARE:
       return carry_out(decoder.Compare(), [&](auto& r) { return Compare(worker, r); });
     case INSTAR_OP_EMIT:
-      return carry_out(decoder.Emit(), [&](auto& r) { return Emit(r); });
+      return carry_out(decoder.Emit(), [&](auto& r) { return Emit(worker, r); });
     case INSTAR_OP_PROGRESS:
-      return carry_out(decoder.Progress(), [&](auto& r) { return Progress(r); });
+      return carry_out(decoder.Progress(), [&](auto& r) { return Progress(worker, r); });
     default:
       return Violate("an unknown operation");
   }
@@ -158,6 +162,11 @@ std::expected<Device*, CallResult> Broker::Impl::Source(DeviceId id) {
   return device;
 }
 
+std::uint64_t Broker::Impl::MostBytes(const Device& target) const {
+  if (!limits_.kept_targets_grow) return std::max(limits_.max_disk_file_bytes, target.kept_bytes);
+  return CheckedAdd(limits_.max_disk_file_bytes, target.kept_bytes).value_or(~std::uint64_t{0});
+}
+
 std::expected<Device*, CallResult> Broker::Impl::Target(DeviceId id, std::uint64_t end) {
   Device* const device = devices_.Find(id);
   if (device == nullptr) return std::unexpected(Refused(ErrorCode::kInvalidArgument));
@@ -169,11 +178,18 @@ std::expected<Device*, CallResult> Broker::Impl::Target(DeviceId id, std::uint64
         PrintableText(device->path), limits_.max_output_bytes));
     return std::unexpected(Refused(ErrorCode::kLimit));
   }
+  if (const std::uint64_t most = MostBytes(*device); end > most) {
+    NoteFailure(absl::StrFormat(
+        "Could not write '%s': it would become larger than %d bytes, which is more than a virtual "
+        "disk within the limit (--max-virtual-size) can need",
+        PrintableText(device->path), most));
+    return std::unexpected(Refused(ErrorCode::kLimit));
+  }
   return device;
 }
 
 CallResult Broker::Impl::Failed(const char* verb, const Device& device, const IoResult& result) {
-  if (result.over_budget) return Violate(kEndlessRequests);
+  if (result.os_errno == ECANCELED) return Refused(ErrorCode::kIo, ECANCELED);
   NoteFailure(absl::StrFormat("Could not %s '%s' at offset %d: %s", verb,
                               PrintableText(device.path), result.offset,
                               ErrorReason(result.os_errno)));
@@ -188,7 +204,7 @@ CallResult Broker::Impl::DeviceInfo(const DeviceInfoRequest& request) {
   return kDone;
 }
 
-CallResult Broker::Impl::OpenReference(const OpenReferenceRequest& request) {
+CallResult Broker::Impl::OpenReference(Worker& worker, const OpenReferenceRequest& request) {
   const auto parent = Source(request.parent);
   if (!parent) return parent.error();
   const std::lock_guard lock(adding_devices_);
@@ -197,13 +213,22 @@ CallResult Broker::Impl::OpenReference(const OpenReferenceRequest& request) {
                                 PrintableText((*parent)->path), limits_.max_devices));
     return Refused(ErrorCode::kLimit);
   }
+  const unsigned depth =
+      (*parent)->chain_depth + (request.role == ReferenceRole::kBacking ? 1u : 0u);
+  if (depth > limits_.max_chain_depth) {
+    NoteFailure(absl::StrFormat("'%s': the backing chain has more than %d images",
+                                PrintableText((*parent)->path), limits_.max_chain_depth));
+    return Refused(ErrorCode::kLimit);
+  }
   auto device = gate_.Follow(devices_, request.parent, request.name, request.role);
   if (!device) {
     ReferenceRefusal& refusal = device.error();
     NoteFailure(std::move(refusal.line));
     return Refused(refusal.code, refusal.os_errno);
   }
-  ledger_.AddReadable((*device)->SizeBytes());
+  (*device)->chain_depth = depth;
+  AddReadable(**device);
+  worker.meter.Forgive();
   const auto id = devices_.Add(*std::move(device));
   return {.result = static_cast<std::int64_t>(id.value_or(kNoDevice)), .value = 0};
 }
@@ -213,7 +238,8 @@ CallResult Broker::Impl::Resize(Worker& worker, const ResizeRequest& request) {
   if (!found) return found.error();
   Device& device = **found;
   if (device.output != nullptr) {
-    const IoResult result = worker.bulk.Append(device.Bulk(request.device), request.size_bytes);
+    const IoResult result =
+        worker.bulk.Append(device.Bulk(request.device, worker.meter.stop()), request.size_bytes);
     return result.ok() ? kDone : Failed("write", device, result);
   }
   if (device.block_device) {
@@ -230,23 +256,33 @@ CallResult Broker::Impl::Resize(Worker& worker, const ResizeRequest& request) {
     if (errno == EINTR) continue;
     return Failed("resize", device, {.os_errno = errno, .offset = request.size_bytes});
   }
+  device.unsynced.store(true, std::memory_order_relaxed);
+  if (device.resizes.fetch_add(1, std::memory_order_relaxed) < kForgivenResizes) {
+    worker.meter.Forgive();
+  }
   if (request.preallocation == Preallocation::kOff || request.size_bytes <= old_bytes) return kDone;
-  const IoResult result =
-      worker.bulk.Extend(device.Bulk(request.device), old_bytes, request.size_bytes - old_bytes,
-                         /*write=*/request.preallocation == Preallocation::kFull);
+  const IoResult result = worker.bulk.Extend(
+      device.Bulk(request.device, worker.meter.stop()), old_bytes, request.size_bytes - old_bytes,
+      /*write=*/request.preallocation == Preallocation::kFull);
   return result.ok() ? kDone : Failed("write", device, result);
 }
 
-CallResult Broker::Impl::Flush(const FlushRequest& request) {
+CallResult Broker::Impl::Flush(Worker& worker, const FlushRequest& request) {
   const auto found = Target(request.device, 0);
   if (!found) return found.error();
-  const Device& device = **found;
+  Device& device = **found;
   if (device.unflushed()) return kDone;
-  if (fdatasync(device.fd.get()) == 0) return kDone;
+  // To flush again what nothing was written to is no work that honest code has to wait for.
+  const bool needed = device.unsynced.exchange(false, std::memory_order_relaxed);
+  if (fdatasync(device.fd.get()) == 0) {
+    if (needed) worker.meter.Forgive();
+    return kDone;
+  }
   return Failed("flush", device, {.os_errno = errno});
 }
 
-CallResult Broker::Impl::Read(const IoListRequest& request, const GuestMemory& memory) {
+CallResult Broker::Impl::Read(Worker& worker, const IoListRequest& request,
+                              const GuestMemory& memory) {
   for (auto rest = SkipEmpty(request.list); !rest.empty();) {
     const auto found = Source(DeviceId{rest[0].device});
     if (!found) return found.error();
@@ -258,9 +294,11 @@ CallResult Broker::Impl::Read(const IoListRequest& request, const GuestMemory& m
           memory.Writable(reinterpret_cast<std::uint64_t>(rest[i].data), rest[i].length);
       vectors[i] = {.iov_base = bytes.data(), .iov_len = bytes.size()};
     }
-    const IoResult result = ReadVector(device.Bulk(DeviceId{rest[0].device}).io, rest[0].offset,
-                                       std::span(vectors).first(n));
+    const IoResult result =
+        ReadVector(device.Bulk(DeviceId{rest[0].device}, worker.meter.stop()).io, rest[0].offset,
+                   std::span(vectors).first(n));
     if (!result.ok()) return Failed("read", device, result);
+    worker.meter.NoteRead(EndOf(rest[n - 1]) - rest[0].offset);
     rest = SkipEmpty(rest.subspan(n));
   }
   return kDone;
@@ -280,12 +318,13 @@ CallResult Broker::Impl::Write(Worker& worker, const IoListRequest& request,
           memory.Readable(reinterpret_cast<std::uint64_t>(rest[i].data), rest[i].length);
       vectors[i] = {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     }
-    if (!ledger_.ChargeMove(end - rest[0].offset)) return Violate(kEndlessRequests);
-    const BulkFile target = device.Bulk(DeviceId{rest[0].device});
+    if (!worker.meter.Throttle(end - rest[0].offset)) return Refused(ErrorCode::kIo, ECANCELED);
+    const BulkFile target = device.Bulk(DeviceId{rest[0].device}, worker.meter.stop());
     worker.bulk.Prepare(target, rest[0].offset, end - rest[0].offset);
     const IoResult result = WriteVector(target.io, rest[0].offset, std::span(vectors).first(n));
     if (!result.ok()) return Failed("write", device, result);
-    ledger_.Reached(device.reached, end);
+    device.unsynced.store(true, std::memory_order_relaxed);
+    worker.meter.NotePlaced(device.work.written, rest[0].offset, end - rest[0].offset);
     rest = SkipEmpty(rest.subspan(n));
   }
   return kDone;
@@ -305,7 +344,7 @@ bool Broker::Impl::MayShare(const Device& target, const instar_transfer& step) c
 Device* Broker::Impl::SourceBeside(const instar_transfer& step, const instar_transfer& following) {
   if (following.kind != step.kind || following.target != step.target ||
       following.zero_unit_bytes != step.zero_unit_bytes ||
-      following.target_offset + following.length > limits_.max_output_bytes) {
+      !Target(DeviceId{following.target}, following.target_offset + following.length)) {
     return nullptr;
   }
   const auto source = Source(DeviceId{following.source});
@@ -314,8 +353,11 @@ Device* Broker::Impl::SourceBeside(const instar_transfer& step, const instar_tra
 }
 
 CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& request) {
+  if (request.zeroed_bytes > limits_.max_disk_file_bytes) return Violate(kTooMuchZeroed);
   for (auto rest = request.list; !rest.empty();) {
-    if (violation() != nullptr) return Refused(ErrorCode::kInvalidArgument);
+    if (violation() != nullptr || worker.meter.stopped()) {
+      return Refused(ErrorCode::kInvalidArgument);
+    }
     instar_transfer step;
     rest = rest.subspan(MergeSteps(rest, step));
     if (step.length == 0) continue;
@@ -323,7 +365,8 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
     const auto found = Target(target_id, step.target_offset + step.length);
     if (!found) return found.error();
     Device& target = **found;
-    const BulkFile bulk = target.Bulk(target_id);
+    target.unsynced.store(true, std::memory_order_relaxed);
+    const BulkFile bulk = target.Bulk(target_id, worker.meter.stop());
     if (step.kind == INSTAR_TRANSFER_ZERO || step.kind == INSTAR_TRANSFER_DISCARD) {
       const IoResult result = step.kind == INSTAR_TRANSFER_ZERO
                                   ? worker.bulk.Zero(bulk, step.target_offset, step.length)
@@ -336,7 +379,7 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
     if (!source) return source.error();
     const auto copy_of = [&](const instar_transfer& what, Device& from) {
       return BulkCopy{
-          .source = from.Bulk(DeviceId{what.source}),
+          .source = from.Bulk(DeviceId{what.source}, worker.meter.stop()),
           .target = bulk,
           .source_offset = what.source_offset,
           .target_offset = what.target_offset,
@@ -367,22 +410,24 @@ CallResult Broker::Impl::ScanZero(Worker& worker, const ScanZeroRequest& request
     const DeviceId id{range.device};
     const auto device = Source(id);
     if (!device) return device.error();
-    const IoResult result =
-        worker.bulk.Scan((*device)->Bulk(id), range.offset, range.length, request.unit_bytes, bits);
+    const IoResult result = worker.bulk.Scan((*device)->Bulk(id, worker.meter.stop()), range.offset,
+                                             range.length, request.unit_bytes, bits);
     if (!result.ok()) return Failed("read", **device, result);
   }
   return kDone;
 }
 
-CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
+CallResult Broker::Impl::NextRuns(Worker& worker, const NextRunsRequest& request) {
   const auto device = Source(request.device);
   if (!device) return device.error();
   if ((*device)->input != nullptr) {
     instar_run run{};
     const IoResult result = (*device)->input->Fetch(request.offset, request.max_length, run.length);
     if (!result.ok()) return Failed("read", **device, result);
+    // Who fills the pipe may take its time, also with its end.
+    worker.meter.Forgive();
     if (run.length == 0) return kDone;
-    ledger_.Advance();
+    worker.meter.NoteReceived(run.length);
     std::memcpy(request.reply.data(), &run, sizeof(run));
     return {.result = 1};
   }
@@ -391,12 +436,13 @@ CallResult Broker::Impl::NextRuns(const NextRunsRequest& request) {
   std::uint64_t count = 0;
   std::uint64_t data = 0;
   instar_run last{};
-  while (left != 0 && data < kEnoughData &&
+  while (left != 0 && data < kEnoughData && !worker.meter.stopped() &&
          (count + 1) * sizeof(instar_run) <= request.reply.size()) {
     const RunOfFile found =
         (*device)->FindUnits(offset, left, request.unit_bytes, count != 0 && last.hole != 0);
     instar_run run = {.length = found.length, .hole = found.hole ? 1u : 0u, .reserved = 0};
     if (!found.hole) data += run.length;
+    worker.meter.NoteRead(WorkLedger::kRunBytes);
     offset += run.length;
     left -= run.length;
     // What ends with a unit may go on.
@@ -419,18 +465,20 @@ CallResult Broker::Impl::Compare(Worker& worker, const CompareRequest& request) 
   const auto b = Source(id_b);
   if (!b) return b.error();
   std::optional<std::uint64_t> difference;
-  const IoResult result = worker.bulk.Compare((*a)->Bulk(id_a), request.a.offset, (*b)->Bulk(id_b),
-                                              request.b.offset, request.a.length, difference);
+  const IoResult result = worker.bulk.Compare(
+      (*a)->Bulk(id_a, worker.meter.stop()), request.a.offset,
+      (*b)->Bulk(id_b, worker.meter.stop()), request.b.offset, request.a.length, difference);
   if (!result.ok()) return Failed("read", result.on_target ? **b : **a, result);
   if (!difference) return kDone;
   return {.result = 1, .value = *difference};
 }
 
-CallResult Broker::Impl::Emit(const EmitRequest& request) {
+CallResult Broker::Impl::Emit(Worker& worker, const EmitRequest& request) {
   const std::lock_guard lock(report_mutex_);
   switch (report_.Accept(request.records)) {
     case ReportBuilder::Verdict::kAccepted:
-      if (!request.records.empty()) ledger_.Advance();
+      // Whoever takes the records may be slow. That there are some shows nothing.
+      if (!request.records.empty()) worker.meter.Forgive();
       return kDone;
     case ReportBuilder::Verdict::kMalformed:
       return Violate(kMalformedReport);
@@ -442,8 +490,8 @@ CallResult Broker::Impl::Emit(const EmitRequest& request) {
   return Refused(ErrorCode::kInvalidArgument);
 }
 
-CallResult Broker::Impl::Progress(const ProgressRequest& request) {
-  if (progress_.Report(request.done, request.total)) ledger_.Advance();
+CallResult Broker::Impl::Progress(Worker& worker, const ProgressRequest& request) {
+  if (progress_.Report(request.done, request.total)) worker.meter.Forgive();
   return kDone;
 }
 

@@ -67,6 +67,12 @@ class GuestMemory {
   bool unchecked_ = false;
 };
 
+// What one worker had done so far, in bytes. Both only grow.
+struct WorkDone {
+  std::uint64_t moved = 0;  // written, read, scanned, ...
+  std::uint64_t fresh = 0;  // of those, such as show that the run gets on (io/work_ledger.h)
+};
+
 // Does what a guest asks. Called by one thread per worker, several at once. Handle never trusts a
 // frame: a lying one is answered with an error or, where honest guest code cannot have sent it,
 // recorded as a violation (violation() then tells, and the executor ends the guest).
@@ -75,10 +81,12 @@ class CallHandler {
   virtual ~CallHandler() = default;
   virtual CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory) = 0;
 
-  // Grows whenever the operation demonstrably advanced (bytes written within the output budget,
-  // records accepted, progress moved). The watchdog ends a guest for which it stands still too
-  // long.
-  [[nodiscard]] virtual std::uint64_t progress_mark() const = 0;
+  // What `worker` had done, as of now; by any thread. The watchdog ends a guest for which it stands
+  // still too long (stall_clock.h).
+  [[nodiscard]] virtual WorkDone work_done(unsigned worker) const = 0;
+
+  // The run has ended: calls that are under way give up soon. By any thread.
+  virtual void Stop() {}
 
   // Null, or why the guest must be ended ("guest sent a request that honest code cannot send:
   // ..."). Static text.

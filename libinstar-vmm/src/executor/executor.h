@@ -27,8 +27,10 @@ struct ExecutorOptions {
   unsigned workers = 1;                             // 1 to INSTAR_MAX_WORKERS
   std::chrono::milliseconds stall_timeout{30'000};  // real time without progress
   std::chrono::milliseconds time_limit{0};          // real time in all; 0: none
-  std::span<const std::byte> request;               // encoded; copied by Prepare
-  std::span<const instar_device_info> devices;      // of the first devices; copied by Prepare
+  // When that is over; by itself so long after StartThreads.
+  std::chrono::steady_clock::time_point deadline;
+  std::span<const std::byte> request;           // encoded; copied by Prepare
+  std::span<const instar_device_info> devices;  // of the first devices; copied by Prepare
   // No thread watches over a single vCPU: its own is interrupted some twenty times a second, which
   // system calls of a caller that changes files could not bear. For a process of its own.
   bool watch_itself = false;
@@ -44,13 +46,14 @@ struct Outcome {
     kFinished,   // it called finish
     kFailed,     // it called fail: error_* are set
     kFault,      // it did something no correct guest does; `detail` says what and where
-    kStalled,    // the watchdog ended it
+    kStalled,    // the watchdog ended it: it made no progress
+    kTimedOut,   // the watchdog ended it: its time was over
     kViolation,  // it sent a request that honest code cannot send
     kHostError,  // the executor itself failed
     kCancelled,  // the executor was taken down
   };
   Kind kind = Kind::kHostError;
-  std::string detail;  // kFault, kStalled, kViolation, kHostError: one line, no newline
+  std::string detail;  // kFault, kStalled, kTimedOut, kViolation, kHostError: one line, no newline
   // kFailed, copied from the guest and not trusted:
   std::uint32_t error_code = 0;
   std::uint32_t error_device = 0xFFFFFFFF;

@@ -9,6 +9,7 @@
 #include <absl/strings/str_format.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -30,7 +31,6 @@
 namespace instar::vmm {
 namespace {
 
-constexpr int kKickSignal = SIGUSR2;
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14; C libraries may not know it
 
 constexpr std::uint64_t kCr0 = 0x80010033;  // PG WP NE ET MP PE
@@ -104,7 +104,7 @@ class KvmExecutor final : public VcpuExecutor {
   struct Vcpu {
     int fd = -1;
     kvm_run* run = nullptr;
-    std::atomic<pid_t> thread{0};
+    std::atomic<clockid_t> clock{0};  // of its thread's processor time, once it runs; 0: unknown
     Vcpu() = default;
     Vcpu(Vcpu&& other) noexcept : fd(other.fd), run(other.run) {}
   };
@@ -113,6 +113,7 @@ class KvmExecutor final : public VcpuExecutor {
   absl::Status MakeVcpu(unsigned index, const GuestCpuid& cpuid);
   RunEnd RunVcpu(unsigned index, std::string* detail) override;
   void Kick(unsigned index) override;
+  std::optional<std::chrono::nanoseconds> ProcessorTime(unsigned index) override;
   bool StartTicking(std::chrono::milliseconds period) override;
   void StopTicking() override;
   std::string DescribeFault(const Vcpu& vcpu, const char* what) const;
@@ -180,11 +181,8 @@ absl::Status KvmExecutor::Prepare(const ExecutorOptions& options) {
   for (unsigned i = 0; i < options.workers; ++i) {
     if (absl::Status status = MakeVcpu(i, cpuid); !status.ok()) return status;
   }
-  // The kick is a signal that does nothing but interrupt KVM_RUN.
-  struct sigaction action{};
-  action.sa_handler = [](int) {};
-  action.sa_flags = SA_RESTART;  // KVM_RUN returns all the same; file I/O goes on
-  sigaction(kKickSignal, &action, nullptr);
+  // Of a thread that watches itself file I/O goes on; KVM_RUN returns all the same.
+  HandleKickSignal(/*restarts=*/options.watch_itself);
   Mark(options.timing, TimingPhase::kVcpus);
   return absl::OkStatus();
 }
@@ -242,8 +240,9 @@ absl::Status KvmExecutor::MakeVcpu(unsigned index, const GuestCpuid& cpuid) {
 
 VcpuExecutor::RunEnd KvmExecutor::RunVcpu(unsigned index, std::string* detail) {
   Vcpu& vcpu = vcpus_[index];
-  if (vcpu.thread.load(std::memory_order_relaxed) == 0) {
-    vcpu.thread.store(static_cast<pid_t>(syscall(SYS_gettid)), std::memory_order_release);
+  if (vcpu.clock.load(std::memory_order_relaxed) == 0) {
+    clockid_t clock = 0;
+    if (pthread_getcpuclockid(pthread_self(), &clock) == 0) vcpu.clock.store(clock);
   }
   if (ioctl(vcpu.fd, KVM_RUN, 0) < 0) {
     if (errno == EINTR || errno == EAGAIN) return RunEnd::kInterrupted;
@@ -306,11 +305,15 @@ std::string KvmExecutor::DescribeFault(const Vcpu& vcpu, const char* what) const
 void KvmExecutor::Kick(unsigned index) {
   if (index >= vcpus_.size() || vcpus_[index].run == nullptr) return;
   vcpus_[index].run->immediate_exit = 1;
-  const pid_t thread = vcpus_[index].thread.load(std::memory_order_acquire);
   // Who kicks itself is not in KVM_RUN, and finds immediate_exit when it goes there.
-  if (thread != 0 && thread != static_cast<pid_t>(syscall(SYS_gettid))) {
-    syscall(SYS_tgkill, getpid(), thread, kKickSignal);
-  }
+  InterruptThread(index);
+}
+
+std::optional<std::chrono::nanoseconds> KvmExecutor::ProcessorTime(unsigned index) {
+  const clockid_t clock = vcpus_[index].clock.load(std::memory_order_relaxed);
+  timespec time{};
+  if (clock == 0 || clock_gettime(clock, &time) != 0) return std::nullopt;
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 }  // namespace

@@ -125,6 +125,7 @@ absl::Status ProcessExecutor::Prepare(const ExecutorOptions& options) {
     waitpid(child, nullptr, 0);
     return failure;
   }
+  if (!options.watch_itself) HandleKickSignal(/*restarts=*/false);
   Mark(options.timing, TimingPhase::kSandbox);
   return absl::OkStatus();
 }
@@ -163,6 +164,8 @@ VcpuExecutor::RunEnd ProcessExecutor::RunVcpu(unsigned index, std::string*) {
 void ProcessExecutor::Kick(unsigned index) {
   if (child_ >= 0 && index == 0) EndChild();
   syscall(SYS_futex, &mailbox(index)->state, FUTEX_WAKE, 8, nullptr, nullptr, 0);
+  // It may stand in a system call that a request of the guest asked for.
+  if (tick_.count() == 0) InterruptThread(index);
 }
 
 std::string ProcessExecutor::CheckAlive() {

@@ -1,6 +1,9 @@
 #include "executor/vcpu_executor.h"
 
 #include <absl/strings/str_format.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,10 +18,15 @@ namespace instar::vmm {
 namespace {
 
 constexpr auto kWatchdogTick = std::chrono::milliseconds(50);
+static_assert(2 * kWatchdogTick <= RunClock::kMostBetweenTicks);
 constexpr auto kLongestEnd = std::chrono::milliseconds(5);
 constexpr auto kLongestYield = std::chrono::milliseconds(1);
 // A guest with less is not worth starting.
 constexpr std::uint64_t kLeastHeapBytes = 16ull << 20;
+
+using Clock = std::chrono::steady_clock;
+
+pid_t ThreadId() { return static_cast<pid_t>(syscall(SYS_gettid)); }
 
 double Seconds(std::chrono::milliseconds time) { return time.count() / 1000.0; }
 
@@ -71,7 +79,11 @@ absl::Status VcpuExecutor::MapGuest(const LoadedImage& image) {
 // The thread that watches comes first. Where the system starts no further ones, the guest has
 // fewer vCPUs; where it starts none at all, the only vCPU's thread watches over itself.
 absl::Status VcpuExecutor::StartThreads() {
-  seen_.start = seen_.at = std::chrono::steady_clock::now();
+  seen_.at = Clock::now();
+  if (options_.time_limit.count() > 0 && options_.deadline == Clock::time_point()) {
+    options_.deadline = seen_.at + options_.time_limit;
+  }
+  clock_.Start(seen_.at.time_since_epoch());
   const auto count = static_cast<unsigned>(workers_.size());
   ticking_ = options_.watch_itself && count == 1 && StartTicking(kWatchdogTick);
   unsigned running = 1;
@@ -81,6 +93,7 @@ absl::Status VcpuExecutor::StartThreads() {
       ++running;
     }
   } else if (!ticking_) {
+    HandleKickSignal(/*restarts=*/true);
     ticking_ = StartTicking(kWatchdogTick);
     if (!ticking_) {
       return absl::ResourceExhaustedError(
@@ -88,7 +101,6 @@ absl::Status VcpuExecutor::StartThreads() {
     }
   }
   if (running < count) LimitWorkers(running);
-  seen_.calls.resize(running);
   return absl::OkStatus();
 }
 
@@ -151,6 +163,13 @@ void VcpuExecutor::ServeWorker(unsigned index) {
 }
 
 void VcpuExecutor::Serve(unsigned index) {
+  workers_[index]->thread_id.store(ThreadId(), std::memory_order_release);
+  Turn(index, StallClock::Doing::kGuestCode);
+  ServeAll(index);
+  Turn(index, StallClock::Doing::kNothing);
+}
+
+void VcpuExecutor::ServeAll(unsigned index) {
   if (options_.timing == nullptr) return ServeRings(index, nullptr);
   RequestTally tally;
   ServeRings(index, &tally);
@@ -173,7 +192,7 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
         End(Ended(Outcome::Kind::kFault, std::move(detail)));
         return;
     }
-    worker.calls.fetch_add(1, std::memory_order_relaxed);
+    Turn(index, StallClock::Doing::kCall);
     CallFrame frame;
     frame.op = __atomic_load_n(&box->op, __ATOMIC_RELAXED);
     for (std::size_t i = 0; i < frame.args.size(); ++i) {
@@ -185,6 +204,8 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
     CarryOutPosted(index, *box);
     switch (frame.op) {
       case INSTAR_OP_YIELD:
+        // A single vCPU has nobody to wait for.
+        if (workers_.size() > 1) Turn(index, StallClock::Doing::kWaiting);
         result = Yield(worker);
         break;
       case INSTAR_OP_FINISH:
@@ -198,7 +219,6 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
           End(Ended(Outcome::Kind::kViolation, "the first vCPU claims to be a worker"));
           return;
         }
-        worker.calls.fetch_add(1, std::memory_order_relaxed);
         return;
       case INSTAR_OP_PARALLEL_START:
       case INSTAR_OP_PARALLEL_JOIN:
@@ -206,7 +226,12 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
           End(Ended(Outcome::Kind::kViolation, "a worker tried to start workers"));
           return;
         }
-        result = frame.op == INSTAR_OP_PARALLEL_START ? StartParallel(frame) : JoinParallel();
+        if (frame.op == INSTAR_OP_PARALLEL_START) {
+          result = StartParallel(frame);
+        } else {
+          Turn(index, StallClock::Doing::kWaiting);
+          result = JoinParallel();
+        }
         break;
       default:
         result = handler_->Handle(index, frame, view_);
@@ -216,7 +241,7 @@ void VcpuExecutor::ServeRings(unsigned index, RequestTally* tally) {
     box->result = result.result;
     box->value = result.value;
     worker.rings_seen = rings_.load(std::memory_order_relaxed);
-    worker.calls.fetch_add(1, std::memory_order_relaxed);
+    Turn(index, StallClock::Doing::kGuestCode);
     if (const char* why = handler_->violation(); why != nullptr) {
       End(Ended(Outcome::Kind::kViolation, why));
     }
@@ -305,50 +330,76 @@ void VcpuExecutor::End(Outcome outcome) {
     if (ended()) return;
     outcome_ = std::move(outcome);
     ended_.store(true, std::memory_order_release);
+    if (handler_ != nullptr) handler_->Stop();
   }
   changed_.notify_all();
   for (unsigned i = 0; i < workers_.size(); ++i) Kick(i);
 }
 
-// A look at whether the run still gets on; ends it if not. Time in which one host call lasted the
-// whole tick is the host's (a slow disk), not the guest's, and does not count; a thread that
-// watches itself looks after such a call, which then counts as two ticks at most.
+void VcpuExecutor::Turn(unsigned index, StallClock::Doing next) {
+  Worker& worker = *workers_[index];
+  const std::lock_guard lock(worker.clock_mutex);
+  worker.clock.Turn(next, clock_.Now(Clock::now().time_since_epoch()), handler_->work_done(index));
+}
+
+std::chrono::nanoseconds VcpuExecutor::Stalled(std::chrono::nanoseconds now) {
+  std::chrono::nanoseconds longest{0};
+  std::uint64_t fresh = 0;
+  bool all_wait = true;
+  for (unsigned i = 0; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    const std::lock_guard lock(worker.clock_mutex);
+    const WorkDone done = handler_->work_done(i);
+    fresh += done.fresh;
+    longest = std::max(longest, worker.clock.Look(now, done, ProcessorTime(i)));
+    const StallClock::Doing doing = worker.clock.doing();
+    all_wait =
+        all_wait && (doing == StallClock::Doing::kWaiting || doing == StallClock::Doing::kNothing);
+  }
+  // Each of them can wait for another for ever: then nobody's own clock runs.
+  if (all_wait) seen_.waiting += std::max(now - seen_.run_time, std::chrono::nanoseconds(0));
+  seen_.waiting =
+      std::max(seen_.waiting - TimeMadeGood(fresh - seen_.fresh), std::chrono::nanoseconds(0));
+  seen_.run_time = now;
+  seen_.fresh = fresh;
+  return std::max(longest, seen_.waiting);
+}
+
+// A look at whether the run still gets on; ends it if not.
 void VcpuExecutor::Look(std::unique_lock<std::mutex>& lock) {
   if (handler_ == nullptr) return;
-  const auto now_at = std::chrono::steady_clock::now();
-  const std::uint64_t mark = handler_->progress_mark();
-  bool in_host = false;
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const std::uint64_t now = workers_[i]->calls.load(std::memory_order_relaxed);
-    if (now == seen_.calls[i] && now % 2 == 1) in_host = true;
-    seen_.calls[i] = now;
-  }
-  if (mark != seen_.mark) {
-    seen_.mark = mark;
-    seen_.stalled = {};
-  } else if (!in_host) {
-    // Of a longer time the process was stopped, or the machine busy with others.
-    seen_.stalled +=
-        std::min<std::chrono::steady_clock::duration>(now_at - seen_.at, 2 * kWatchdogTick);
-  }
-  seen_.at = now_at;
-  const auto elapsed = now_at - seen_.start;
+  seen_.at = Clock::now();
+  clock_.Tick(seen_.at.time_since_epoch());
+  const std::chrono::nanoseconds stalled = Stalled(clock_.Now(seen_.at.time_since_epoch()));
+  const bool late = options_.deadline != Clock::time_point() && seen_.at >= options_.deadline;
   lock.unlock();
   if (std::string dead = CheckAlive(); !dead.empty()) {
     End(Ended(Outcome::Kind::kFault, std::move(dead)));
-  } else if (seen_.stalled >= options_.stall_timeout) {
+  } else if (late) {
+    End(Ended(Outcome::Kind::kTimedOut,
+              absl::StrFormat("not done after %g seconds", Seconds(options_.time_limit))));
+  } else if (stalled >= options_.stall_timeout) {
     End(Ended(Outcome::Kind::kStalled,
               absl::StrFormat("no progress for %g seconds", Seconds(options_.stall_timeout))));
-  } else if (options_.time_limit.count() > 0 && elapsed >= options_.time_limit) {
-    End(Ended(Outcome::Kind::kStalled,
-              absl::StrFormat("not done after %g seconds", Seconds(options_.time_limit))));
   }
   lock.lock();
 }
 
+void VcpuExecutor::HandleKickSignal(bool restarts) {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = restarts ? SA_RESTART : 0;
+  sigaction(kKickSignal, &action, nullptr);
+}
+
+void VcpuExecutor::InterruptThread(unsigned index) {
+  const pid_t thread = workers_[index]->thread_id.load(std::memory_order_acquire);
+  if (thread != 0 && thread != ThreadId()) syscall(SYS_tgkill, getpid(), thread, kKickSignal);
+}
+
 // The same by the thread of the only vCPU: whenever it runs in the host, but not too often.
 void VcpuExecutor::LookAgain() {
-  if (std::chrono::steady_clock::now() - seen_.at < kWatchdogTick / 2) return;
+  if (Clock::now() - seen_.at < kWatchdogTick / 2) return;
   std::unique_lock lock(mutex_);
   Look(lock);
 }

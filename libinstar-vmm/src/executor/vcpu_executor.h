@@ -4,17 +4,23 @@
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_VCPU_EXECUTOR_H_
 #define LIBINSTAR_VMM_SRC_EXECUTOR_VCPU_EXECUTOR_H_
 
+#include <signal.h>
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "executor/executor.h"
 #include "executor/guest_layout.h"
 #include "executor/host_thread.h"
+#include "executor/run_clock.h"
+#include "executor/stall_clock.h"
 
 namespace instar::vmm {
 
@@ -29,6 +35,7 @@ class VcpuExecutor : public Executor {
   Outcome Run(CallHandler& handler) override;
 
  protected:
+  static constexpr int kKickSignal = SIGUSR2;
   enum class RunEnd {
     kRang,         // the mailbox holds a request
     kDied,         // the vCPU can run no further; *detail says why
@@ -39,6 +46,18 @@ class VcpuExecutor : public Executor {
   virtual RunEnd RunVcpu(unsigned index, std::string* detail) = 0;
   // Makes RunVcpu of `index` return, now or as soon as it is called.
   virtual void Kick(unsigned index) = 0;
+  // Interrupts the system call that the thread of vCPU `index` waits in, if any. The signal for
+  // that must have a handler.
+  void InterruptThread(unsigned index);
+  // Gives the signal a handler that does nothing. `restarts`: calls that it interrupts go on, but
+  // for those that never do.
+  static void HandleKickSignal(bool restarts);
+  // Processor time that the thread of vCPU `index` has taken, guest code included. Nothing where
+  // guest code runs elsewhere, and before the vCPU ran.
+  virtual std::optional<std::chrono::nanoseconds> ProcessorTime(unsigned index) {
+    (void)index;
+    return std::nullopt;
+  }
   // From now on RunVcpu(0) returns kInterrupted, in the calling thread, once in a `period`, mostly,
   // while the vCPU runs. False if that cannot be had.
   virtual bool StartTicking(std::chrono::milliseconds period) = 0;
@@ -67,9 +86,11 @@ class VcpuExecutor : public Executor {
  private:
   struct Worker {
     HostThread thread;
-    bool running = false;                 // under mutex_
-    std::atomic<std::uint64_t> calls{0};  // odd while the host handles a request of this vCPU
-    std::uint64_t rings_seen = 0;         // rings_ when its last request was answered
+    bool running = false;             // under mutex_
+    std::uint64_t rings_seen = 0;     // rings_ when its last request was answered
+    std::atomic<pid_t> thread_id{0};  // once it runs
+    std::mutex clock_mutex;
+    StallClock clock;  // under clock_mutex
   };
 
   absl::Status MapGuest(const LoadedImage& image);
@@ -78,6 +99,7 @@ class VcpuExecutor : public Executor {
   void ServeWorker(unsigned index);
   // Serves rings of vCPU `index` until it ends the run or, for workers, says it is done.
   void Serve(unsigned index);
+  void ServeAll(unsigned index);
   void ServeRings(unsigned index, RequestTally* tally);
   void End(Outcome outcome);
   void EndByFailure(const CallFrame& frame);
@@ -88,9 +110,13 @@ class VcpuExecutor : public Executor {
   // Counts a ring, and lets those who yielded see it.
   void NoteRing();
   CallResult Yield(Worker& worker);
+  // The vCPU turns to something else.
+  void Turn(unsigned index, StallClock::Doing next);
   void Watch();
   void Look(std::unique_lock<std::mutex>& lock);
   void LookAgain();
+  // Looks at all vCPUs: for how long the one with the least progress, or all together, made none.
+  std::chrono::nanoseconds Stalled(std::chrono::nanoseconds now);
 
   GuestImage image_;
   GuestLayout layout_;
@@ -107,13 +133,13 @@ class VcpuExecutor : public Executor {
   std::atomic<unsigned> yielding_{0};
   HostThread watchdog_;
   bool ticking_ = false;  // instead of the watchdog
+  RunClock clock_;
   // What was seen at the last look.
   struct Seen {
-    std::chrono::steady_clock::time_point start;  // of the run
     std::chrono::steady_clock::time_point at;
-    std::chrono::steady_clock::duration stalled{};
-    std::uint64_t mark = 0;
-    std::vector<std::uint64_t> calls;
+    std::chrono::nanoseconds run_time{0};
+    std::uint64_t fresh = 0;              // of all vCPUs
+    std::chrono::nanoseconds waiting{0};  // for how long all of them waited for each other
   } seen_;
   CallHandler* handler_ = nullptr;  // set while Run runs; under mutex_
   bool stopping_ = false;           // under mutex_

@@ -10,7 +10,7 @@ namespace instar::vmm {
 namespace {
 
 constexpr std::uint64_t kBlock = 4096;
-// In one call, so that the watchdog sees progress on a huge file.
+// In one call, so that the watchdog sees progress on a huge file, and the end of the run is seen.
 constexpr std::uint64_t kMostAtOnce = std::uint64_t{1} << 30;
 
 }  // namespace

@@ -15,14 +15,14 @@
 namespace instar::vmm {
 namespace {
 
-constexpr IoResult kOverBudget = {.on_target = true, .over_budget = true};
+constexpr IoResult kStopped = {.os_errno = ECANCELED, .on_target = true};
 
 // Below this a seek for holes costs more than reading them: zeros in units of this size are found
 // by looking at them. With larger units the holes between them would be lost.
 constexpr std::uint64_t kWorthSeeking = std::uint64_t{1} << 20;
 constexpr std::uint64_t kSmallUnit = 4096;
 
-// Pieces of work on a target's storage between two looks at the budget.
+// Pieces of work on a target's storage between two looks at the end of the run.
 constexpr std::uint64_t kStoragePiece = std::uint64_t{256} << 20;
 
 constexpr std::uint64_t kPage = 4096;
@@ -55,14 +55,16 @@ IoResult BulkWorker::CopyToStream(const BulkCopy& copy) {
   if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
+    if (meter_.stopped()) return kStopped;
     const RunOfFile run = runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs,
                                      source_offset, copy.length - done);
     if (run.hole) {
+      meter_.NoteRead(WorkLedger::kRunBytes);
       done += run.length;
       continue;
     }
     const std::uint64_t piece = std::min<std::uint64_t>(run.length, kStagingBytes);
-    if (!ledger_.ChargeMove(piece)) return kOverBudget;
+    if (!meter_.Throttle(piece)) return kStopped;
     std::uint64_t moved = 0;
     IoResult result = copy.target.io.output->Splice(copy.target_offset + done, copy.source.io.fd,
                                                     source_offset, piece, moved);
@@ -73,8 +75,8 @@ IoResult BulkWorker::CopyToStream(const BulkCopy& copy) {
       result = copy.target.io.output->Write(copy.target_offset + done + moved, bytes);
     }
     if (!result.ok()) return result;
+    meter_.NotePlaced(copy.target.work->written, copy.target_offset + done, piece);
     done += piece;
-    ledger_.Reached(*copy.target.reached, copy.target_offset + done);
   }
   return {};
 }
@@ -86,11 +88,11 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
   if (copy.target.io.output != nullptr) return CopyToStream(copy);
   std::uint64_t done = 0;
   while (copy.share_blocks && done < copy.length) {
+    if (meter_.stopped()) return kStopped;
     const std::uint64_t shared = ShareBlocks(copy, done);
     if (shared == 0) break;
+    meter_.NotePlaced(copy.target.work->written, copy.target_offset + done, shared);
     done += shared;
-    if (!ledger_.Charge(shared)) return kOverBudget;
-    ledger_.Reached(*copy.target.reached, copy.target_offset + done);
   }
   if (copy.share_blocks && copy.target.shares != nullptr) {
     copy.target.shares->store(done == copy.length, std::memory_order_relaxed);
@@ -98,6 +100,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
   if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
   const std::uint64_t joined = TakeJoined(copy);
   while (done < copy.length) {
+    if (meter_.stopped()) return kStopped;
     const std::uint64_t source_offset = copy.source_offset + done;
     const std::uint64_t target_offset = copy.target_offset + done;
     std::uint64_t remaining = copy.length - done;
@@ -107,10 +110,9 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
           done < joined ? joined - done : PieceBytes(copy, target_offset, remaining);
       if (copy.zero_unit == 0 && piece == remaining) JoinNext(copy, done);
       if (MapPiece(copy, done, piece)) {
-        if (!ledger_.Charge(piece)) return kOverBudget;
-        ledger_.Throttle(piece);
+        if (!meter_.Throttle(piece)) return kStopped;
         NoteWritten(copy.target, target_offset, piece);
-        ledger_.Reached(*copy.target.reached, target_offset + piece);
+        meter_.NotePlaced(copy.target.work->written, target_offset, piece);
         done += piece;
         continue;
       }
@@ -129,6 +131,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
                 : runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs, source_offset,
                              remaining, MapsLarge(copy.target) ? MappedCopy::kLargePage : 1);
       if (run.hole) {
+        meter_.NoteRead(WorkLedger::kRunBytes);
         done += run.length;
         continue;
       }
@@ -159,17 +162,18 @@ std::uint64_t BulkWorker::ShareBlocks(const BulkCopy& copy, std::uint64_t from) 
 
 IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
-  if (!ledger_.Charge(bytes.size())) return kOverBudget;
-  const std::uint64_t offset = copy.target_offset + into;
+  if (meter_.stopped()) return kStopped;
   const IoResult result =
       copy.zero_unit == 0 ? WritePiece(copy, into, bytes) : WriteNonZero(copy, into, bytes);
-  if (result.ok()) ledger_.Reached(*copy.target.reached, offset + bytes.size());
+  if (result.ok()) {
+    meter_.NotePlaced(copy.target.work->written, copy.target_offset + into, bytes.size());
+  }
   return result;
 }
 
 IoResult BulkWorker::WritePiece(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
-  ledger_.Throttle(bytes.size());
+  if (!meter_.Throttle(bytes.size())) return kStopped;
   const std::uint64_t offset = copy.target_offset + into;
   const IoResult result =
       MapPiece(copy, into, bytes.size()) ? IoResult{} : WriteFully(copy.target.io, offset, bytes);
@@ -297,6 +301,7 @@ void BulkWorker::Prepare(const BulkFile& target, std::uint64_t offset, std::uint
   const std::uint64_t end = std::min(offset + length, static_cast<std::uint64_t>(status.st_size));
   for (std::uint64_t at = AlignDown(offset + kLarge - 1, kLarge); at + kLarge <= end;
        at += kLarge) {
+    if (meter_.stopped()) return;
     mapped_.MakeLarge(target.io.fd, at);
   }
 }
@@ -344,11 +349,12 @@ IoResult BulkWorker::InPieces(const BulkFile& target, std::uint64_t offset, std:
   written_ = {};  // pages of it may be gone
   joined_ = {};
   while (length > 0) {
+    if (meter_.stopped()) return kStopped;
     const std::uint64_t piece = std::min(length, kStoragePiece);
     const IoResult result = work(offset, piece);
     if (!result.ok()) return result;
-    ledger_.Reached(*target.reached, offset + piece);
-    if (!ledger_.ChargeMove(piece)) return kOverBudget;
+    meter_.NotePlaced(target.work->stored, offset, piece);
+    if (!meter_.Throttle(piece)) return kStopped;
     offset += piece;
     length -= piece;
   }

@@ -9,6 +9,8 @@
 namespace instar::vmm {
 namespace {
 
+constexpr IoResult kStopped = {.os_errno = ECANCELED};
+
 // Shorter units are read as they come: a request costs as much as they do, and the guest may count
 // on it (kScannedWhole).
 constexpr std::uint64_t kWorthProbing = kProbedUnitBytes;
@@ -83,7 +85,7 @@ class UnitScanner {
 }  // namespace
 
 bool BulkWorker::ProbeForData(const BulkFile& file, std::uint64_t offset) {
-  ledger_.ChargeScan(HeadProbe::kBytes);
+  meter_.NoteRead(HeadProbe::kBytes);
   return probe_.FindsData(file.io, file.key, offset);
 }
 
@@ -91,10 +93,12 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
                           std::uint64_t unit, BitWriter& bits) {
   UnitScanner scanner(length, unit, bits);
   while (length > 0) {
+    if (meter_.stopped()) return kStopped;
     std::uint64_t piece = std::min<std::uint64_t>(length, kPieceBytes);
     if (file.stable) {
       const RunOfFile run = runs_.Find(file.key, file.io.fd, file.runs, offset, length);
       if (run.hole) {
+        meter_.NoteRead(WorkLedger::kRunBytes);
         scanner.Zeros(run.length);
         offset += run.length;
         length -= run.length;
@@ -120,7 +124,7 @@ IoResult BulkWorker::Scan(const BulkFile& file, std::uint64_t offset, std::uint6
     if (memory.size() < piece) return {.os_errno = ENOMEM, .offset = offset};
     const PartialRead read = ReadUpToEnd(file.io, offset, memory);
     if (!read.result.ok()) return read.result;
-    ledger_.ChargeScan(read.bytes);
+    meter_.NoteRead(read.bytes);
     if (read.bytes == 0) {
       scanner.Zeros(length);  // beyond the end
       break;
@@ -141,6 +145,7 @@ IoResult BulkWorker::Compare(const BulkFile& a, std::uint64_t offset_a, const Bu
   if (staging.size() < 2 * kPieceBytes) return {.os_errno = ENOMEM, .offset = offset_a};
   std::uint64_t done = 0;
   while (done < length) {
+    if (meter_.stopped()) return kStopped;
     const std::size_t piece = std::min<std::uint64_t>(length - done, kPieceBytes);
     const std::span<std::byte> left = staging.first(piece);
     const std::span<std::byte> right = staging.subspan(kPieceBytes, piece);
@@ -155,7 +160,7 @@ IoResult BulkWorker::Compare(const BulkFile& a, std::uint64_t offset_a, const Bu
     if (read_a.bytes == 0 && read_b.bytes == 0) break;  // both at their end
     std::ranges::fill(left.subspan(read_a.bytes), std::byte{0});
     std::ranges::fill(right.subspan(read_b.bytes), std::byte{0});
-    ledger_.ChargeScan(read_a.bytes + read_b.bytes);
+    meter_.NoteRead(read_a.bytes + read_b.bytes);
     if (const auto index = FirstDifference(left, right)) {
       difference = done + *index;
       return {};

@@ -30,9 +30,9 @@ namespace instar::vmm {
 // A file of the broker as bulk work sees it.
 struct BulkFile {
   IoFile io;
-  std::uint32_t key = 0;  // tells files apart; unique within the broker
-  bool stable = false;    // this run does not write it: what was read of it may be kept
-  std::atomic<std::uint64_t>* reached = nullptr;  // targets: the highest offset written so far
+  std::uint32_t key = 0;       // tells files apart; unique within the broker
+  bool stable = false;         // this run does not write it: what was read of it may be kept
+  TargetWork* work = nullptr;  // targets: what was written where
   std::atomic<bool>* shares = nullptr;  // targets: whether the last copy shared all blocks
   bool in_memory = false;               // targets: a file of tmpfs
   bool waits = false;  // each request waits for the medium: for what is read, or until it is stored
@@ -59,7 +59,7 @@ class BulkWorker {
   static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
 
   // `maps`: other workers write to the same files at the same time, so this one maps what it can.
-  explicit BulkWorker(WorkLedger& ledger, bool maps = false) : ledger_(ledger), maps_(maps) {}
+  explicit BulkWorker(const WorkMeter& meter, bool maps = false) : meter_(meter), maps_(maps) {}
 
   IoResult Copy(const BulkCopy& copy);
   // To be called before all of a range of a target is written otherwise: gets storage for it, where
@@ -120,7 +120,7 @@ class BulkWorker {
   template <typename Work>
   IoResult InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length, Work work);
 
-  WorkLedger& ledger_;
+  WorkMeter meter_;
   const bool maps_;
   StagingBuffer staging_{kStagingBytes};
   ScanCache cache_;

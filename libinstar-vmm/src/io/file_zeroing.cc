@@ -18,9 +18,10 @@ namespace {
 // Never written; untouched zero-initialized memory costs no storage.
 alignas(kDirectAlignment) std::array<std::byte, std::size_t{256} << 10> zeros;
 
-int Allocate(int fd, int mode, std::uint64_t offset, std::uint64_t length) {
-  while (fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+int Allocate(const IoFile& file, int mode, std::uint64_t offset, std::uint64_t length) {
+  while (fallocate(file.fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
     if (errno != EINTR) return errno;
+    if (IsStopped(file.stop)) return ECANCELED;
   }
   return 0;
 }
@@ -58,9 +59,9 @@ IoResult WriteZeros(const IoFile& file, std::uint64_t offset, std::uint64_t leng
 IoResult ZeroRange(const IoFile& file, std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
   if (file.output != nullptr) return WriteZeros(file, offset, length);
-  int error = Allocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+  int error = Allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
   if (error == 0) return GrowTo(file, offset + length);
-  if (Refused(error)) error = Allocate(file.fd, FALLOC_FL_ZERO_RANGE, offset, length);
+  if (Refused(error)) error = Allocate(file, FALLOC_FL_ZERO_RANGE, offset, length);
   if (error == 0) return {};
   if (Refused(error)) return WriteZeros(file, offset, length);
   return {.os_errno = error, .offset = offset, .on_target = true};
@@ -69,7 +70,7 @@ IoResult ZeroRange(const IoFile& file, std::uint64_t offset, std::uint64_t lengt
 IoResult ReserveRange(const IoFile& file, std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
   if (file.output != nullptr) return WriteZeros(file, offset, length);
-  const int error = Allocate(file.fd, 0, offset, length);
+  const int error = Allocate(file, 0, offset, length);
   if (error == 0) return {};
   if (Refused(error)) return WriteZeros(file, offset, length);
   return {.os_errno = error, .offset = offset, .on_target = true};
@@ -77,7 +78,7 @@ IoResult ReserveRange(const IoFile& file, std::uint64_t offset, std::uint64_t le
 
 void DiscardRange(const IoFile& file, std::uint64_t offset, std::uint64_t length) {
   if (length == 0 || file.output != nullptr) return;
-  Allocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+  Allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
 }  // namespace instar::vmm

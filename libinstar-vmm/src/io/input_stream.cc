@@ -16,9 +16,11 @@ constexpr int kPipeBytes = 1 << 20;
 
 }  // namespace
 
-IoResult ReadStream(int fd, std::uint64_t offset, std::span<std::byte> out, std::size_t& bytes) {
+IoResult ReadStream(int fd, std::uint64_t offset, std::span<std::byte> out, std::size_t& bytes,
+                    const RunStop* stop) {
   bytes = 0;
   while (bytes < out.size()) {
+    if (IsStopped(stop)) return {.os_errno = ECANCELED, .offset = offset + bytes};
     const ssize_t n = read(fd, out.data() + bytes, out.size() - bytes);
     if (n > 0) {
       bytes += static_cast<std::size_t>(n);
@@ -44,7 +46,7 @@ IoResult InputStream::Fetch(std::uint64_t offset, std::uint64_t max_length, std:
     const std::span<std::byte> room = buffer_.Get();
     if (room.empty()) return {.os_errno = ENOMEM, .offset = offset};
     std::size_t bytes = 0;
-    const IoResult result = ReadStream(fd_, offset, room, bytes);
+    const IoResult result = ReadStream(fd_, offset, room, bytes, stop_);
     if (!result.ok()) return result;
     piece_ = room.first(bytes);
     position_.fetch_add(bytes, std::memory_order_release);

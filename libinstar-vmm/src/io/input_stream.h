@@ -10,13 +10,16 @@
 #include <span>
 
 #include "io/io_result.h"
+#include "io/run_stop.h"
 #include "io/staging_buffer.h"
 
 namespace instar::vmm {
 
 // As much of `fd`, which is at `offset`, as there is for `out`: less only at its end. Waits where
-// the descriptor does not block.
-IoResult ReadStream(int fd, std::uint64_t offset, std::span<std::byte> out, std::size_t& bytes);
+// the descriptor does not block. Gives up with ECANCELED when a wait is interrupted and the run has
+// been stopped.
+IoResult ReadStream(int fd, std::uint64_t offset, std::span<std::byte> out, std::size_t& bytes,
+                    const RunStop* stop = nullptr);
 
 class InputStream {
  public:
@@ -24,6 +27,9 @@ class InputStream {
 
   // `fd` must outlive the stream.
   explicit InputStream(int fd);
+
+  // What ends a wait; must outlive the stream.
+  void set_stop(const RunStop* stop) { stop_ = stop; }
 
   // How much has been read.
   [[nodiscard]] std::uint64_t position() const { return position_.load(std::memory_order_acquire); }
@@ -45,6 +51,7 @@ class InputStream {
                                                        std::uint64_t length) const;
 
   const int fd_;
+  const RunStop* stop_ = nullptr;
   std::mutex mutex_;
   StagingBuffer buffer_{kPieceBytes};
   std::span<std::byte> piece_;  // ends at position_

@@ -9,8 +9,8 @@
 namespace instar::vmm {
 namespace {
 
-// Linux moves at most this much in one call; asking for more would look like a short transfer.
-constexpr std::size_t kMaxPerCall = std::size_t{1} << 30;
+// In one call, so that the end of the run is seen between two.
+constexpr std::size_t kMaxPerCall = std::size_t{16} << 20;
 
 bool Aligned(const void* memory, std::uint64_t offset, std::size_t length) {
   return ((reinterpret_cast<std::uintptr_t>(memory) | offset | length) & (kDirectAlignment - 1)) ==
@@ -20,6 +20,14 @@ bool Aligned(const void* memory, std::uint64_t offset, std::size_t length) {
 // The descriptor to use for one request.
 int Choose(const IoFile& file, const void* memory, std::uint64_t offset, std::size_t length) {
   return file.direct_fd >= 0 && Aligned(memory, offset, length) ? file.direct_fd : file.fd;
+}
+
+IoResult Stopped(std::uint64_t offset) { return {.os_errno = ECANCELED, .offset = offset}; }
+
+std::size_t TotalBytes(std::span<const iovec> vectors) {
+  std::size_t bytes = 0;
+  for (const iovec& vector : vectors) bytes += vector.iov_len;
+  return bytes;
 }
 
 // Drops `bytes` from the front; what is left.
@@ -41,6 +49,7 @@ PartialRead ReadUpToEnd(const IoFile& file, std::uint64_t offset, std::span<std:
   std::size_t done = 0;
   bool direct_works = true;
   while (done < out.size()) {
+    if (IsStopped(file.stop)) return {.result = Stopped(offset + done), .bytes = done};
     std::byte* const at = out.data() + done;
     const std::size_t length = std::min(out.size() - done, kMaxPerCall);
     const int fd = direct_works ? Choose(file, at, offset + done, length) : file.fd;
@@ -71,6 +80,7 @@ IoResult WriteFully(const IoFile& file, std::uint64_t offset, std::span<const st
   std::size_t done = 0;
   bool direct_works = true;
   while (done < data.size()) {
+    if (IsStopped(file.stop)) return Stopped(offset + done);
     const std::byte* const at = data.data() + done;
     const std::size_t length = std::min(data.size() - done, kMaxPerCall);
     const int fd = direct_works ? Choose(file, at, offset + done, length) : file.fd;
@@ -88,7 +98,7 @@ IoResult WriteFully(const IoFile& file, std::uint64_t offset, std::span<const st
 }
 
 IoResult ReadVector(const IoFile& file, std::uint64_t offset, std::span<iovec> vectors) {
-  if (vectors.size() == 1 || file.direct_fd >= 0) {
+  if (vectors.size() == 1 || file.direct_fd >= 0 || TotalBytes(vectors) > kMaxPerCall) {
     for (const iovec& vector : vectors) {
       const IoResult result =
           ReadFully(file, offset, {static_cast<std::byte*>(vector.iov_base), vector.iov_len});
@@ -98,6 +108,7 @@ IoResult ReadVector(const IoFile& file, std::uint64_t offset, std::span<iovec> v
     return {};
   }
   while (!vectors.empty()) {
+    if (IsStopped(file.stop)) return Stopped(offset);
     const ssize_t n = preadv(file.fd, vectors.data(), static_cast<int>(vectors.size()),
                              static_cast<off_t>(offset));
     if (n > 0) {
@@ -114,7 +125,8 @@ IoResult ReadVector(const IoFile& file, std::uint64_t offset, std::span<iovec> v
 }
 
 IoResult WriteVector(const IoFile& file, std::uint64_t offset, std::span<iovec> vectors) {
-  if (vectors.size() == 1 || file.direct_fd >= 0 || file.output != nullptr) {
+  if (vectors.size() == 1 || file.direct_fd >= 0 || file.output != nullptr ||
+      TotalBytes(vectors) > kMaxPerCall) {
     for (const iovec& vector : vectors) {
       const IoResult result = WriteFully(
           file, offset, {static_cast<const std::byte*>(vector.iov_base), vector.iov_len});
@@ -124,6 +136,7 @@ IoResult WriteVector(const IoFile& file, std::uint64_t offset, std::span<iovec> 
     return {};
   }
   while (!vectors.empty()) {
+    if (IsStopped(file.stop)) return Stopped(offset);
     const ssize_t n = pwritev(file.fd, vectors.data(), static_cast<int>(vectors.size()),
                               static_cast<off_t>(offset));
     if (n > 0) {

@@ -6,6 +6,9 @@
 // there, the odd rest (a header, the tail of a file) goes through the page cache, whose coherence
 // with direct requests the kernel keeps. A file system that opens with O_DIRECT and then refuses a
 // request is served through the page cache too.
+//
+// Long requests are made of pieces, with a look at the end of the run before each: what is given up
+// then fails with ECANCELED.
 #ifndef LIBINSTAR_VMM_SRC_IO_IO_FILE_H_
 #define LIBINSTAR_VMM_SRC_IO_IO_FILE_H_
 
@@ -17,6 +20,7 @@
 
 #include "io/io_result.h"
 #include "io/output_stream.h"
+#include "io/run_stop.h"
 
 namespace instar::vmm {
 
@@ -27,6 +31,7 @@ struct IoFile {
   int fd = -1;
   int direct_fd = -1;              // -1: none
   OutputStream* output = nullptr;  // instead of `fd`: what is written goes there
+  const RunStop* stop = nullptr;   // looked at before each piece; null: never
 };
 
 // Offsets and lengths must end at or below INT64_MAX (callers have checked).

@@ -7,12 +7,11 @@
 namespace instar::vmm {
 
 struct IoResult {
-  int os_errno = 0;          // 0: done
+  int os_errno = 0;          // 0: done; ECANCELED: given up because the run has ended
   std::uint64_t offset = 0;  // where in the file it failed
   bool on_target = false;    // of the two files of a transfer: the one written
-  bool over_budget = false;  // stopped because the guest has had too much moved (work_ledger.h)
 
-  [[nodiscard]] bool ok() const { return os_errno == 0 && !over_budget; }
+  [[nodiscard]] bool ok() const { return os_errno == 0; }
 };
 
 }  // namespace instar::vmm

@@ -41,6 +41,7 @@ IoResult OutputStream::Failed(int error) const {
 
 IoResult OutputStream::Append(std::span<const std::byte> data) {
   while (!data.empty()) {
+    if (IsStopped(stop_)) return Failed(ECANCELED);
     const ssize_t n = write(fd_, data.data(), data.size());
     if (n > 0) {
       data = data.subspan(static_cast<std::size_t>(n));
@@ -82,6 +83,7 @@ IoResult OutputStream::Splice(std::uint64_t offset, int source_fd, std::uint64_t
   const IoResult filled = FillLocked(offset);
   if (!filled.ok()) return filled;
   while (splices_ && moved < length) {
+    if (IsStopped(stop_)) return Failed(ECANCELED);
     auto from = static_cast<off64_t>(source_offset + moved);
     const std::size_t piece = std::min<std::uint64_t>(length - moved, zeros.size());
     const ssize_t n = splice(source_fd, &from, fd_, nullptr, piece, SPLICE_F_MORE);

@@ -15,6 +15,7 @@
 #include <span>
 
 #include "io/io_result.h"
+#include "io/run_stop.h"
 
 namespace instar::vmm {
 
@@ -22,6 +23,9 @@ class OutputStream {
  public:
   // `fd` must outlive the stream. Makes the pipe, if it is one, as large as the system lets it.
   explicit OutputStream(int fd);
+
+  // What ends a wait; must outlive the stream.
+  void set_stop(const RunStop* stop) { stop_ = stop; }
 
   // How much has been written.
   [[nodiscard]] std::uint64_t position() const { return position_.load(std::memory_order_acquire); }
@@ -43,6 +47,7 @@ class OutputStream {
   [[nodiscard]] IoResult Failed(int error) const;
 
   const int fd_;
+  const RunStop* stop_ = nullptr;
   bool splices_ = false;
   std::mutex mutex_;
   std::atomic<std::uint64_t> position_{0};

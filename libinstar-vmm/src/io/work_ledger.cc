@@ -1,79 +1,48 @@
 #include "io/work_ledger.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <ctime>
 
 namespace instar::vmm {
 namespace {
 
-std::uint64_t SaturatingAdd(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? ~std::uint64_t{0} : sum;
-}
-
-void AtomicSaturatingAdd(std::atomic<std::uint64_t>& total, std::uint64_t bytes) {
-  std::uint64_t old = total.load(std::memory_order_relaxed);
-  while (!total.compare_exchange_weak(old, SaturatingAdd(old, bytes), std::memory_order_relaxed)) {
-  }
-}
-
-std::uint64_t Allowance(const std::atomic<std::uint64_t>& base) {
-  const std::uint64_t bytes = base.load(std::memory_order_relaxed);
-  return SaturatingAdd(SaturatingAdd(bytes, bytes), WorkLedger::kFreeBytes);
-}
-
 RateLimiter::Nanoseconds Now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 }  // namespace
 
-void WorkLedger::AddReadable(std::uint64_t bytes) { AtomicSaturatingAdd(readable_, bytes); }
-
-void WorkLedger::Reached(std::atomic<std::uint64_t>& reached, std::uint64_t end) {
-  std::uint64_t old = reached.load(std::memory_order_relaxed);
-  while (old < end) {
-    if (reached.compare_exchange_weak(old, end, std::memory_order_relaxed)) {
-      AtomicSaturatingAdd(written_, end - old);
-      return;
-    }
-  }
+WorkDone WorkLedger::done(unsigned worker) const {
+  const Tally& tally = tallies_[worker];
+  WorkDone done;
+  done.fresh = tally.fresh.load(std::memory_order_acquire);
+  done.moved = tally.moved.load(std::memory_order_relaxed);
+  return done;
 }
 
-bool WorkLedger::ChargeMove(std::uint64_t bytes) {
-  if (!Charge(bytes)) return false;
-  Throttle(bytes);
-  return true;
+std::uint64_t WorkLedger::FreshOfRead(std::uint64_t bytes) {
+  // So many times the data, and some: of what is beyond the free bytes, that part has to be there.
+  const std::uint64_t before = read_.fetch_add(bytes, std::memory_order_relaxed);
+  const std::uint64_t after = before + bytes;
+  if (after <= kFreeBytes) return bytes;
+  if (readable_.Reaches((after - kFreeBytes - 1) / read_passes_ + 1)) return bytes;
+  const std::uint64_t known = std::min(readable_.known(), std::uint64_t{1} << 56);
+  const std::uint64_t most = read_passes_ * known + kFreeBytes;
+  return most > before ? std::min(bytes, most - before) : 0;
 }
 
-void WorkLedger::Throttle(std::uint64_t bytes) {
-  if (limiter_.limited()) Wait(limiter_.Reserve(bytes, Now()));
-}
-
-bool WorkLedger::Charge(std::uint64_t bytes) {
-  AtomicSaturatingAdd(moved_, bytes);
-  if (moved_.load(std::memory_order_relaxed) > Allowance(written_)) return false;
-  mark_.fetch_add(bytes, std::memory_order_relaxed);
-  return true;
-}
-
-void WorkLedger::ChargeScan(std::uint64_t bytes) {
-  AtomicSaturatingAdd(scanned_, bytes);
-  if (scanned_.load(std::memory_order_relaxed) > Allowance(readable_)) return;
-  mark_.fetch_add(bytes, std::memory_order_relaxed);
-}
-
-void WorkLedger::Wait(RateLimiter::Nanoseconds duration) {
-  // In slices, so that the watchdog sees that it is the user's own limit that takes the time.
-  constexpr RateLimiter::Nanoseconds kSlice = std::chrono::milliseconds(500);
-  while (duration.count() > 0) {
+bool WorkMeter::Throttle(std::uint64_t bytes) {
+  if (!ledger_->limiter_.limited()) return !stopped();
+  // In slices, so that the end of the run is seen. The time is forgiven if the bytes prove new.
+  constexpr RateLimiter::Nanoseconds kSlice = std::chrono::milliseconds(50);
+  RateLimiter::Nanoseconds duration = ledger_->limiter_.Reserve(bytes, Now());
+  const RateLimiter::Nanoseconds end = Now() + duration;
+  while (duration.count() > 0 && !stopped()) {
     const RateLimiter::Nanoseconds slice = std::min(duration, kSlice);
-    timespec wait = {.tv_sec = 0, .tv_nsec = static_cast<long>(slice.count())};
-    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, &wait) == EINTR) {
-    }
-    duration -= slice;
-    Advance();
+    const timespec wait = {.tv_sec = 0, .tv_nsec = static_cast<long>(slice.count())};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, nullptr);
+    duration = end - Now();
   }
+  return !stopped();
 }
 
 }  // namespace instar::vmm

@@ -76,6 +76,9 @@ absl::Status Judge(const Broker& broker, const OperationOptions& options, const 
     case Outcome::Kind::kStalled:
       return absl::AbortedError(absl::StrCat(FirstDeviceName(broker), ": ", verb,
                                              ": guest ended by the watchdog: ", outcome.detail));
+    case Outcome::Kind::kTimedOut:
+      return absl::DeadlineExceededError(absl::StrCat(FirstDeviceName(broker), ": ", verb,
+                                                      ": ended by the watchdog: ", outcome.detail));
     case Outcome::Kind::kViolation:
       return absl::AbortedError(
           absl::StrCat(FirstDeviceName(broker), ": ", verb, ": guest ended: ", outcome.detail));
@@ -121,6 +124,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
       .workers = workers,
       .stall_timeout = sandbox.stall_timeout,
       .time_limit = sandbox.time_limit,
+      .deadline = sandbox.deadline,
       .request = options.request,
       .devices = devices,
       .watch_itself = options.brief && sandbox.jail != Jail::kNone,

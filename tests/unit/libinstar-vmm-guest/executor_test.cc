@@ -8,11 +8,13 @@
 #include <atomic>
 #include <vector>
 
+#include "broker/broker.h"
 #include "executor/guest_image.h"
 #include "formats/base/error.h"
 #include "instar/abi/call_table.h"
 #include "instar/abi/mailbox.h"
 #include "instar/wire.h"
+#include "libinstar-vmm/temporary_directory.h"
 #include "testing/misbehave.h"
 
 extern "C" const instar::vmm::EmbeddedImage instar_test_images_table[];
@@ -30,14 +32,21 @@ class RecordingHandler : public CallHandler {
   CallResult Handle(unsigned, const CallFrame& frame, const GuestMemory& memory) override {
     ++calls;
     last = frame;
+    if (frame.op == INSTAR_OP_FLUSH && flush_lasts) stopped.wait(false);
     if (frame.op == INSTAR_OP_READ)
       view_writable = !memory.Writable(frame.args[0], frame.args[1]).empty();
     return answer;
   }
-  [[nodiscard]] std::uint64_t progress_mark() const override { return 0; }
+  [[nodiscard]] WorkDone work_done(unsigned) const override { return {}; }
+  void Stop() override {
+    stopped = true;
+    stopped.notify_all();
+  }
   [[nodiscard]] const char* violation() const override { return violate; }
 
   std::atomic<std::uint64_t> calls{0};
+  std::atomic<bool> stopped{false};
+  bool flush_lasts = false;  // until the run is stopped
   CallFrame last;
   CallResult answer;
   bool view_writable = false;
@@ -76,7 +85,8 @@ class ExecutorTest : public ::testing::TestWithParam<Way> {
                                              : MakeProcessExecutor(MisbehavingImage());
   }
 
-  Outcome RunGuest(Misdeed deed, unsigned workers = 1) {
+  Outcome RunGuest(Misdeed deed, unsigned workers = 1) { return RunGuest(deed, workers, handler_); }
+  Outcome RunGuest(Misdeed deed, unsigned workers, CallHandler& handler) {
     request_.Unsigned(guest::kMisdeedTag, static_cast<std::uint64_t>(deed));
     const absl::Status prepared =
         executor_->Prepare({.heap_bytes = 32 << 20,
@@ -88,7 +98,7 @@ class ExecutorTest : public ::testing::TestWithParam<Way> {
                             .watch_itself = std::get<1>(GetParam())});
     if (!prepared.ok()) return {.kind = Outcome::Kind::kHostError, .detail = prepared.ToString()};
     EXPECT_TRUE(executor_->StartThreads().ok());
-    return executor_->Run(handler_);
+    return executor_->Run(handler);
   }
 
   WireWriter request_;
@@ -196,7 +206,7 @@ TEST_P(ExecutorTest, TheTimeLimitHoldsWhateverTheGuestDoes) {
     time_limit_ = std::chrono::milliseconds(100);
     SetUp();
     const Outcome outcome = RunGuest(deed);
-    EXPECT_EQ(outcome.kind, Outcome::Kind::kStalled);
+    EXPECT_EQ(outcome.kind, Outcome::Kind::kTimedOut);
     EXPECT_THAT(outcome.detail, HasSubstr("not done after 0.1 seconds"));
   }
 }
@@ -207,14 +217,64 @@ TEST_P(ExecutorTest, AGuestThatWakesTheHostForNothingIsEndedByTheWatchdog) {
   EXPECT_EQ(outcome.kind, kvm ? Outcome::Kind::kFault : Outcome::Kind::kStalled) << outcome.detail;
 }
 
-INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest,
-                         ::testing::Combine(::testing::Values(Isolation::kKvm, Isolation::kProcess),
-                                            ::testing::Bool()),
-                         [](const auto& test) {
-                           const bool kvm = std::get<0>(test.param) == Isolation::kKvm;
-                           return std::string(kvm ? "Kvm" : "Process") +
-                                  (std::get<1>(test.param) ? "Alone" : "Watched");
-                         });
+TEST_P(ExecutorTest, AWorkerThatSpinsIsEndedThoughTheFirstVcpuWaitsForIt) {
+  EXPECT_EQ(RunGuest(Misdeed::kWorkerSpins, 2).kind, Outcome::Kind::kStalled);
+}
+
+TEST_P(ExecutorTest, ALongRequestOfOneWorkerShieldsNoOther) {
+  handler_.flush_lasts = true;
+  EXPECT_EQ(RunGuest(Misdeed::kFlushBesideSpin, 2).kind, Outcome::Kind::kStalled);
+}
+
+TEST_P(ExecutorTest, WorkersThatAllWaitForEachOtherAreEnded) {
+  for (const unsigned workers : {1u, 3u}) {
+    request_ = WireWriter();
+    SetUp();
+    EXPECT_EQ(RunGuest(Misdeed::kAllYield, workers).kind, Outcome::Kind::kStalled) << workers;
+  }
+}
+
+// What the guest asks for is done, on a file of a MiB and a target.
+class WorkingGuestTest : public ExecutorTest {
+ protected:
+  void SetUp() override {
+    ExecutorTest::SetUp();
+    if (IsSkipped()) return;
+    const std::string content(1 << 20, 's');
+    ASSERT_TRUE(broker_.OpenSource(directory_.Write("source", content), {}).ok());
+    ASSERT_TRUE(broker_.OpenTarget(directory_ / "target", {.cache = CacheMode::kUnsafe}).ok());
+  }
+
+  TemporaryDirectory directory_;
+  Broker broker_{{.max_disk_file_bytes = std::uint64_t{1} << 50}};
+};
+
+TEST_P(WorkingGuestTest, WritingTheSameBytesForEverIsNoProgress) {
+  EXPECT_EQ(RunGuest(Misdeed::kRewrite, 1, broker_).kind, Outcome::Kind::kStalled);
+}
+
+TEST_P(WorkingGuestTest, WhatLiesFarOutDoesNotMakeItProgress) {
+  EXPECT_EQ(RunGuest(Misdeed::kDiscardFarThenRewrite, 1, broker_).kind, Outcome::Kind::kStalled);
+}
+
+TEST_P(WorkingGuestTest, RecordsAreNoProgress) {
+  EXPECT_EQ(RunGuest(Misdeed::kDripRecords, 1, broker_).kind, Outcome::Kind::kStalled);
+}
+
+TEST_P(WorkingGuestTest, ALongRequestThatMovesNothingNewIsEndedWhileItLasts) {
+  // With two vCPUs somebody looks on meanwhile.
+  EXPECT_EQ(RunGuest(Misdeed::kRewriteInOneRequest, 2, broker_).kind, Outcome::Kind::kStalled);
+}
+
+const auto kWays =
+    ::testing::Combine(::testing::Values(Isolation::kKvm, Isolation::kProcess), ::testing::Bool());
+std::string NameOfWay(const testing::TestParamInfo<Way>& test) {
+  return std::string(std::get<0>(test.param) == Isolation::kKvm ? "Kvm" : "Process") +
+         (std::get<1>(test.param) ? "Alone" : "Watched");
+}
+
+INSTANTIATE_TEST_SUITE_P(Sandbox, WorkingGuestTest, kWays, NameOfWay);
+INSTANTIATE_TEST_SUITE_P(Sandbox, ExecutorTest, kWays, NameOfWay);
 
 // Everything that must end in a fault at once.
 struct FaultCase {

@@ -48,13 +48,17 @@ struct SandboxOptions {
   ReferencePolicy references;
   Requirements require;
   std::uint64_t guest_memory_bytes = 512ull << 20;     // heap of the guest; 16 MiB to 4 GiB
-  std::uint64_t max_virtual_bytes = 1ull << 50;        // convert refuses larger virtual disks
+  std::uint64_t max_virtual_bytes = 1ull << 50;        // no target holds a larger virtual disk
   std::uint64_t max_output_bytes = ~std::uint64_t{0};  // length a target file may reach
   unsigned max_chain_depth = 64;                       // images of a backing chain, 1 to 1024
   unsigned workers = 0;                                // vCPUs; 0: one a core, at most 16
   std::chrono::milliseconds stall_timeout{30'000};  // a guest without progress for so long is ended
-  std::chrono::milliseconds time_limit{0};          // the whole operation; 0: none
-  Timing* timing = nullptr;                         // set: told where the time went (timing.h)
+  // The whole operation, from the call of a verb on. 0: as the verb has it, which is a minute for
+  // Info, and for Create without preallocation=full or falloc, and no limit for the others.
+  std::chrono::milliseconds time_limit{0};
+  // When that is over, for callers that began earlier; by itself time_limit after the call.
+  std::chrono::steady_clock::time_point deadline;
+  Timing* timing = nullptr;  // set: told where the time went (timing.h)
 };
 
 }  // namespace instar::vmm

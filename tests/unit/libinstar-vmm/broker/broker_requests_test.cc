@@ -319,9 +319,7 @@ TEST_F(BrokerRequests, ReportsComeOutAsEmitted) {
   EXPECT_FALSE(broker_.TakeReports().ok());
   writer.Clear();
   writer.Bytes(static_cast<std::uint32_t>(ReportTag::kEndObject), {});
-  const std::uint64_t mark = broker_.progress_mark();
   ASSERT_EQ(guest_.Emit(writer.bytes()).result, 0);
-  EXPECT_GT(broker_.progress_mark(), mark);
   const auto reports = broker_.TakeReports();
   ASSERT_TRUE(reports.ok());
   ASSERT_EQ(reports->size(), 1u);
@@ -340,9 +338,19 @@ TEST_F(BrokerRequests, ProgressReachesTheCallbackClampedAndInOrder) {
 
 TEST_F(BrokerRequests, WritingIsProgress) {
   const DeviceId target = Target();
-  const std::uint64_t mark = broker_.progress_mark();
-  guest_.Write(target, 0, "x");
-  EXPECT_GT(broker_.progress_mark(), mark);
+  guest_.Write(target, 0, "xyz");
+  EXPECT_EQ(broker_.work_done(0).fresh, 3u);
+}
+
+TEST_F(BrokerRequests, AFlushIsForgivenIfSomethingWasWrittenSinceTheLastOne) {
+  const DeviceId target =
+      *broker_.OpenTarget(directory_ / "flushed", {.cache = CacheMode::kWriteback});
+  guest_.Write(target, 0, "xyz");
+  guest_.Flush(target);
+  const WorkDone flushed = broker_.work_done(0);
+  EXPECT_EQ(flushed.fresh, 4u);
+  guest_.Flush(target);
+  EXPECT_EQ(broker_.work_done(0).moved, flushed.moved);
 }
 
 TEST_F(BrokerRequests, WorkersServeAtOnce) {
@@ -358,8 +366,9 @@ TEST_F(BrokerRequests, WorkersServeAtOnce) {
   std::vector<std::thread> threads;
   std::vector<std::int64_t> results(4, -1);
   for (unsigned w = 0; w < 4; ++w) {
-    threads.emplace_back(
-        [&, w] { results[w] = guest_.Call(INSTAR_OP_TRANSFER, {lists[w], 1}, w).result; });
+    threads.emplace_back([&, w] {
+      results[w] = guest_.Call(INSTAR_OP_TRANSFER, {lists[w], 1}, w).result;
+    });
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(results, std::vector<std::int64_t>(4, 0));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "io/work_ledger.h"
 #include "libinstar-vmm/broker/fake_guest.h"
 #include "libinstar-vmm/temporary_directory.h"
 
@@ -194,7 +195,7 @@ const std::vector<Forgery> kForgeries = {
     ERROR(
         "ReadWhoseEndOverflows", kInvalidArgument,
         { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.offset = INT64_MAX - 100; }); }),
-    ERROR("ReadMoreThanOneCallMay", kLimit,
+    VIOLATION("ReadMoreThanOneCallMay",
           {
             const instar_io io = FakeGuest::Entry(s.source, 0, s.guest.Allocate(1 << 20), 1 << 20);
             return s.guest.Io(INSTAR_OP_READ, std::vector<instar_io>(1025, io));
@@ -340,7 +341,7 @@ const std::vector<Forgery> kForgeries = {
           }),
     ERROR("ScanWhoseEndOverflows", kInvalidArgument,
           { return SendScan(s, Range(s, kMax - 100, 512), 512, 1); }),
-    ERROR("ScanMoreThanOneCallMay", kLimit,
+    VIOLATION("ScanMoreThanOneCallMay",
           { return SendScan(s, Range(s, 0, std::uint64_t{17} << 30), std::uint64_t{1} << 30, 1); }),
 
     // NEXT_RUNS
@@ -380,7 +381,7 @@ const std::vector<Forgery> kForgeries = {
           { return SendCompare(s, Range(s, 0, 512), Range(s, 0, 513)); }),
     ERROR("CompareWhoseEndOverflows", kInvalidArgument,
           { return SendCompare(s, Range(s, 0, kMax), Range(s, 0, kMax)); }),
-    ERROR("CompareMoreThanOneCallMay", kLimit,
+    VIOLATION("CompareMoreThanOneCallMay",
           {
             return SendCompare(s, Range(s, 0, std::uint64_t{1} << 40),
                                Range(s, 0, std::uint64_t{1} << 40));
@@ -435,37 +436,109 @@ TEST(ForgedRequest, OneBadEntryOfAListIsFoundBeforeAnythingIsDone) {
   EXPECT_EQ(ReadWholeFile(scene.directory / "target"), "");
 }
 
-TEST(ForgedRequest, WritingTheSameBytesWithoutEndIsAViolation) {
+TEST(ForgedRequest, WritingTheSameBytesAgainIsNoProgress) {
   Scene scene;
   instar_transfer step = GoodCopy(scene);
   step.length = 1 << 20;
-  for (int i = 0; i < 1100 && scene.broker.violation() == nullptr; ++i) {
-    scene.guest.Transfer({step});
+  for (int i = 0; i < 4; ++i) scene.guest.Transfer({step});
+  EXPECT_EQ(scene.broker.work_done(0).moved, 4u << 20);
+  EXPECT_EQ(scene.broker.work_done(0).fresh, 1u << 20);
+}
+
+TEST(ForgedRequest, CopiesOfMoreThanOneCallMayMoveAreAViolation) {
+  Scene scene;
+  instar_transfer step = GoodCopy(scene);
+  step.length = std::uint64_t{1} << 40;
+  EXPECT_LT(scene.guest.Transfer({step}).result, 0);
+  EXPECT_NE(scene.broker.violation(), nullptr);
+}
+
+// A target of 1 MiB in a run whose disks have no more.
+class BoundedDisk : public testing::Test {
+ protected:
+  instar_transfer Step(std::uint32_t kind, std::uint64_t offset, std::uint64_t length) const {
+    return {.kind = kind,
+            .source = 0,
+            .target = static_cast<std::uint32_t>(target_),
+            .zero_unit_bytes = 0,
+            .source_offset = 0,
+            .target_offset = offset,
+            .length = length};
   }
-  ASSERT_NE(scene.broker.violation(), nullptr);
-  EXPECT_NE(std::string(scene.broker.violation()).find("endless requests"), std::string::npos);
+  TemporaryDirectory directory_;
+  Broker broker_{{.max_disk_file_bytes = 1 << 20}};
+  FakeGuest guest_{broker_};
+  DeviceId target_ = broker_.OpenTarget(directory_ / "target", {}).value();
+};
+
+TEST_F(BoundedDisk, NothingMakesATargetLongerThanADiskNeeds) {
+  constexpr std::uint64_t kEnd = 1 << 20;
+  EXPECT_EQ(CodeOf(guest_.Write(target_, kEnd, "x")), ErrorCode::kLimit);
+  EXPECT_EQ(CodeOf(guest_.Resize(target_, kEnd + 1)), ErrorCode::kLimit);
+  for (const std::uint32_t kind : {INSTAR_TRANSFER_ZERO, INSTAR_TRANSFER_DISCARD}) {
+    EXPECT_EQ(CodeOf(guest_.Transfer({Step(kind, kEnd - 1, 2)})), ErrorCode::kLimit);
+    EXPECT_EQ(CodeOf(guest_.Transfer({Step(kind, std::uint64_t{1} << 62, 1)})), ErrorCode::kLimit);
+  }
+  EXPECT_EQ(guest_.Write(target_, kEnd - 1, "x").result, 0);
+  EXPECT_NE(broker_.host_failure().find("--max-virtual-size"), std::string::npos);
 }
 
-TEST(ForgedRequest, ReadingMetadataIsNoProgress) {
-  Scene scene;
-  std::string text;
-  const std::uint64_t mark = scene.broker.progress_mark();
-  for (int i = 0; i < 10; ++i) scene.guest.Read(scene.source, 0, 1000, &text);
-  EXPECT_EQ(scene.broker.progress_mark(), mark);
+TEST_F(BoundedDisk, MoreZeroingThanADiskHasIsAViolation) {
+  const instar_transfer all = Step(INSTAR_TRANSFER_ZERO, 0, 1 << 20);
+  EXPECT_EQ(guest_.Transfer({all}).result, 0);
+  EXPECT_LT(guest_.Transfer({all, all}).result, 0);
+  EXPECT_NE(broker_.violation(), nullptr);
 }
 
-TEST(ForgedRequest, ProgressThatIsRepeatedOrGoesBackIsNoProgress) {
+TEST(KeptTarget, MayBeAsLongAsItIs) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Write("target", std::string(1 << 20, 't'));
+  Broker broker({.max_disk_file_bytes = 1 << 16});
+  FakeGuest guest(broker);
+  const DeviceId target = broker.OpenTarget(path, {.keep = true}).value();
+  EXPECT_EQ(guest.Write(target, (1 << 20) - 1, "x").result, 0);
+  EXPECT_EQ(CodeOf(guest.Write(target, 1 << 20, "x")), ErrorCode::kLimit);
+}
+
+TEST(ForgedRequest, AChainOfMoreImagesThanAllowedIsRefused) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"a", "b", "c"}) directory.Write(name, "image");
+  Broker broker({.max_chain_depth = 2});
+  FakeGuest guest(broker);
+  const DeviceId top = broker.OpenSource(directory / "a", {}).value();
+  ASSERT_TRUE(broker.AllowReferences({}).ok());
+  const CallResult second = guest.OpenReference(top, "b");
+  ASSERT_GE(second.result, 0);
+  const DeviceId below{static_cast<std::uint32_t>(second.result)};
+  EXPECT_EQ(CodeOf(guest.OpenReference(below, "c")), ErrorCode::kLimit);
+  EXPECT_GE(guest.OpenReference(below, "c", ReferenceRole::kExtent).result, 0);
+}
+
+TEST(ForgedRequest, ReadingMoreThanThereIsIsNoProgress) {
   Scene scene;
-  Frame(scene, INSTAR_OP_PROGRESS, {50, 100});
-  const std::uint64_t mark = scene.broker.progress_mark();
-  Frame(scene, INSTAR_OP_PROGRESS, {50, 100});
-  Frame(scene, INSTAR_OP_PROGRESS, {10, 100});
-  Frame(scene, INSTAR_OP_PROGRESS, {5, 0});
-  EXPECT_EQ(scene.broker.progress_mark(), mark);
-  Frame(scene, INSTAR_OP_PROGRESS, {kMax, 100});
-  EXPECT_EQ(scene.broker.progress_mark(), mark + 1);
-  Frame(scene, INSTAR_OP_PROGRESS, {kMax, kMax});
-  EXPECT_EQ(scene.broker.progress_mark(), mark + 1);
+  const std::uint64_t bytes = 1 << 20;
+  const instar_io io = FakeGuest::Entry(scene.source, 0, scene.guest.Allocate(bytes), bytes);
+  const std::vector<instar_io> much(128, io);
+  EXPECT_EQ(scene.guest.Io(INSTAR_OP_READ, much).result, 0);
+  EXPECT_LE(scene.broker.work_done(0).fresh, WorkLedger::kFreeBytes + 2 * kSourceBytes + 8192);
+  EXPECT_EQ(scene.broker.work_done(0).moved, 128 * bytes);
+}
+
+TEST(ForgedRequest, WhatTheGuestSaysOfItsProgressShowsNothing) {
+  Scene scene;
+  std::uint64_t told = 0;
+  scene.broker.set_progress([&](std::uint64_t, std::uint64_t) { ++told; });
+  for (int i = 0; i < 1000; ++i) Frame(scene, INSTAR_OP_PROGRESS, {50, 100});
+  EXPECT_EQ(told, 1u);
+  EXPECT_LE(scene.broker.work_done(0).fresh, 1u);
+}
+
+TEST(ForgedRequest, NothingIsDoneForARunThatHasEnded) {
+  Scene scene;
+  scene.broker.Stop();
+  EXPECT_LT(scene.guest.Write(scene.target, 0, "x").result, 0);
+  EXPECT_LT(scene.guest.Transfer({GoodCopy(scene)}).result, 0);
+  EXPECT_EQ(ReadWholeFile(scene.directory / "target"), "");
 }
 
 }  // namespace

@@ -100,12 +100,12 @@ TEST(OutputStream, AFileIsCopiedIntoAPipeWithItsHoles) {
   DrainedPipe pipe;
   OutputStream stream(pipe.fd());
   WorkLedger ledger(0);
-  BulkWorker worker(ledger);
-  std::atomic<std::uint64_t> reached{0};
+  BulkWorker worker{WorkMeter(ledger)};
+  TargetWork work;
   // From the middle of a page, and more than the file has.
   const IoResult result =
       worker.Copy({.source = {.io = {.fd = source}, .key = 0, .stable = true},
-                   .target = {.io = {.output = &stream}, .key = 1, .reached = &reached},
+                   .target = {.io = {.output = &stream}, .key = 1, .work = &work},
                    .source_offset = 100,
                    .target_offset = 3,
                    .length = content.size() + 412});
@@ -114,6 +114,31 @@ TEST(OutputStream, AFileIsCopiedIntoAPipeWithItsHoles) {
   const std::string want = std::string(3, '\0') + content.substr(100) + std::string(512, '\0');
   EXPECT_TRUE(pipe.Content() == want);
   close(source);
+}
+
+TEST(OutputStream, AWaitForTheReaderEndsWithTheRun) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_NONBLOCK), 0);
+  OutputStream stream(ends[1]);
+  RunStop stop;
+  stream.set_stop(&stop);
+  stop.Stop();
+  EXPECT_EQ(stream.Write(0, Bytes("x")).os_errno, ECANCELED);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(InputStream, AWaitForTheWriterEndsWithTheRun) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  InputStream stream(ends[0]);
+  RunStop stop;
+  stream.set_stop(&stop);
+  stop.Stop();
+  std::uint64_t length = 0;
+  EXPECT_EQ(stream.Fetch(0, 1, length).os_errno, ECANCELED);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(InputStream, IsReadPieceByPiece) {

@@ -1,11 +1,19 @@
 #include "io/work_ledger.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <string>
+#include <thread>
 
 #include "io/bit_writer.h"
+#include "io/first_time_bytes.h"
 #include "io/rate_limiter.h"
+#include "io/readable_bytes.h"
+#include "libinstar-vmm/temporary_directory.h"
 
 namespace instar::vmm {
 namespace {
@@ -13,41 +21,135 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-TEST(WorkLedger, AllowsTwiceWhatTargetsReachAndAGibibyte) {
+TEST(WorkLedger, ReadingIsNewWithinTwiceTheDataAndSomeMore) {
   WorkLedger ledger(0);
-  std::atomic<std::uint64_t> reached{0};
-  ledger.Reached(reached, 1000);
-  ledger.Reached(reached, 500);
-  EXPECT_TRUE(ledger.ChargeMove(WorkLedger::kFreeBytes + 2000));
-  EXPECT_FALSE(ledger.ChargeMove(1));
-  ledger.Reached(reached, 2000);
-  EXPECT_TRUE(ledger.ChargeMove(1));
+  ledger.readable().Add(/*fd=*/-1, 1000, 1000);
+  WorkMeter meter(ledger, 3);
+  meter.NoteRead(WorkLedger::kFreeBytes + 1500);
+  EXPECT_EQ(ledger.done(3).fresh, WorkLedger::kFreeBytes + 1500);
+  meter.NoteRead(600);
+  EXPECT_EQ(ledger.done(3).fresh, WorkLedger::kFreeBytes + 2000);
+  meter.NoteRead(600);
+  EXPECT_EQ(ledger.done(3).fresh, WorkLedger::kFreeBytes + 2000);
+  EXPECT_EQ(ledger.done(3).moved, WorkLedger::kFreeBytes + 2700);
 }
 
-TEST(WorkLedger, NothingMovesTheMarkBeyondTheBudget) {
+TEST(WorkLedger, WritingTheSameBytesAgainIsNotNew) {
   WorkLedger ledger(0);
-  ASSERT_TRUE(ledger.ChargeMove(WorkLedger::kFreeBytes));
-  const std::uint64_t mark = ledger.mark();
-  for (int i = 0; i < 100; ++i) EXPECT_FALSE(ledger.ChargeMove(4096));
-  EXPECT_EQ(ledger.mark(), mark);
+  WorkMeter meter(ledger);
+  TargetWork target;
+  constexpr std::uint64_t kLength = 3 * FirstTimeBytes::kSmallestUnit;
+  for (int i = 0; i < 5; ++i) meter.NotePlaced(target.written, 0, kLength);
+  EXPECT_EQ(ledger.done(0).fresh, kLength);
+  EXPECT_EQ(ledger.done(0).moved, 5 * kLength);
 }
 
-TEST(WorkLedger, ScansCountUpToTwiceWhatThereIs) {
+TEST(WorkLedger, StorageThatIsReservedAndThenWrittenIsNewTwice) {
   WorkLedger ledger(0);
-  ledger.AddReadable(1000);
-  ledger.ChargeScan(WorkLedger::kFreeBytes + 2000);
-  const std::uint64_t mark = ledger.mark();
-  EXPECT_EQ(mark, WorkLedger::kFreeBytes + 2000);
-  ledger.ChargeScan(1);
-  EXPECT_EQ(ledger.mark(), mark);
+  WorkMeter meter(ledger);
+  TargetWork target;
+  meter.NotePlaced(target.stored, 0, 1 << 20);
+  meter.NotePlaced(target.written, 0, 1 << 20);
+  EXPECT_EQ(ledger.done(0).fresh, 2u << 20);
 }
 
-TEST(WorkLedger, HugeNumbersSaturate) {
+TEST(WorkLedger, EachWorkerHasItsOwnCount) {
   WorkLedger ledger(0);
-  std::atomic<std::uint64_t> reached{0};
-  ledger.Reached(reached, ~std::uint64_t{0});
-  EXPECT_TRUE(ledger.ChargeMove(~std::uint64_t{0}));
-  EXPECT_TRUE(ledger.ChargeMove(~std::uint64_t{0}));
+  WorkMeter(ledger, 1).NoteReceived(7);
+  WorkMeter(ledger, 2).NoteReceived(9);
+  EXPECT_EQ(ledger.done(0).moved, 0u);
+  EXPECT_EQ(ledger.done(1).moved, 7u);
+  EXPECT_EQ(ledger.done(2).moved, 9u);
+}
+
+// It would wait for a year.
+TEST(WorkLedger, AWaitForTheRateLimitEndsWithTheRun) {
+  WorkLedger ledger(/*bytes_per_second=*/1);
+  WorkMeter meter(ledger);
+  ledger.stop().Stop();
+  EXPECT_FALSE(meter.Throttle(1 << 20));
+  EXPECT_FALSE(meter.Throttle(1 << 20));
+}
+
+TEST(FirstTimeBytes, CountsEachByteOfAFileOnce) {
+  FirstTimeBytes bytes;
+  constexpr std::uint64_t kUnit = FirstTimeBytes::kSmallestUnit;
+  EXPECT_EQ(bytes.Add(0, kUnit / 2), kUnit / 2);
+  EXPECT_EQ(bytes.Add(kUnit / 2, kUnit), kUnit);
+  EXPECT_EQ(bytes.Add(0, 2 * kUnit), kUnit / 2);
+  EXPECT_EQ(bytes.Add(0, 2 * kUnit), 0u);
+}
+
+TEST(FirstTimeBytes, SmallWritesInOrderAreAllNew) {
+  FirstTimeBytes bytes;
+  for (std::uint64_t at = 0; at < (1 << 20); at += 512) ASSERT_EQ(bytes.Add(at, 512), 512u) << at;
+}
+
+TEST(FirstTimeBytes, WhatLiesFarOutMakesNothingNewNearby) {
+  FirstTimeBytes bytes;
+  bytes.Add(0, 1 << 20);
+  EXPECT_EQ(bytes.Add(std::uint64_t{1} << 62, 1), 1u);
+  EXPECT_EQ(bytes.Add(0, 1 << 20), 0u);
+}
+
+TEST(FirstTimeBytes, CoversEveryOffsetAFileCanHave) {
+  FirstTimeBytes bytes;
+  for (unsigned power = 0; power < 63; ++power) {
+    const std::uint64_t at = std::uint64_t{3} << power >> 1;
+    EXPECT_EQ(bytes.Add(at, 100), 100u) << power;
+  }
+  EXPECT_EQ(bytes.Add((std::uint64_t{1} << 63) - 10, 1000), 10u);
+  EXPECT_EQ(bytes.Add(std::uint64_t{1} << 63, 1000), 0u);
+  EXPECT_EQ(bytes.Add(~std::uint64_t{0}, 1000), 0u);
+}
+
+TEST(FirstTimeBytes, ALongStretchOverUnitsOfAllLengthsIsNewOnce) {
+  FirstTimeBytes bytes;
+  constexpr std::uint64_t kLength = std::uint64_t{64} << 30;
+  EXPECT_EQ(bytes.Add(0, kLength), kLength);
+  EXPECT_EQ(bytes.Add(0, kLength), 0u);
+}
+
+TEST(FirstTimeBytes, SeveralThreadsShareWhatIsNew) {
+  FirstTimeBytes bytes;
+  std::atomic<std::uint64_t> fresh{0};
+  constexpr std::uint64_t kLength = std::uint64_t{64} << 20;
+  const auto write_all = [&] {
+    for (std::uint64_t at = 0; at < kLength; at += 65536) fresh += bytes.Add(at, 65536);
+  };
+  std::thread other(write_all);
+  write_all();
+  other.join();
+  EXPECT_EQ(fresh, kLength);
+}
+
+// A file of much length and little data, opened.
+class ReadableBytesTest : public testing::Test {
+ protected:
+  ~ReadableBytesTest() override { close(fd_); }
+  TemporaryDirectory directory_;
+  int fd_ = open(directory_.Write("file", "x").c_str(), O_RDWR);
+};
+
+TEST_F(ReadableBytesTest, HolesOfAFileAreNothingToRead) {
+  constexpr std::uint64_t kLength = std::uint64_t{1} << 40;
+  ASSERT_EQ(ftruncate(fd_, kLength), 0);
+  ASSERT_EQ(pwrite(fd_, "x", 1, 1 << 30), 1);
+  ReadableBytes readable;
+  readable.Add(fd_, kLength, /*storage_bytes=*/0);
+  EXPECT_TRUE(readable.Reaches(2 * 4096));
+  EXPECT_FALSE(readable.Reaches(std::uint64_t{1} << 24));
+  EXPECT_EQ(readable.length(), kLength);
+}
+
+TEST_F(ReadableBytesTest, DataCountsThatTakesLittleStorage) {
+  const std::string data(1 << 20, 'd');
+  ASSERT_EQ(pwrite(fd_, data.data(), data.size(), 0), 1 << 20);
+  ReadableBytes readable;
+  readable.Add(fd_, 1 << 20, /*storage_bytes=*/4096);
+  EXPECT_EQ(readable.known(), 4096u);
+  EXPECT_TRUE(readable.Reaches(1 << 20));
+  EXPECT_FALSE(readable.Reaches((1 << 20) + 1));
 }
 
 TEST(RateLimiter, SpreadsBytesOverTime) {
@@ -103,13 +205,6 @@ TEST(BitWriter, DropsWhatDoesNotFit) {
   }
   EXPECT_EQ(words[0], ~std::uint64_t{0});
   EXPECT_EQ(words[1], 42u);
-}
-
-// It would wait for minutes.
-TEST(WorkLedger, TheRateLimitConcernsOnlyWhatIsWritten) {
-  WorkLedger ledger(/*bytes_per_second=*/1 << 20);
-  EXPECT_TRUE(ledger.Charge(WorkLedger::kFreeBytes));
-  EXPECT_FALSE(ledger.Charge(1));
 }
 
 }  // namespace
