@@ -50,13 +50,16 @@ constexpr OptionRow kRows[] = {
     {kQemuVersion, "qemu-version", "X.Y", "print what that version of qemu-img prints"},
     {kMaxMemory, "max-memory", "SIZE", "memory for parsing, 16M to 4G (default 512M)"},
     {kMaxVirtualSize, "max-virtual-size", "SIZE",
-     "refuse to convert larger virtual disks (default 1P)"},
+     "refuse to convert larger virtual disks, and let no file that is written become longer\n"
+     "than such a disk can need (default 1P)"},
     {kMaxOutputSize, "max-output-size", "SIZE", "let no file written grow larger"},
     {kMaxChainDepth, "max-chain-depth", "N",
      "images a backing chain may have, 1 to 1024 (default 64)"},
-    {kTimeout, "timeout", "SECONDS", "end the whole operation after so long"},
+    {kTimeout, "timeout", "SECONDS",
+     "end the whole operation after so long (default for info, and for create without\n"
+     "preallocation=full or falloc: 60)"},
     {kStallTimeout, "stall-timeout", "SECONDS",
-     "end it when it makes no progress for so long (default 30)"},
+     "end it when one of its processors makes no progress for so long (default 30)"},
     {kWorkers, "workers", "N", "processors to parse and compress on, 1 to 16 (default: all)"},
     {kReproducible, "reproducible", nullptr,
      "let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from\n"

@@ -3,10 +3,12 @@
 
 #include "cli/check_arguments.h"
 #include "cli/check_output.h"
+#include "cli/deadline.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/check.h"
 #include "instar/vmm/info.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 namespace {
@@ -43,6 +45,8 @@ int RefuseRepair(const CheckCommand& command) {
 int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<CheckCommand> command = ReadCheckArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox,
+                {.file = vmm::ShownName(command->options.image), .verb = "check"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
   if (command->repair) return RefuseRepair(*command);

@@ -3,11 +3,13 @@
 #include <string>
 
 #include "cli/compare_arguments.h"
+#include "cli/deadline.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
 #include "cli/text_output.h"
 #include "cli/verb.h"
 #include "instar/vmm/compare.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 namespace {
@@ -59,7 +61,9 @@ int CodeOf(vmm::CompareReport::Verdict verdict) {
 // What a failure of the whole run means. A run that was ended opened its images, or was doing so at
 // a length no sound image takes, and did not come to the end of their data.
 int CodeOf(const absl::Status& failure) {
-  return absl::IsAborted(failure) || absl::IsCancelled(failure) ? kNotRead : kNotOpened;
+  return absl::IsAborted(failure) || absl::IsCancelled(failure) || absl::IsDeadlineExceeded(failure)
+             ? kNotRead
+             : kNotOpened;
 }
 
 // Whether the comparison came to where only the longer disk goes on.
@@ -81,6 +85,9 @@ int RunCompare(std::span<const std::string> arguments, SandboxSettings settings)
     const int code = Conclude(command.error());
     return command.error().kind == Stop::Kind::kError ? kNotOpened : code;
   }
+  StartDeadline(
+      command->settings.sandbox,
+      {.file = vmm::ShownName(command->options.first), .verb = "compare", .exit_code = kNotRead});
   if (SettleIsolation(command->settings) != 0) return kNotOpened;
   command->options.sandbox = command->settings.sandbox;
 

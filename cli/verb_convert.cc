@@ -2,17 +2,21 @@
 #include <unistd.h>
 
 #include "cli/convert_arguments.h"
+#include "cli/deadline.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
 #include "cli/verb.h"
 #include "instar/vmm/convert.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 
 int RunConvert(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<ConvertCommand> command = ReadConvertArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox,
+                {.file = vmm::ShownName(command->options.sources.front()), .verb = "convert"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
   command->options.reproducible = command->settings.reproducible;

@@ -1,16 +1,20 @@
 // instar create: makes an empty image.
 #include "cli/create_arguments.h"
+#include "cli/deadline.h"
 #include "cli/formatting_line.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/create.h"
+#include "verbs/time_limit.h"
 
 namespace instar::cli {
 
 int RunCreate(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<CreateCommand> command = ReadCreateArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox, {.file = command->options.path, .verb = "create"},
+                vmm::OwnTimeLimit(command->options));
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
   command->options.reproducible = command->settings.reproducible;

@@ -1,15 +1,19 @@
 // instar dd: copies part of a virtual disk into a new image.
 #include "cli/dd_arguments.h"
+#include "cli/deadline.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/dd.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 
 int RunDd(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<DdCommand> command = ReadDdArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox,
+                {.file = vmm::ShownName(command->options.source), .verb = "dd"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
   command->options.reproducible = command->settings.reproducible;

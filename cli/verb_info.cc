@@ -1,18 +1,24 @@
 // instar info: shows what an image is.
 #include <ctime>
 
+#include "cli/deadline.h"
 #include "cli/info_arguments.h"
 #include "cli/info_human.h"
 #include "cli/info_json.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/info.h"
+#include "verbs/open_image.h"
+#include "verbs/time_limit.h"
 
 namespace instar::cli {
 
 int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<InfoCommand> command = ReadInfoArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox,
+                {.file = vmm::ShownName(command->options.image), .verb = "info"},
+                vmm::kShortTimeLimit);
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
   // Snapshots are dated in local time, and after Info has put up the jail no file can be read.

@@ -1,15 +1,19 @@
 // instar map: lists which parts of a virtual disk hold data, and where.
+#include "cli/deadline.h"
 #include "cli/map_arguments.h"
 #include "cli/map_output.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/map.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 
 int RunMap(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<MapCommand> command = ReadMapArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox,
+                {.file = vmm::ShownName(command->options.image), .verb = "map"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
 

@@ -1,9 +1,11 @@
 // instar measure: tells how long the file of a new image would be.
+#include "cli/deadline.h"
 #include "cli/json_text.h"
 #include "cli/measure_arguments.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "instar/vmm/measure.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 namespace {
@@ -32,6 +34,8 @@ std::string Text(const vmm::MeasureReport& report) {
 int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<MeasureCommand> command = ReadMeasureArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
+  StartDeadline(command->settings.sandbox,
+                {.file = vmm::ShownName(command->options.image), .verb = "measure"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
   command->options.sandbox = command->settings.sandbox;
   const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(command->options);

@@ -14,6 +14,7 @@
 #include "verbs/check_report.h"
 #include "verbs/child.h"
 #include "verbs/open_image.h"
+#include "verbs/time_limit.h"
 #include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
@@ -29,10 +30,17 @@ unsigned WorkersFor(std::uint64_t file_bytes) {
       1 + std::min<std::uint64_t>(file_bytes / kBytesAWorker, INSTAR_MAX_WORKERS));
 }
 
+// Clusters are counted in windows, and each walks over all tables again. A window is of 8 GiB where
+// clusters are smallest. No honest image needs more passes than 64.
+unsigned PassesFor(std::uint64_t file_bytes) {
+  constexpr std::uint64_t kBytesAWindow = std::uint64_t{8} << 30;
+  return static_cast<unsigned>(2 + std::min<std::uint64_t>(file_bytes / kBytesAWindow, 62));
+}
+
 // Gives each finding to `take`; the report has none of them.
 absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
                                       const std::function<void(CheckFinding&&)>& take) {
-  Broker broker({});
+  Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
   const auto image = OpenImage(broker, options.image,
                                {.force_share = options.force_share, .cache = options.cache});
   if (!image.ok()) return image.status();
@@ -40,6 +48,7 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
     return status;
   }
+  broker.set_read_passes(PassesFor(broker.readable_bytes()));
   CheckRecords records(take);
   broker.set_object_sink([&records](const ReportValue& object) { return records.Accept(object); });
   WireWriter request;
@@ -77,14 +86,19 @@ absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
                        [&findings](std::span<const std::byte> batch) {
                          return DecodeFindings(batch, findings);
                        },
-                   .timing = options.sandbox.timing});
+                   .created = {},
+                   .timing = options.sandbox.timing,
+                   .deadline = options.sandbox.deadline,
+                   .late = LateText(ShownName(options.image), "check", options.sandbox.time_limit)});
   if (!result.ok()) return result.status();
   return DecodeCheckReport(*result);
 }
 
 }  // namespace
 
-absl::StatusOr<CheckReport> Check(const CheckOptions& options) {
+absl::StatusOr<CheckReport> Check(const CheckOptions& given) {
+  CheckOptions options = given;
+  FixDeadline(options.sandbox);
   std::vector<CheckFinding> findings;
   absl::StatusOr<CheckReport> report;
   if (options.sandbox.jail == Jail::kChildProcess) {

@@ -2,12 +2,16 @@
 
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -52,15 +56,74 @@ bool WriteAll(int file, std::span<const std::byte> bytes) {
   return true;
 }
 
-bool ReadAll(int file, std::span<std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = read(file, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
+using Clock = std::chrono::steady_clock;
+
+// The parent's end of the pipe.
+class FromChild {
+ public:
+  // No deadline: it is the clock's zero.
+  FromChild(int file, Clock::time_point deadline) : file_(file), deadline_(deadline) {}
+
+  // Fills `bytes`. False at the end of the pipe, and when the deadline has passed.
+  bool Read(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+      if (!Wait()) return false;
+      const ssize_t count = read(file_, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return false;
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+    return true;
   }
-  return true;
-}
+  [[nodiscard]] bool late() const { return late_; }
+
+ private:
+  // Until there is something to read. False: the deadline came first.
+  bool Wait() {
+    if (deadline_ == Clock::time_point()) return true;
+    while (true) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
+      if (left.count() <= 0) {
+        late_ = true;
+        return false;
+      }
+      constexpr std::int64_t kMost = 1 << 30;  // of what poll takes
+      pollfd ready{.fd = file_, .events = POLLIN, .revents = 0};
+      const int count = poll(&ready, 1, static_cast<int>(std::min(left.count(), kMost)));
+      if (count > 0) return true;
+      if (count < 0 && errno != EINTR) return true;  // read tells
+    }
+  }
+
+  const int file_;
+  const Clock::time_point deadline_;
+  bool late_ = false;
+};
+
+// A handle on a child that stays its own, whatever becomes of its number.
+class ChildHandle {
+ public:
+  explicit ChildHandle(pid_t child)
+      : child_(child), fd_(static_cast<int>(syscall(SYS_pidfd_open, child, 0))) {}
+  ~ChildHandle() {
+    if (fd_ >= 0) close(fd_);
+  }
+  ChildHandle(const ChildHandle&) = delete;
+  ChildHandle& operator=(const ChildHandle&) = delete;
+
+  void Kill() const {
+    // Before Linux 5.3 there is the number only. It is the child's until somebody waits for it.
+    if (fd_ >= 0) {
+      syscall(SYS_pidfd_send_signal, fd_, SIGKILL, nullptr, 0);
+    } else {
+      kill(child_, SIGKILL);
+    }
+  }
+
+ private:
+  const pid_t child_;
+  const int fd_;
+};
 
 bool Send(int file, ChildTag tag, std::span<const std::byte> payload) {
   WireWriter writer;
@@ -84,6 +147,7 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
   if (getppid() != parent) _exit(1);
   // The jail keeps 0, 1 and 2 and closes all other descriptors.
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like others
+  std::signal(SIGALRM, SIG_DFL);  // the parent's timer is not this process's
   if (pipe_to_parent != STDOUT_FILENO) dup2(pipe_to_parent, STDOUT_FILENO);
   std::mutex sending;
   const ChildChannel channel{.progress =
@@ -123,23 +187,23 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
 }
 
 // One field read from the child into `buffer`; nothing at the end and after malformed input.
-std::optional<WireField> Receive(int file, std::vector<std::byte>& buffer) {
+std::optional<WireField> Receive(FromChild& pipe, std::vector<std::byte>& buffer) {
   buffer.resize(kHeaderBytes);
-  if (!ReadAll(file, buffer)) return std::nullopt;
+  if (!pipe.Read(buffer)) return std::nullopt;
   const std::size_t length = LoadLe32(buffer, 4);
   if (length > kMaxPayloadBytes) return std::nullopt;
   buffer.resize(kHeaderBytes + (length + 7) / 8 * 8);
-  if (!ReadAll(file, std::span(buffer).subspan(kHeaderBytes))) return std::nullopt;
+  if (!pipe.Read(std::span(buffer).subspan(kHeaderBytes))) return std::nullopt;
   return WireReader(buffer).Next();
 }
 
 // What the child came to, or nothing if it did not say so properly.
 // `created`: which files it has made.
-std::optional<ChildResult> Listen(int file, const ChildChannel& told,
+std::optional<ChildResult> Listen(FromChild& pipe, const ChildChannel& told,
                                   std::optional<std::vector<CreatedFile>>& created) {
   std::vector<std::byte> buffer;
   std::optional<absl::StatusCode> failure;
-  while (const auto field = Receive(file, buffer)) {
+  while (const auto field = Receive(pipe, buffer)) {
     switch (static_cast<ChildTag>(field->tag)) {
       case ChildTag::kProgress:
         if (field->payload.size() != 16) return std::nullopt;
@@ -216,14 +280,18 @@ ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& bo
     close(ends[0]);
     BeChild(ends[1], parent, told.timing, body);
   }
+  const ChildHandle handle(child);
   close(ends[1]);
   std::optional<std::vector<CreatedFile>> created;
-  std::optional<ChildResult> result = Listen(ends[0], told, created);
+  FromChild pipe(ends[0], told.deadline);
+  std::optional<ChildResult> result = Listen(pipe, told, created);
+  if (pipe.late()) handle.Kill();
   close(ends[0]);
   const std::string end = HowItEnded(child);
   Mark(told.timing, TimingPhase::kResult);
   if (!result) {
     if (created) told.created(*created);
+    if (pipe.late()) return absl::DeadlineExceededError(told.late);
     return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
   }
   return *std::move(result);

@@ -9,10 +9,12 @@
 
 #include <absl/status/statusor.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "broker/created_file.h"
@@ -36,6 +38,9 @@ struct ChildChannel {
   TellCreated created;
   // Where the operation records its time, in the parent as in the child; null: nowhere.
   Timing* timing = nullptr;
+  // When the parent ends the child, whatever that does, and with which words; by itself never.
+  std::chrono::steady_clock::time_point deadline;
+  std::string late;
 };
 
 // Runs `body` in a child process and returns what it returned. `body` is given a callback by which
@@ -45,7 +50,9 @@ ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>
                        const ProgressCallback& progress, Timing* timing = nullptr);
 
 // As above, with records too. Where `told.records` returns false (or is empty and records come),
-// the child is ended and the result is kCancelled.
+// the child is ended and the result is kCancelled. A child that has not said all at the deadline is
+// ended, what it created is removed (`told.created`), and the result is kDeadlineExceeded. Nothing
+// of that touches signal handlers or timers of the calling process.
 ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
                        const ChildChannel& told);
 

@@ -58,7 +58,7 @@ std::optional<CompareReport> ReportOf(Broker& broker, const CompareOptions& opti
 }
 
 absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
-  Broker broker({});
+  Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
   const SourceOptions how{.force_share = options.force_share, .cache = options.cache};
   const auto first = OpenImage(broker, options.first, how);
   if (!first.ok()) return first.status();
@@ -179,7 +179,10 @@ absl::StatusOr<CompareReport> Decode(std::span<const std::byte> bytes) {
 }  // namespace
 
 absl::StatusOr<CompareReport> Compare(const CompareOptions& options) {
-  return RunWhereAsked(options, CompareHere, Encode, Decode);
+  CompareOptions settled = options;
+  FixDeadline(settled.sandbox);
+  return RunWhereAsked({.verb = "compare", .image = ShownName(options.first)}, settled, CompareHere,
+                       Encode, Decode);
 }
 
 }  // namespace instar::vmm

@@ -24,6 +24,7 @@
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
 #include "verbs/result_codec.h"
+#include "verbs/target_bound.h"
 #include "verbs/target_extents.h"
 #include "verbs/unfit_footer.h"
 
@@ -264,9 +265,15 @@ Sharing SharingOf(const ConvertOptions& options) {
 absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options,
                                           const TellCreated& created) {
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
-  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
-                 .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
-                 .sharing = SharingOf(options)});
+  const FormatId target_format = FormatFromName(options.target_format);
+  Broker broker(
+      {.max_output_bytes = options.sandbox.max_output_bytes,
+       .max_disk_file_bytes = MostFileBytes(target_format, options.sandbox.max_virtual_bytes,
+                                   options.bitmaps),
+       .kept_targets_grow = target_format != FormatId::kRaw,
+       .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
+       .max_chain_depth = options.sandbox.max_chain_depth,
+       .sharing = SharingOf(options)});
   if (options.progress) broker.set_progress(options.progress);
   Devices devices;
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;
@@ -306,6 +313,7 @@ bool WritesStandardOutput(const std::string& target) { return IsStandardOutputNa
 
 absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   ConvertOptions settled = options;
+  FixDeadline(settled.sandbox);
   for (ImageSpec& source : settled.sources) source.path = ReopenedInput(source.path);
   OwnedFd output;
   if (IsStandardOutputName(options.target) && options.sandbox.jail == Jail::kChildProcess) {
@@ -313,7 +321,10 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
     output = OwnedFd(dup(STDOUT_FILENO));
     settled.target = absl::StrCat("/dev/fd/", output.get());
   }
-  return RunWhereAsked(settled, ConvertHere, EncodeResult, DecodeConvertResult);
+  const RunName name{
+      .verb = "convert",
+      .image = options.sources.empty() ? std::string_view() : ShownName(options.sources.front())};
+  return RunWhereAsked(name, settled, ConvertHere, EncodeResult, DecodeConvertResult);
 }
 
 }  // namespace instar::vmm

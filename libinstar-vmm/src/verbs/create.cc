@@ -20,7 +20,9 @@
 #include "verbs/identity.h"
 #include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
+#include "verbs/target_bound.h"
 #include "verbs/target_extents.h"
+#include "verbs/time_limit.h"
 
 namespace instar::vmm {
 namespace {
@@ -195,7 +197,10 @@ absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, c
 
 absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan& plan,
                                         const TellCreated& created) {
-  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes});
+  const std::uint64_t disk_bytes = plan.size_bytes.value_or(options.sandbox.max_virtual_bytes);
+  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
+                 .max_disk_file_bytes = MostFileBytes(plan.format, disk_bytes),
+                 .max_chain_depth = options.sandbox.max_chain_depth});
   Devices devices;
   if (absl::Status status = OpenBacking(broker, options, plan, devices); !status.ok()) {
     return status;
@@ -223,7 +228,9 @@ absl::Status Named(const CreateOptions& options, const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
+absl::StatusOr<CreateReport> Create(const CreateOptions& given) {
+  CreateOptions options = given;
+  FixDeadline(options.sandbox, OwnTimeLimit(options));
   const auto plan = MakePlan(options);
   if (!plan.ok()) return Named(options, plan.status());
   CreateReport made{.isolation = Isolation::kAuto,
@@ -234,7 +241,7 @@ absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
   const bool known = !OpensBacking(options, *plan);
   if (known && options.announce) options.announce(made);
   const auto report = RunWhereAsked(
-      options,
+      {.verb = "create", .image = options.path}, options,
       [&plan](const CreateOptions& where, const TellCreated& created) {
         return CreateHere(where, *plan, created);
       },

@@ -15,6 +15,7 @@
 #include "verbs/info_images.h"
 #include "verbs/open_image.h"
 #include "verbs/result_codec.h"
+#include "verbs/time_limit.h"
 #include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
@@ -34,7 +35,7 @@ struct Described {
 };
 
 absl::StatusOr<Described> DescribeHere(const InfoOptions& options) {
-  Broker broker({});
+  Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
   const auto image = OpenImage(broker, options.image, {.force_share = options.force_share});
   if (!image.ok()) return image.status();
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
@@ -80,7 +81,10 @@ absl::StatusOr<Described> DescribeInChild(const InfoOptions& options) {
                        [&builder](std::span<const std::byte> batch) {
                          return builder.Accept(batch) == ReportBuilder::Verdict::kAccepted;
                        },
-                   .timing = options.sandbox.timing});
+                   .created = {},
+                   .timing = options.sandbox.timing,
+                   .deadline = options.sandbox.deadline,
+                   .late = LateText(ShownName(options.image), "info", options.sandbox.time_limit)});
   if (!result.ok()) return result.status();
   auto facts = DecodeInfoFacts(*result);
   if (!facts.ok()) return facts.status();
@@ -91,7 +95,9 @@ absl::StatusOr<Described> DescribeInChild(const InfoOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<InfoReport> Info(const InfoOptions& options) {
+absl::StatusOr<InfoReport> Info(const InfoOptions& given) {
+  InfoOptions options = given;
+  FixDeadline(options.sandbox, kShortTimeLimit);
   const bool in_child = options.sandbox.jail == Jail::kChildProcess;
   auto described = in_child ? DescribeInChild(options) : DescribeHere(options);
   if (!in_child) Mark(options.sandbox.timing, TimingPhase::kResult);

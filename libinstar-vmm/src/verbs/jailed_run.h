@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "timing/mark.h"
 #include "verbs/child.h"
+#include "verbs/time_limit.h"
 
 namespace instar::vmm {
 
@@ -28,16 +30,23 @@ auto CallRun(const Run& run, const Options& options, const TellCreated& created)
 
 }  // namespace internal
 
+// What a message calls a run.
+struct RunName {
+  std::string_view verb;
+  std::string_view image;
+};
+
 // What `run(options)` came to. It runs where `options.sandbox.jail` says. From a child process the
 // report comes as the bytes `encode` makes of it, which `decode` must check; a verb that reports
 // progress (`options.progress`) does so through the parent. A verb that makes files is
 // `run(options, created)`, and calls `created` (if it is not empty) with them when they are open
-// and nothing has run in the sandbox yet: should the child be killed, the parent removes them.
+// and nothing has run in the sandbox yet: should the child be killed, the parent removes them. The
+// deadline of the options has been fixed (time_limit.h); a child that is not done by then is ended.
 template <typename Options, typename Run,
           typename Report = typename decltype(internal::CallRun(std::declval<const Run&>(),
                                                                 std::declval<const Options&>(),
                                                                 TellCreated()))::value_type>
-absl::StatusOr<Report> RunWhereAsked(const Options& options, const Run& run,
+absl::StatusOr<Report> RunWhereAsked(const RunName& name, const Options& options, const Run& run,
                                      std::vector<std::byte> (*encode)(const Report&),
                                      absl::StatusOr<Report> (*decode)(std::span<const std::byte>)) {
   if (options.sandbox.jail != Jail::kChildProcess) {
@@ -49,6 +58,8 @@ absl::StatusOr<Report> RunWhereAsked(const Options& options, const Run& run,
   jailed.sandbox.jail = Jail::kThisProcess;
   ChildChannel told;
   told.timing = options.sandbox.timing;
+  told.deadline = options.sandbox.deadline;
+  told.late = LateText(name.image, name.verb, options.sandbox.time_limit);
   constexpr bool kTellsProgress = requires { options.progress; };
   if constexpr (kTellsProgress) told.progress = options.progress;
   if constexpr (std::is_invocable_v<const Run&, const Options&, const TellCreated&>) {

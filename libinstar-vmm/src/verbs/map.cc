@@ -16,6 +16,7 @@
 #include "verbs/child.h"
 #include "verbs/map_codec.h"
 #include "verbs/open_image.h"
+#include "verbs/time_limit.h"
 #include "verbs/unfit_footer.h"
 
 namespace instar::vmm {
@@ -24,7 +25,7 @@ namespace {
 constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
-  Broker broker({});
+  Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
   const auto image = OpenImage(broker, options.image, {.force_share = options.force_share});
   if (!image.ok()) return image.status();
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {
@@ -86,7 +87,9 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<MapReport> Map(const MapOptions& options) {
+absl::StatusOr<MapReport> Map(const MapOptions& given) {
+  MapOptions options = given;
+  FixDeadline(options.sandbox);
   if (options.sandbox.jail != Jail::kChildProcess) {
     absl::StatusOr<MapReport> report = MapHere(options);
     Mark(options.sandbox.timing, TimingPhase::kResult);
@@ -108,7 +111,10 @@ absl::StatusOr<MapReport> Map(const MapOptions& options) {
                        [&options](std::span<const std::byte> batch) {
                          return DecodeMapEntries(batch, options.entry);
                        },
-                   .timing = options.sandbox.timing});
+                   .created = {},
+                   .timing = options.sandbox.timing,
+                   .deadline = options.sandbox.deadline,
+                   .late = LateText(ShownName(options.image), "map", options.sandbox.time_limit)});
   if (!result.ok()) return result.status();
   return DecodeMapReport(*result);
 }

@@ -26,7 +26,7 @@ absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
   if (absl::Status status = CheckOptionList(*target_format, options.target_options); !status.ok()) {
     return status;
   }
-  Broker broker({});
+  Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
   ImageSource image;
   if (!options.image.path.empty()) {
     auto opened = OpenImage(broker, options.image, {.force_share = options.force_share});
@@ -58,7 +58,10 @@ absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
 }  // namespace
 
 absl::StatusOr<MeasureReport> Measure(const MeasureOptions& options) {
-  const auto single = RunWhereAsked(options, MeasureHere, EncodeResult, DecodeSingleResult);
+  MeasureOptions settled = options;
+  FixDeadline(settled.sandbox);
+  const auto single = RunWhereAsked({.verb = "measure", .image = ShownName(options.image)}, settled,
+                                    MeasureHere, EncodeResult, DecodeSingleResult);
   if (!single.ok()) return single.status();
   MeasureReport report{.isolation = single->isolation,
                        .required_bytes = single->report.UnsignedAt("required"),

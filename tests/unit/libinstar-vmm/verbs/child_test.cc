@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <stdexcept>
 #include <string>
@@ -131,6 +132,40 @@ TEST(Child, OnlyTheFirstListOfFilesIsBelieved) {
       channel);
   EXPECT_TRUE(absl::IsAborted(result.status()));
   EXPECT_THAT(told, ElementsAre("/a"));
+}
+
+TEST(Child, AChildThatIsNotDoneAtTheDeadlineIsEndedAndWhatItMadeTold) {
+  std::vector<std::string> told;
+  ChildChannel channel;
+  channel.created = [&told](const std::vector<CreatedFile>& files) {
+    for (const CreatedFile& file : files) told.push_back(file.path);
+  };
+  channel.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+  channel.late = "x.raw: convert: too late";
+  pid_t child = 0;
+  channel.progress = [&child](std::uint64_t done, std::uint64_t) {
+    child = static_cast<pid_t>(done);
+  };
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> ChildResult {
+        parent.created({{.path = "/a", .device = 1, .inode = 2}});
+        parent.progress(static_cast<std::uint64_t>(getpid()), 1);
+        for (;;) pause();
+      },
+      channel);
+  EXPECT_EQ(result.status(), absl::DeadlineExceededError("x.raw: convert: too late"));
+  EXPECT_THAT(told, ElementsAre("/a"));
+  ASSERT_GT(child, 0);
+  EXPECT_EQ(kill(child, 0), -1);  // and has been waited for
+}
+
+TEST(Child, AChildThatIsDoneBeforeTheDeadlineIsHeard) {
+  ChildChannel channel;
+  channel.deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  const auto result =
+      RunInChild([](const ChildChannel&) -> ChildResult { return Bytes(1 << 20); }, channel);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->size(), 1u << 20);
 }
 
 TEST(Child, FilesOfAChildThatEndsWithAResultAreItsOwnMatter) {

@@ -1,8 +1,11 @@
 // The verbs as a program calls them that must not be jailed itself: each in a child process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +24,7 @@
 namespace instar::vmm {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // The line of /proc/self/status that starts with `key`.
@@ -311,6 +315,59 @@ TEST_P(JailedVerbs, ErrorsNameTheImage) {
   const auto report = Info(options);
   EXPECT_EQ(report.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(report.status().message()), HasSubstr(options.image.path));
+}
+
+// At that rate it would take days.
+TEST_P(JailedVerbs, ARunThatIsNotDoneInTimeIsEndedAndLeavesTheCallerAsItWas) {
+  ConvertOptions options = ToQcow2(directory_ / "late.qcow2");
+  options.rate_limit_bytes_per_second = 1;
+  options.sandbox.time_limit = std::chrono::seconds(1);
+  struct sigaction before {};
+  ASSERT_EQ(sigaction(SIGALRM, nullptr, &before), 0);
+  const auto start = std::chrono::steady_clock::now();
+  const auto report = Convert(options);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
+  EXPECT_EQ(report.status().code(), absl::StatusCode::kDeadlineExceeded) << report.status();
+  EXPECT_THAT(std::string(report.status().message()),
+              AllOf(HasSubstr(source_), HasSubstr("not done after 1 seconds")));
+  EXPECT_FALSE(std::filesystem::exists(options.target));
+  struct sigaction after {};
+  ASSERT_EQ(sigaction(SIGALRM, nullptr, &after), 0);
+  EXPECT_EQ(after.sa_handler, before.sa_handler);
+  itimerval timer{};
+  ASSERT_EQ(getitimer(ITIMER_REAL, &timer), 0);
+  EXPECT_EQ(timer.it_value.tv_sec, 0);
+  EXPECT_EQ(timer.it_value.tv_usec, 0);
+}
+
+TEST_P(JailedVerbs, ATargetThatIsEditedIsNotRemovedWhenTimeIsOver) {
+  ConvertOptions options = ToQcow2(directory_.Write("edited.raw", std::string(300'544, 'e')));
+  options.target_format = "raw";
+  options.keep_target = true;
+  options.rate_limit_bytes_per_second = 1;
+  options.sandbox.time_limit = std::chrono::seconds(1);
+  EXPECT_EQ(Convert(options).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(std::filesystem::exists(options.target));
+}
+
+TEST_P(JailedVerbs, AFifoThatNobodyOpensDoesNotHoldTheCaller) {
+  const std::string fifo = directory_ / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  ConvertOptions options = ToQcow2(directory_ / "late.raw");
+  options.sources = {{.path = fifo, .format = "raw"}};
+  options.target_format = "raw";
+  options.sandbox.time_limit = std::chrono::seconds(1);
+  const auto report = Convert(options);
+  EXPECT_EQ(report.status().code(), absl::StatusCode::kDeadlineExceeded) << report.status();
+}
+
+TEST_P(JailedVerbs, ATargetNeedsNoMoreThanADiskWithinTheLimit) {
+  ConvertOptions options = ToQcow2(directory_ / "small.raw");
+  options.target_format = "raw";
+  options.sandbox.max_virtual_bytes = 300'032;
+  EXPECT_TRUE(Convert(options).ok());
+  options.sandbox.max_virtual_bytes = 300'031;
+  EXPECT_FALSE(Convert(options).ok());
 }
 
 TEST_P(JailedVerbs, AnOutputLimitEndsTheConvert) {
