@@ -64,7 +64,7 @@ void StartDeadline(vmm::SandboxOptions& sandbox, const DeadlineWords& words,
   line += '\n';
   last = {.line = line.data(), .bytes = line.size(), .exit_code = words.exit_code};
 
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = OnAlarm;
   // The signal comes again while the handler runs; no other interrupts it.
   action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;

@@ -386,7 +386,7 @@ void VcpuExecutor::Look(std::unique_lock<std::mutex>& lock) {
 }
 
 void VcpuExecutor::HandleKickSignal(bool restarts) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
   action.sa_flags = restarts ? SA_RESTART : 0;
   sigaction(kKickSignal, &action, nullptr);

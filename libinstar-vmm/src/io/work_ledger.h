@@ -3,8 +3,9 @@
 //
 // New are bytes that are written to their place in a target for the first time
 // (first_time_bytes.h), and bytes read within twice the data that the run's files hold, and 64 MiB
-// (readable_bytes.h); a check that has to walk over the tables more often says so. Whatever goes beyond that is done all the same, but is no progress. Records
-// and reports of how far the run is count nothing: a guest can make as many as it likes.
+// (readable_bytes.h); a check that has to walk over the tables more often says so. Whatever goes
+// beyond that is done all the same, but is no progress. Records and reports of how far the run is
+// count nothing: a guest can make as many as it likes.
 #ifndef LIBINSTAR_VMM_SRC_IO_WORK_LEDGER_H_
 #define LIBINSTAR_VMM_SRC_IO_WORK_LEDGER_H_
 

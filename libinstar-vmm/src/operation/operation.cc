@@ -134,7 +134,8 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   const bool jailed = sandbox.jail != Jail::kNone;
   // Before there is guest memory, which a fork would share.
   if (jailed) {
-    if (absl::Status status = StartOpenerIfNeeded(needs, options.brief); !status.ok()) return status;
+    if (absl::Status status = StartOpenerIfNeeded(needs, options.brief); !status.ok())
+      return status;
   }
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();

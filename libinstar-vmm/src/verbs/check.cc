@@ -81,15 +81,16 @@ absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
         if (!report.ok()) return report.status();
         return EncodeCheckReport(*report);
       },
-      ChildChannel{.progress = {},
-                   .records =
-                       [&findings](std::span<const std::byte> batch) {
-                         return DecodeFindings(batch, findings);
-                       },
-                   .created = {},
-                   .timing = options.sandbox.timing,
-                   .deadline = options.sandbox.deadline,
-                   .late = LateText(ShownName(options.image), "check", options.sandbox.time_limit)});
+      ChildChannel{
+          .progress = {},
+          .records =
+              [&findings](std::span<const std::byte> batch) {
+                return DecodeFindings(batch, findings);
+              },
+          .created = {},
+          .timing = options.sandbox.timing,
+          .deadline = options.sandbox.deadline,
+          .late = LateText(ShownName(options.image), "check", options.sandbox.time_limit)});
   if (!result.ok()) return result.status();
   return DecodeCheckReport(*result);
 }

@@ -266,14 +266,13 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options,
                                           const TellCreated& created) {
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
   const FormatId target_format = FormatFromName(options.target_format);
-  Broker broker(
-      {.max_output_bytes = options.sandbox.max_output_bytes,
-       .max_disk_file_bytes = MostFileBytes(target_format, options.sandbox.max_virtual_bytes,
-                                   options.bitmaps),
-       .kept_targets_grow = target_format != FormatId::kRaw,
-       .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
-       .max_chain_depth = options.sandbox.max_chain_depth,
-       .sharing = SharingOf(options)});
+  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
+                 .max_disk_file_bytes = MostFileBytes(
+                     target_format, options.sandbox.max_virtual_bytes, options.bitmaps),
+                 .kept_targets_grow = target_format != FormatId::kRaw,
+                 .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
+                 .max_chain_depth = options.sandbox.max_chain_depth,
+                 .sharing = SharingOf(options)});
   if (options.progress) broker.set_progress(options.progress);
   Devices devices;
   if (absl::Status status = OpenSources(broker, options, devices); !status.ok()) return status;

@@ -39,8 +39,8 @@ struct InfoReport {
 
 // Errors carry one readable line: kNotFound, kPermissionDenied, kInvalidArgument (user's input),
 // kDataLoss (corrupt image), kUnimplemented (unsupported), kResourceExhausted (limits, no space),
-// kFailedPrecondition (image in use), kAborted (guest fault, stall), kDeadlineExceeded (time_limit),
-// kUnavailable (isolation not to be had).
+// kFailedPrecondition (image in use), kAborted (guest fault, stall), kDeadlineExceeded
+// (time_limit), kUnavailable (isolation not to be had).
 absl::StatusOr<InfoReport> Info(const InfoOptions& options);
 
 }  // namespace instar::vmm

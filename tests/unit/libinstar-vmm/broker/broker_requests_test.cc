@@ -366,9 +366,8 @@ TEST_F(BrokerRequests, WorkersServeAtOnce) {
   std::vector<std::thread> threads;
   std::vector<std::int64_t> results(4, -1);
   for (unsigned w = 0; w < 4; ++w) {
-    threads.emplace_back([&, w] {
-      results[w] = guest_.Call(INSTAR_OP_TRANSFER, {lists[w], 1}, w).result;
-    });
+    threads.emplace_back(
+        [&, w] { results[w] = guest_.Call(INSTAR_OP_TRANSFER, {lists[w], 1}, w).result; });
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(results, std::vector<std::int64_t>(4, 0));

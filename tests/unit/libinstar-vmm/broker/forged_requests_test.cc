@@ -196,10 +196,11 @@ const std::vector<Forgery> kForgeries = {
         "ReadWhoseEndOverflows", kInvalidArgument,
         { return SendIo(s, INSTAR_OP_READ, [](instar_io& io) { io.offset = INT64_MAX - 100; }); }),
     VIOLATION("ReadMoreThanOneCallMay",
-          {
-            const instar_io io = FakeGuest::Entry(s.source, 0, s.guest.Allocate(1 << 20), 1 << 20);
-            return s.guest.Io(INSTAR_OP_READ, std::vector<instar_io>(1025, io));
-          }),
+              {
+                const instar_io io =
+                    FakeGuest::Entry(s.source, 0, s.guest.Allocate(1 << 20), 1 << 20);
+                return s.guest.Io(INSTAR_OP_READ, std::vector<instar_io>(1025, io));
+              }),
 
     // WRITE
     VIOLATION("WriteListAtNull", { return Frame(s, INSTAR_OP_WRITE, {0, 1}); }),
@@ -341,8 +342,9 @@ const std::vector<Forgery> kForgeries = {
           }),
     ERROR("ScanWhoseEndOverflows", kInvalidArgument,
           { return SendScan(s, Range(s, kMax - 100, 512), 512, 1); }),
-    VIOLATION("ScanMoreThanOneCallMay",
-          { return SendScan(s, Range(s, 0, std::uint64_t{17} << 30), std::uint64_t{1} << 30, 1); }),
+    VIOLATION(
+        "ScanMoreThanOneCallMay",
+        { return SendScan(s, Range(s, 0, std::uint64_t{17} << 30), std::uint64_t{1} << 30, 1); }),
 
     // NEXT_RUNS
     ERROR("RunOfUnknownDevice", kInvalidArgument,
@@ -382,10 +384,10 @@ const std::vector<Forgery> kForgeries = {
     ERROR("CompareWhoseEndOverflows", kInvalidArgument,
           { return SendCompare(s, Range(s, 0, kMax), Range(s, 0, kMax)); }),
     VIOLATION("CompareMoreThanOneCallMay",
-          {
-            return SendCompare(s, Range(s, 0, std::uint64_t{1} << 40),
-                               Range(s, 0, std::uint64_t{1} << 40));
-          }),
+              {
+                return SendCompare(s, Range(s, 0, std::uint64_t{1} << 40),
+                                   Range(s, 0, std::uint64_t{1} << 40));
+              }),
     ERROR("CompareOfUnknownDevice", kInvalidArgument,
           {
             instar_range range = Range(s, 0, 512);

@@ -53,7 +53,7 @@ class BulkWorkerTest : public testing::Test {
   }
   std::string Target() { return ReadWholeFile(directory_ / "target"); }
   std::uint64_t TargetStorage() {
-    struct stat status {};
+    struct stat status{};
     fstat(target_.io.fd, &status);
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
@@ -213,7 +213,7 @@ class WorkerInMemoryTest : public BulkWorkerTest {
     EXPECT_TRUE(worker_.Copy(Piece(from, to, length, zero_unit)).ok());
   }
   std::string Target() {
-    struct stat status {};
+    struct stat status{};
     EXPECT_EQ(fstat(target_.io.fd, &status), 0);
     std::string bytes(static_cast<std::size_t>(status.st_size), 'x');
     EXPECT_EQ(pread(target_.io.fd, bytes.data(), bytes.size(), 0),

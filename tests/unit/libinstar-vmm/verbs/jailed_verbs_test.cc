@@ -322,7 +322,7 @@ TEST_P(JailedVerbs, ARunThatIsNotDoneInTimeIsEndedAndLeavesTheCallerAsItWas) {
   ConvertOptions options = ToQcow2(directory_ / "late.qcow2");
   options.rate_limit_bytes_per_second = 1;
   options.sandbox.time_limit = std::chrono::seconds(1);
-  struct sigaction before {};
+  struct sigaction before{};
   ASSERT_EQ(sigaction(SIGALRM, nullptr, &before), 0);
   const auto start = std::chrono::steady_clock::now();
   const auto report = Convert(options);
@@ -331,7 +331,7 @@ TEST_P(JailedVerbs, ARunThatIsNotDoneInTimeIsEndedAndLeavesTheCallerAsItWas) {
   EXPECT_THAT(std::string(report.status().message()),
               AllOf(HasSubstr(source_), HasSubstr("not done after 1 seconds")));
   EXPECT_FALSE(std::filesystem::exists(options.target));
-  struct sigaction after {};
+  struct sigaction after{};
   ASSERT_EQ(sigaction(SIGALRM, nullptr, &after), 0);
   EXPECT_EQ(after.sa_handler, before.sa_handler);
   itimerval timer{};
