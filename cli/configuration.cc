@@ -1,6 +1,7 @@
 #include "cli/configuration.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,45 @@ std::string OptionName(std::string_view key) {
   std::string name(key);
   std::ranges::replace(name, '_', '-');
   return name;
+}
+
+// Why what has this status may not be obeyed, as what follows its name; null if it may.
+const char* WhyNotTrusted(const struct stat& status) {
+  if (status.st_uid != 0 && status.st_uid != geteuid()) {
+    return "belongs neither to you nor to root";
+  }
+  const bool writable = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
+  if (writable && !sticky) return "can be written by others than its owner";
+  return nullptr;
+}
+
+std::string NotObeyed(const std::string& path, std::string_view what, std::string_view why) {
+  return "'" + path + "' is not obeyed, and nothing is done without it: " + std::string(what) +
+         " " + std::string(why) + " (chown, chmod, or another HOME or XDG_CONFIG_HOME)";
+}
+
+// The error line for a file, open as `file`, that is not the caller's own business; else empty.
+std::string CheckTrust(int file, const std::string& path, const std::string& base) {
+  struct stat status{};
+  if (fstat(file, &status) != 0) {
+    return "Could not look at '" + path + "': " + std::strerror(errno);
+  }
+  if (!S_ISREG(status.st_mode)) return NotObeyed(path, "it", "is not a regular file");
+  if (const char* why = WhyNotTrusted(status)) return NotObeyed(path, "it", why);
+  for (std::string directory = path; directory.size() > base.size();) {
+    const std::size_t slash = directory.rfind('/');
+    if (slash == std::string::npos) break;
+    directory.resize(std::max<std::size_t>(slash, 1));
+    if (stat(directory.c_str(), &status) != 0) {
+      return "Could not look at '" + directory + "': " + std::strerror(errno);
+    }
+    if (const char* why = WhyNotTrusted(status)) {
+      return NotObeyed(path, "the directory '" + directory + "'", why);
+    }
+    if (directory.size() == 1) break;
+  }
+  return {};
 }
 
 }  // namespace
@@ -64,11 +104,15 @@ std::expected<std::vector<ConfiguredOption>, std::string> ParseConfiguration(
 }
 
 std::expected<std::vector<ConfiguredOption>, std::string> ReadConfiguration(
-    const std::string& path) {
+    const std::string& path, const std::string& base) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0) {
     if (errno == ENOENT || errno == ENOTDIR) return std::vector<ConfiguredOption>{};
     return std::unexpected("Could not open '" + path + "': " + std::strerror(errno));
+  }
+  if (std::string error = CheckTrust(file, path, base); !error.empty()) {
+    close(file);
+    return std::unexpected(std::move(error));
   }
   std::string text(kLargestFile + 1, '\0');
   std::size_t size = 0;

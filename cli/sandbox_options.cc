@@ -153,12 +153,18 @@ void AppendPaths(std::string_view list, std::vector<std::string>& paths) {
   }
 }
 
-std::string UserConfigurationPath() {
+// A configuration file, and the directory above it that belongs to whom the file is to belong to.
+struct ConfigurationFile {
+  std::string path;
+  std::string base;
+};
+
+ConfigurationFile UserConfiguration() {
   if (const char* base = std::getenv("XDG_CONFIG_HOME"); base != nullptr && *base == '/') {
-    return std::string(base) + "/instar/config.toml";
+    return {.path = std::string(base) + "/instar/config.toml", .base = base};
   }
   if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
-    return std::string(home) + "/.config/instar/config.toml";
+    return {.path = std::string(home) + "/.config/instar/config.toml", .base = home};
   }
   return {};
 }
@@ -189,10 +195,11 @@ std::string ApplyConfigured(const std::string& path, const ConfiguredOption& con
   return error.empty() ? error : where + ": " + error;
 }
 
-std::string ApplyConfiguration(const std::string& path, SandboxSettings& settings) {
+std::string ApplyConfiguration(const ConfigurationFile& file, SandboxSettings& settings) {
+  const std::string& path = file.path;
   // Most machines have no such file: do not even load the parser's tables.
   if (path.empty() || access(path.c_str(), F_OK) != 0) return {};
-  const auto configuration = ReadConfiguration(path);
+  const auto configuration = ReadConfiguration(path, file.base);
   if (!configuration) return configuration.error();
   for (const ConfiguredOption& configured : *configuration) {
     if (std::string error = ApplyConfigured(path, configured, settings); !error.empty()) {
@@ -279,9 +286,9 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
 }
 
 std::string LoadDefaults(SandboxSettings& settings) {
-  for (const std::string& path :
-       {std::string("/etc/instar/config.toml"), UserConfigurationPath()}) {
-    if (std::string error = ApplyConfiguration(path, settings); !error.empty()) return error;
+  for (const ConfigurationFile& file :
+       {ConfigurationFile{.path = "/etc/instar/config.toml", .base = "/etc"}, UserConfiguration()}) {
+    if (std::string error = ApplyConfiguration(file, settings); !error.empty()) return error;
   }
   if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {
     AppendPaths(paths, settings.sandbox.references.allow_paths);
