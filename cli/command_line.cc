@@ -75,7 +75,7 @@ OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
   const Arguments given = ReadArguments(tables, arguments, Operands::kEndOptions);
   for (GivenOption option : given.options) {
     if (option.id == kTrace) option.id = kTraceOption;
-    if (option.id == kTraceOption && option.value != "timing") continue;
+    if (option.id == kTraceOption && !IsTrace(option.value)) continue;
     if (const auto error = ApplySandboxOption(option, settings)) {
       if (!error->empty()) return Refusal(*error);
     } else if (option.id == kHelp) {
@@ -105,6 +105,9 @@ int RunCommandLine(int argc, char** argv) {
 
   SandboxSettings settings;
   settings.sandbox.jail = vmm::Jail::kThisProcess;
+  settings.sandbox.notices.warning = [](const std::string& line) {
+    PrintError("warning: " + line);
+  };
   settings.trace = &trace;
   const std::string misconfigured = LoadDefaults(settings);
   std::size_t verb_at = 0;

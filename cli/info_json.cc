@@ -111,7 +111,32 @@ bool WriteOwnMember(JsonWriter& json, std::string_view key, const vmm::ImageInfo
   return true;
 }
 
-void WriteImage(JsonWriter& json, const vmm::ImageInfo& image, QemuVersion version) {
+const char* KindInJson(vmm::ReferenceKind kind) {
+  switch (kind) {
+    case vmm::ReferenceKind::kBackingFile:
+      return "backing-file";
+    case vmm::ReferenceKind::kDataFile:
+      return "data-file";
+    case vmm::ReferenceKind::kExtent:
+      return "extent";
+  }
+  return "";
+}
+
+void WriteReferences(JsonWriter& json, std::span<const vmm::OpenedReference> opened) {
+  json.BeginArray("opened-references");
+  for (const vmm::OpenedReference& reference : opened) {
+    json.BeginObject({});
+    json.String("kind", KindInJson(reference.kind));
+    json.String("filename", reference.path);
+    json.String("named-by", reference.image);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteImage(JsonWriter& json, const vmm::ImageInfo& image,
+                std::span<const vmm::OpenedReference> opened, QemuVersion version) {
   const Members reported = Arranged(image.report, kImageOrder);
   auto next = reported.begin();
   json.BeginObject({});
@@ -132,6 +157,7 @@ void WriteImage(JsonWriter& json, const vmm::ImageInfo& image, QemuVersion versi
     if (next->key == "device" || next->key == "unfit-footer") continue;
     json.Value(next->key, next->value);
   }
+  if (!opened.empty()) WriteReferences(json, opened);
   json.EndObject();
 }
 
@@ -142,15 +168,15 @@ bool IsBareFile(const vmm::ImageInfo& image) {
   return format == "file" || format == "host_device";
 }
 
-void WriteInfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version,
+void WriteInfoJson(std::span<const vmm::ImageInfo> images,
+                   std::span<const vmm::OpenedReference> opened, bool chain, QemuVersion version,
                    TextOutput& out) {
   JsonWriter json(out);
+  if (chain) json.BeginArray({});
+  WriteImage(json, images.front(), opened, version);
   if (chain) {
-    json.BeginArray({});
-    for (const vmm::ImageInfo& image : images) WriteImage(json, image, version);
+    for (const vmm::ImageInfo& image : images.subspan(1)) WriteImage(json, image, {}, version);
     json.EndArray();
-  } else {
-    WriteImage(json, images.front(), version);
   }
   out.Add('\n');
 }

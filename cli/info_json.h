@@ -10,8 +10,10 @@
 
 namespace instar::cli {
 
-// One object for the first of `images`; with `chain`, an array of all.
-void WriteInfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version,
+// One object for the first of `images`; with `chain`, an array of all. The first one ends with the
+// files that were `opened` because images name them, if there are any.
+void WriteInfoJson(std::span<const vmm::ImageInfo> images,
+                   std::span<const vmm::OpenedReference> opened, bool chain, QemuVersion version,
                    TextOutput& out);
 
 // Whether what was looked at is not an image, but a file as it is.

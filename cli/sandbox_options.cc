@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "cli/byte_size.h"
 #include "cli/configuration.h"
@@ -14,6 +15,7 @@
 #include "executor/executor.h"
 #include "jail/jail.h"
 #include "operation/operation.h"
+#include "report/printable_text.h"
 #include "timing/mark.h"
 
 namespace instar::cli {
@@ -23,6 +25,7 @@ enum Id : int {
   kIsolation = 1000,
   kRequire,
   kAllowPath,
+  kReferences,
   kNoReferences,
   kQemuVersion,
   kMaxMemory,
@@ -44,9 +47,13 @@ constexpr OptionRow kRows[] = {
      "refuse to run where one of these is not active: kvm, seccomp, landlock, openat2;\n"
      "several are separated by commas ('instar doctor' says what there is)"},
     {kAllowPath, "allow-path", "DIR",
-     "let images refer to files in DIR and below; may be repeated. Files beside the image\n"
-     "that names them are allowed anyway"},
-    {kNoReferences, "no-references", nullptr, "open no file that an image names"},
+     "let images refer to files in DIR and below (or to the file DIR); may be repeated. Files\n"
+     "beside the image that names them are allowed anyway. Hidden files and directories have\n"
+     "to be named themselves"},
+    {kReferences, "references", "WHICH",
+     "which files that an image names are opened: none; directory (the default: those that\n"
+     "belong to root, to you or to the image's owner); any-owner (whoever they belong to)"},
+    {kNoReferences, "no-references", nullptr, "as --references=none"},
     {kQemuVersion, "qemu-version", "X.Y", "print what that version of qemu-img prints"},
     {kMaxMemory, "max-memory", "SIZE", "memory for parsing, 16M to 4G (default 512M)"},
     {kMaxVirtualSize, "max-virtual-size", "SIZE",
@@ -64,7 +71,9 @@ constexpr OptionRow kRows[] = {
     {kReproducible, "reproducible", nullptr,
      "let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from\n"
      "chance; SOURCE_DATE_EPOCH in the environment does the same"},
-    {kTraceOption, "trace", "timing", "say on standard error where the time of the run went"},
+    {kTraceOption, "trace", "WHAT",
+     "say on standard error where the time of the run went (timing), or which files were\n"
+     "opened because an image names them (references); may be repeated"},
 };
 
 constexpr std::uint64_t kMebibyte = 1 << 20;
@@ -95,6 +104,17 @@ std::string ApplyDefaultIsolation(const std::string& where, const std::string& n
   }
   settings.sandbox.isolation = *isolation;
   return {};
+}
+
+std::string StoreReferences(const GivenOption& option, vmm::ReferencePolicy& references) {
+  for (const auto& [name, allowed] : {std::pair{"none", vmm::AllowedReferences::kNone},
+                                      std::pair{"directory", vmm::AllowedReferences::kDirectory},
+                                      std::pair{"any-owner", vmm::AllowedReferences::kAnyOwner}}) {
+    if (option.value != name) continue;
+    references.allowed = allowed;
+    return {};
+  }
+  return "--references: unknown '" + option.value + "'; use none, directory or any-owner";
 }
 
 template <typename Target>
@@ -209,6 +229,13 @@ std::string ApplyConfiguration(const ConfigurationFile& file, SandboxSettings& s
   return {};
 }
 
+// One line, whatever the names hold.
+void PrintReference(const vmm::OpenedReference& reference) {
+  PrintError("opened '" + vmm::PrintableText(reference.path) + "', the " +
+             vmm::ReferenceKindName(reference.kind) + " of '" +
+             vmm::PrintableText(reference.image) + "'");
+}
+
 // Under qemu-img's name nothing is said that qemu-img would not say.
 void AnnounceFallback() {
   if (ProgramName() == "qemu-img") return;
@@ -230,6 +257,8 @@ void AnnounceMissing(const SandboxSettings& settings) {
 
 std::span<const OptionRow> SandboxOptionRows() { return kRows; }
 
+bool IsTrace(std::string_view value) { return value == "timing" || value == "references"; }
+
 std::optional<std::string> ApplySandboxOption(const GivenOption& option,
                                               SandboxSettings& settings) {
   vmm::SandboxOptions& sandbox = settings.sandbox;
@@ -246,8 +275,10 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
       if (option.value.empty()) return "--allow-path needs a directory";
       sandbox.references.allow_paths.push_back(option.value);
       return std::string();
+    case kReferences:
+      return StoreReferences(option, sandbox.references);
     case kNoReferences:
-      sandbox.references.allow = false;
+      sandbox.references.allowed = vmm::AllowedReferences::kNone;
       return std::string();
     case kQemuVersion: {
       const auto version = ParseQemuVersion(option.value);
@@ -275,8 +306,12 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
       settings.reproducible = true;
       return std::string();
     case kTraceOption:
+      if (option.value == "references") {
+        sandbox.notices.reference_opened = PrintReference;
+        return std::string();
+      }
       if (option.value != "timing") {
-        return "--trace: unknown '" + option.value + "'; use timing";
+        return "--trace: unknown '" + option.value + "'; use timing or references";
       }
       if (settings.trace != nullptr) sandbox.timing = settings.trace->Want();
       return std::string();
@@ -287,7 +322,8 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
 
 std::string LoadDefaults(SandboxSettings& settings) {
   for (const ConfigurationFile& file :
-       {ConfigurationFile{.path = "/etc/instar/config.toml", .base = "/etc"}, UserConfiguration()}) {
+       {ConfigurationFile{.path = "/etc/instar/config.toml", .base = "/etc"},
+        UserConfiguration()}) {
     if (std::string error = ApplyConfiguration(file, settings); !error.empty()) return error;
   }
   if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {

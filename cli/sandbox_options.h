@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "cli/options.h"
 #include "cli/qemu_version.h"
@@ -26,6 +27,8 @@ struct SandboxSettings {
 
 // --trace before the verb takes the patterns of qemu-img as well.
 inline constexpr int kTraceOption = 1100;
+// Whether `value` is one of those that mean something here.
+[[nodiscard]] bool IsTrace(std::string_view value);
 
 // The rows of these options; their ids are above all others'.
 [[nodiscard]] std::span<const OptionRow> SandboxOptionRows();

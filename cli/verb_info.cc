@@ -1,5 +1,7 @@
 // instar info: shows what an image is.
 #include <ctime>
+#include <utility>
+#include <vector>
 
 #include "cli/deadline.h"
 #include "cli/info_arguments.h"
@@ -13,6 +15,21 @@
 
 namespace instar::cli {
 
+namespace {
+
+// Has `opened` filled, besides what is done with them anyway. qemu-img's JSON has no such member,
+// so under its name there are none.
+void CollectReferences(vmm::Notices& notices, std::vector<vmm::OpenedReference>& opened) {
+  if (ProgramName() == "qemu-img") return;
+  notices.reference_opened =
+      [&opened, also = std::move(notices.reference_opened)](const vmm::OpenedReference& reference) {
+        opened.push_back(reference);
+        if (also) also(reference);
+      };
+}
+
+}  // namespace
+
 int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<InfoCommand> command = ReadInfoArguments(arguments, std::move(settings));
   if (!command) return Conclude(command.error());
@@ -23,6 +40,8 @@ int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
   command->options.sandbox = command->settings.sandbox;
   // Snapshots are dated in local time, and after Info has put up the jail no file can be read.
   if (!command->json) tzset();
+  std::vector<vmm::OpenedReference> opened;
+  CollectReferences(command->options.sandbox.notices, opened);
   const absl::StatusOr<vmm::InfoReport> report = vmm::Info(command->options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmIsolation(command->settings, report->isolation);
@@ -30,7 +49,7 @@ int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
   const QemuVersion version = command->settings.qemu_version;
   TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
   if (command->json) {
-    WriteInfoJson(report->images, command->options.backing_chain, version, out);
+    WriteInfoJson(report->images, opened, command->options.backing_chain, version, out);
   } else {
     WriteInfoText(report->images, version, out);
   }

@@ -13,9 +13,9 @@ _instar() {
 
   local formats="raw qcow2"
   local caches="none writeback writethrough directsync unsafe"
-  local sandbox="--isolation= --require= --allow-path --no-references --qemu-version --max-memory
+  local sandbox="--isolation= --require= --allow-path --references= --no-references --qemu-version --max-memory
     --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible
-    --trace=timing --help"
+    --trace= --help"
   local verb=""
   local word
   for word in "${words[@]:1:cword-1}"; do
@@ -33,6 +33,14 @@ _instar() {
       mapfile -t COMPREPLY < <(compgen -W "kvm seccomp landlock openat2" -- "${cur#*=}")
       return
       ;;
+    --references=*)
+      mapfile -t COMPREPLY < <(compgen -W "none directory any-owner" -- "${cur#*=}")
+      return
+      ;;
+    --trace=*)
+      mapfile -t COMPREPLY < <(compgen -W "timing references" -- "${cur#*=}")
+      return
+      ;;
     --output=*)
       mapfile -t COMPREPLY < <(compgen -W "human json" -- "${cur#*=}")
       return
@@ -48,7 +56,7 @@ _instar() {
       return
       ;;
     --allow-path)
-      mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
   esac

@@ -6,7 +6,7 @@ import os
 from harness import Group, first_difference
 from conformance import check, compare
 from conformance import map as map_verb
-from conformance.comparing import as_qemu, differing_fields, parse
+from conformance.comparing import as_qemu, differing_fields, parse, take_opened_references
 from conformance.images import Maker, images, noise
 from conformance.targets import Dealer, Target, qcow2_targets, raw_targets
 
@@ -19,8 +19,11 @@ def info_json(t, image, *options):
     arguments = ["--output=json", *options, *image.format_options, image.file]
     want = t.qemu_img("info", *arguments)
     t.check(want.code == 0, "the generator made what qemu-img cannot read", want)
-    got = t.succeeded(t.instar("info", as_qemu(t), *arguments))
-    differing = differing_fields(parse(t, got), parse(t, want))
+    got = parse(t, t.succeeded(t.instar("info", as_qemu(t), *arguments)))
+    opened = take_opened_references(t, got)
+    if "--backing-chain" in options:
+        t.check(len(opened) >= len(got) - 1, f"a file of the chain is not told: {opened}")
+    differing = differing_fields(got, parse(t, want))
     t.check(not differing, f"fields differ (got, want): {differing}")
 
 

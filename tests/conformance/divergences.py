@@ -32,6 +32,7 @@ CASES = {
     "a base outside of the directory": Case(("convert", "-O", "raw", "sub/outside.qcow2", "out"),
                                             says="--allow-path"),
     "a base by a protocol": Case(("convert", "-O", "raw", "json.qcow2", "out")),
+    "a hidden base": Case(("convert", "-O", "raw", "hidden.qcow2", "out"), says="begins with a dot"),
     "a data file beside the image": Case(
         ("create", "-q", "-f", "qcow2", "-o", "data_file=new.data", "sub/new.qcow2", "1M"), code=0),
     "a format that is not read": Case(("info", "disk.vdi"), says="vdi"),
@@ -103,6 +104,9 @@ CASES = {
     # output
     "the newest qemu-img's output": Case(("info", "plain.qcow2"), code=0, says="Child node",
                                          default_version=True),
+    "what was opened for an image": Case(
+        ("info", "--backing-chain", "--output=json", "mixed.qcow2"), code=0,
+        says='"opened-references"'),
     "a partial target": Case(("convert", "-O", "raw", "damaged.qcow2", "out")),
     "a character device": Case(("info", "/dev/null")),
     "a file of qcow2's signature and no version": Case(("info", "short.qcow2")),
@@ -148,6 +152,8 @@ def furnish(t):
     create("plain.qcow2")
     t.qemu_io("template/plain.qcow2", "write -P 1 100k 300k")
     create("sub/outside.qcow2", "-b", "../plain.qcow2", "-F", "qcow2")
+    create(".hidden.qcow2")
+    create("hidden.qcow2", "-b", ".hidden.qcow2", "-F", "qcow2")
     create("json.qcow2", "-b", 'json:{"driver":"qcow2","file.filename":"plain.qcow2"}', "-F", "qcow2")
     qemu_img("create", "-q", "-f", "vdi", "disk.vdi", "1M")
     vhds(template)

@@ -1,10 +1,11 @@
 """All hostile groups."""
 
-from hostile import (disagreements, hyper_v, jail, mutate, mutations, references, second_line, sparse,
-                     structures, vmdk)
+from hostile import (disagreements, hyper_v, jail, mutate, mutations, neighbours, references,
+                     second_line, sparse, structures, vmdk)
 
 
 def groups():
-    return [*references.groups(), *structures.groups(), *hyper_v.groups(), *vmdk.groups(),
-            *disagreements.groups(), *sparse.groups(), *mutations.groups(), *mutate.groups(), *jail.groups(),
+    return [*references.groups(), *neighbours.groups(), *structures.groups(), *hyper_v.groups(),
+            *vmdk.groups(), *disagreements.groups(), *sparse.groups(), *mutations.groups(),
+            *mutate.groups(), *jail.groups(),
             *second_line.groups()]

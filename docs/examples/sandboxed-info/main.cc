@@ -32,7 +32,7 @@ bool Check(const char* path) {
   instar::vmm::InfoOptions options;
   options.image.path = path;
   // No image may make this program open any other file; a parser that hangs is ended soon.
-  options.sandbox.references.allow = false;
+  options.sandbox.references.allowed = instar::vmm::AllowedReferences::kNone;
   options.sandbox.stall_timeout = std::chrono::seconds(5);
 
   const absl::StatusOr<instar::vmm::InfoReport> info = instar::vmm::Info(options);

@@ -11,8 +11,10 @@
 
 #include "broker/broker_impl.h"
 #include "broker/file_opening.h"
+#include "broker/image_locks.h"
 #include "broker/local_path.h"
 #include "broker/stream_opening.h"
+#include "jail/opener.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -36,6 +38,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenSource(const std::string& path,
   auto device = OpenSourceFile(*local, options.cache, options.force_share);
   if (!device.ok()) return device.status();
   AddReadable(**device);
+  NoteLocks(**device);
   return devices_.Add(*std::move(device)).value_or(kNoDevice);
 }
 
@@ -46,6 +49,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   if (!local.ok()) return local.status();
   auto target = OpenTargetFile(*local, options.cache, options.keep, Identities());
   if (!target.ok()) return target.status();
+  NoteLocks(*target->device);
   if (target->created_in.valid()) {
     const int directory = KeepTargetDirectory(std::move(target->created_in));
     const FileIdentity& identity = target->device->identity;
@@ -127,6 +131,8 @@ JailNeeds Broker::Impl::jail_needs() const {
     if (device.direct_fd.valid()) needs.keep_fds.push_back(device.direct_fd.get());
   }
   needs.read_directories = gate_.directories();
+  needs.link_path = kNoPath;
+  needs.walked_directories = gate_.walked_directories();
   for (const OwnedFd& directory : target_directories_) {
     needs.unlink_directories.push_back(directory.get());
   }
@@ -153,6 +159,17 @@ std::vector<instar_device_info> Broker::Impl::device_infos() const {
     infos.push_back(device->Info());
   }
   return infos;
+}
+
+void Broker::Impl::set_notices(const Notices& notices) {
+  notices_ = notices;
+  if (!lock_warning_.empty() && notices_.warning) notices_.warning(lock_warning_);
+}
+
+void Broker::Impl::NoteLocks(const Device& device) {
+  if (device.lock_errno == 0 || device.force_share || !lock_warning_.empty()) return;
+  lock_warning_ = NoLocksWarning(device.path, device.lock_errno);
+  if (notices_.warning) notices_.warning(lock_warning_);
 }
 
 void Broker::Impl::NoteFailure(std::string line) {
@@ -222,6 +239,7 @@ absl::Status Broker::AllowReferences(const ReferencePolicy& policy) {
 void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> callback) {
   impl_->progress().set_callback(std::move(callback));
 }
+void Broker::set_notices(const Notices& notices) { impl_->set_notices(notices); }
 void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
 void Broker::set_object_sink(std::function<bool(const ReportValue&)> sink) {
   impl_->set_object_sink(std::move(sink));

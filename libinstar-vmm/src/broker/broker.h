@@ -89,6 +89,9 @@ class Broker final : public CallHandler {
   // refused.
   absl::Status AllowReferences(const ReferencePolicy& policy);
 
+  // Receives what happens from now on, and the warnings there are already; before Run.
+  void set_notices(const Notices& notices);
+
   // Receives progress (bytes) on the thread that handles the call; before Run.
   void set_progress(std::function<void(std::uint64_t, std::uint64_t)> callback);
 

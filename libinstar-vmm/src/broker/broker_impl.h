@@ -53,6 +53,7 @@ class Broker::Impl {
 
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
+  void set_notices(const Notices& notices);
   void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
   void set_object_sink(ReportBuilder::ObjectSink sink) { report_.set_object_sink(std::move(sink)); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable().length(); }
@@ -108,6 +109,9 @@ class Broker::Impl {
   // The result for the guest of an operation on `device` that failed, noted for the user.
   CallResult Failed(const char* verb, const Device& device, const IoResult& result);
   void NoteFailure(std::string line);
+  // Warns of a file without locks, once a run: where one has none, others mostly have none either.
+  // Not of those that are shared, which are read whoever uses them.
+  void NoteLocks(const Device& device);
 
   const BrokerLimits limits_;
   DeviceTable devices_;
@@ -121,6 +125,8 @@ class Broker::Impl {
   std::atomic<const char*> violation_{nullptr};
 
   std::mutex adding_devices_;
+  Notices notices_;
+  std::string lock_warning_;
   mutable std::mutex failure_mutex_;
   std::string failure_;
   std::mutex report_mutex_;

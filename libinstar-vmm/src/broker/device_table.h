@@ -49,6 +49,9 @@ struct FileIdentity {
   ino_t inode = 0;
   bool operator==(const FileIdentity&) const = default;
 };
+[[nodiscard]] inline FileIdentity IdentityOf(const struct stat& status) {
+  return {.device = status.st_dev, .inode = status.st_ino};
+}
 
 // Where an image stands, for the references it makes (reference_gate.h).
 struct ReferenceLocation {
@@ -66,6 +69,8 @@ struct Device {
   std::unique_ptr<OutputStream> output;  // set: only takes what follows
   std::unique_ptr<InputStream> input;    // set: is read once
   FileIdentity identity;
+  uid_t owner = 0;
+  int lock_errno = 0;  // set: no locks could be taken, for this reason
   bool writable = false;
   bool block_device = false;
   bool fresh_reads_zero = false;

@@ -72,10 +72,6 @@ int SyncFlag(CacheMode cache) {
   return cache == CacheMode::kWritethrough || cache == CacheMode::kDirectsync ? O_DSYNC : 0;
 }
 
-FileIdentity IdentityOf(const struct stat& status) {
-  return {.device = status.st_dev, .inode = status.st_ino};
-}
-
 // What is known of an open file goes into a Device. `flags` are those it was opened with.
 absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedFd fd, int flags,
                                                  CacheMode cache) {
@@ -87,6 +83,7 @@ absl::StatusOr<std::unique_ptr<Device>> Describe(const std::string& path, OwnedF
   device->cache = cache;
   device->writable = (flags & O_ACCMODE) == O_RDWR;
   device->identity = IdentityOf(status);
+  device->owner = status.st_uid;
   if (S_ISBLK(status.st_mode)) {
     device->block_device = true;
     // The same device is the same image, whichever node names it.
@@ -123,10 +120,12 @@ absl::StatusOr<std::unique_ptr<Device>> OpenSourceFile(const std::string& path, 
   if (!device.ok()) return device;
   (*device)->force_share = force_share;
   const LockWish wish = force_share ? kSharedReadLock : kReadLock;
-  if (const auto failure = TakeLocks((*device)->fd.get(), wish, path)) {
+  const Locking locking = TakeLocks((*device)->fd.get(), wish, path);
+  if (locking.conflict) {
     return absl::FailedPreconditionError(
-        absl::StrFormat("Could not open '%s': %s", PrintableText(path), *failure));
+        absl::StrFormat("Could not open '%s': %s", PrintableText(path), *locking.conflict));
   }
+  (*device)->lock_errno = locking.os_errno;
   return device;
 }
 
@@ -178,11 +177,13 @@ absl::StatusOr<OpenedTarget> OpenTargetFile(const std::string& path, CacheMode c
   (*device)->in_memory =
       !(*device)->block_device && !(*device)->direct_fd.valid() && IsInMemory((*device)->fd.get());
   if (keep && (*device)->AllocatedBytes() != 0) (*device)->own_bytes = (*device)->SizeBytes();
-  if (const auto failure = TakeLocks((*device)->fd.get(), kWriteLock, path)) {
+  const Locking locking = TakeLocks((*device)->fd.get(), kWriteLock, path);
+  if (locking.conflict) {
     return give_up(absl::FailedPreconditionError(
-        keep ? absl::StrFormat("Could not open '%s': %s", PrintableText(path), *failure)
-             : *failure));
+        keep ? absl::StrFormat("Could not open '%s': %s", PrintableText(path), *locking.conflict)
+             : *locking.conflict));
   }
+  (*device)->lock_errno = locking.os_errno;
   target.device = *std::move(device);
   return target;
 }

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include "report/printable_text.h"
 
@@ -25,47 +27,64 @@ struct flock ByteLock(short type, off_t byte) {
   return lock;
 }
 
-// Whether somebody else holds any lock on the byte.
-bool HeldByOthers(int fd, off_t byte) {
-  struct flock lock = ByteLock(F_WRLCK, byte);
-  return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
 std::string InUse(std::string_view what, std::string_view path) {
   return absl::StrFormat("%s\nIs another process using the image [%s]?", what, PrintableText(path));
 }
 
+Locking Conflict(std::string_view what, std::string_view path) {
+  return {.conflict = InUse(what, path)};
+}
+
+// fcntl(2); 0 or errno.
+int LockCall(int fd, int command, struct flock& lock) {
+  while (fcntl(fd, command, &lock) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
 }  // namespace
 
-std::optional<std::string> TakeLocks(int fd, LockWish wish, std::string_view path) {
-  const auto take = [&](std::uint32_t permissions, off_t base) -> std::optional<std::string> {
+Locking TakeLocks(int fd, LockWish wish, std::string_view path) {
+  for (const auto& [permissions, base] :
+       {std::pair{wish.uses, kUseBase}, std::pair{wish.forbids, kForbidBase}}) {
     for (std::size_t n = 0; n < kPermissionNames.size(); ++n) {
       if ((permissions >> n & 1) == 0) continue;
       const off_t byte = base + static_cast<off_t>(n);
       struct flock lock = ByteLock(F_RDLCK, byte);
-      if (fcntl(fd, F_OFD_SETLK, &lock) == 0) continue;
+      const int error = LockCall(fd, F_OFD_SETLK, lock);
       // An exclusive lock is nothing QEMU takes, but it means that somebody objects.
-      if (errno == EAGAIN || errno == EACCES) {
-        return InUse(absl::StrFormat("Failed to lock byte %d", byte), path);
+      if (error == EAGAIN || error == EACCES) {
+        return Conflict(absl::StrFormat("Failed to lock byte %d", byte), path);
       }
-      return std::nullopt;
+      if (error != 0) return {.conflict = {}, .os_errno = error};
     }
-    return std::nullopt;
+  }
+  // Whether somebody else holds any lock on the byte of the opposite kind.
+  struct Question {
+    std::uint32_t permissions;
+    off_t base;
+    const char* how;
   };
-  if (auto failure = take(wish.uses, kUseBase)) return failure;
-  if (auto failure = take(wish.forbids, kForbidBase)) return failure;
+  for (const Question& question :
+       {Question{wish.uses, kForbidBase, ""}, Question{wish.forbids, kUseBase, "shared "}}) {
+    for (std::size_t n = 0; n < kPermissionNames.size(); ++n) {
+      if ((question.permissions >> n & 1) == 0) continue;
+      struct flock lock = ByteLock(F_WRLCK, question.base + static_cast<off_t>(n));
+      const int error = LockCall(fd, F_OFD_GETLK, lock);
+      if (error != 0) return {.conflict = {}, .os_errno = error};
+      if (lock.l_type == F_UNLCK) continue;
+      return Conflict(
+          absl::StrFormat("Failed to get %s\"%s\" lock", question.how, kPermissionNames[n]), path);
+    }
+  }
+  return {};
+}
 
-  for (std::size_t n = 0; n < kPermissionNames.size(); ++n) {
-    if ((wish.uses >> n & 1) != 0 && HeldByOthers(fd, kForbidBase + static_cast<off_t>(n))) {
-      return InUse(absl::StrFormat("Failed to get \"%s\" lock", kPermissionNames[n]), path);
-    }
-  }
-  for (std::size_t n = 0; n < kPermissionNames.size(); ++n) {
-    if ((wish.forbids >> n & 1) != 0 && HeldByOthers(fd, kUseBase + static_cast<off_t>(n))) {
-      return InUse(absl::StrFormat("Failed to get shared \"%s\" lock", kPermissionNames[n]), path);
-    }
-  }
-  return std::nullopt;
+std::string NoLocksWarning(std::string_view path, int os_errno) {
+  return absl::StrFormat(
+      "'%s' cannot be locked (%s): whether another program is using it cannot be seen",
+      PrintableText(path), std::strerror(os_errno));
 }
 
 }  // namespace instar::vmm

@@ -27,10 +27,20 @@ inline constexpr LockWish kReadLock = {.uses = 0b0001, .forbids = 0b1010};
 inline constexpr LockWish kSharedReadLock = {.uses = 0b0001, .forbids = 0};
 inline constexpr LockWish kWriteLock = {.uses = 0b1011, .forbids = 0b1010};
 
-// Takes the locks on `fd`, to be held until it is closed. Nothing on success, or why not as
-// qemu-img says it, on two lines: `Failed to get "write" lock` and `Is another process using the
-// image [path]?`. File systems that have no such locks are used without.
-std::optional<std::string> TakeLocks(int fd, LockWish wish, std::string_view path);
+struct Locking {
+  // Set: somebody else uses the file. Why not as qemu-img says it, on two lines: `Failed to get
+  // "write" lock` and `Is another process using the image [path]?`.
+  std::optional<std::string> conflict;
+  // Set: the system has no such locks for this file, or none left. It is used without, so nobody
+  // can see that somebody else uses it, and the caller has to say so.
+  int os_errno = 0;
+};
+
+// Takes the locks on `fd`, to be held until it is closed.
+[[nodiscard]] Locking TakeLocks(int fd, LockWish wish, std::string_view path);
+
+// The warning about a file whose Locking::os_errno is set: one line, fit for a terminal.
+[[nodiscard]] std::string NoLocksWarning(std::string_view path, int os_errno);
 
 }  // namespace instar::vmm
 

@@ -2,35 +2,74 @@
 
 #include <absl/strings/str_format.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "broker/image_locks.h"
 #include "broker/local_path.h"
-#include "jail/opener.h"
+#include "broker/reference_walk.h"
+#include "broker/special_file_system.h"
+#include "instar/vmm/notices.h"
+#include "io/file_status.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
 namespace {
 
-const char* NameOfRole(ReferenceRole role) {
-  switch (role) {
-    case ReferenceRole::kBacking:
-      return "backing file";
-    case ReferenceRole::kDataFile:
-      return "data file";
-    case ReferenceRole::kExtent:
-      return "extent";
-  }
-  return "file";
+constexpr const char* kOutside =
+    "is outside the directories that this image may refer to (--allow-path allows more)";
+constexpr const char* kHidden =
+    "has a name on its path that begins with a dot: hidden files and directories are opened only "
+    "if --allow-path names them";
+constexpr const char* kSpecial = "lies in a special file system such as /proc";
+constexpr const char* kOtherOwner =
+    "belongs neither to root, nor to the caller, nor to the owner of the image that names it "
+    "(--references=any-owner allows it)";
+constexpr const char* kUnreadable =
+    "may not be read by the owner of an image that leads to it, for whom root will not read it";
+constexpr const char* kNotRegular = "is not a regular file";
+
+// Stands for every user that a process in a user namespace has no number for.
+constexpr uid_t kUnmappedUser = 65534;
+
+// Whether all users have numbers here, so that kUnmappedUser is one of them.
+bool AllUsersAreMapped() {
+  const int file = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  std::array<char, 256> text{};
+  const ssize_t count = read(file, text.data(), text.size() - 1);
+  close(file);
+  unsigned long inside = 1;
+  unsigned long outside = 1;
+  unsigned long length = 0;
+  return count > 0 && std::sscanf(text.data(), "%lu %lu %lu", &inside, &outside, &length) == 3 &&
+         inside == 0 && outside == 0 && length == 0xFFFFFFFF;
 }
 
-OwnedFd OpenBeneath(int directory, const std::string& path, std::uint64_t flags) {
-  return OwnedFd(vmm::OpenBeneath(directory, path.c_str(), flags));
+const char* WhyEnded(WalkEnd end) {
+  switch (end) {
+    case WalkEnd::kOutside:
+      return kOutside;
+    case WalkEnd::kHidden:
+      return kHidden;
+    case WalkEnd::kUnreadable:
+      return kUnreadable;
+    case WalkEnd::kSpecial:
+      return kSpecial;
+    case WalkEnd::kError:
+      break;
+  }
+  return nullptr;
 }
 
 std::string RealPath(const std::string& path) {
@@ -44,127 +83,322 @@ std::string AbsolutePath(const std::string& path) {
   return NormalizePath(RealPath(".") + "/" + path);
 }
 
-std::optional<ReferenceRoot> OpenRoot(const std::string& path) {
-  OwnedFd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+OwnedFd OpenPath(const std::string& path, int flags) {
+  return OwnedFd(open(path.c_str(), O_PATH | O_CLOEXEC | flags));
+}
+
+// The directory of a file that the user named, as a root for that file only; nothing, with errno
+// set, if it is none.
+std::optional<ReferenceRoot> OpenFileRoot(const std::string& path) {
+  OwnedFd file = OpenPath(path, 0);
+  struct stat status{};
+  if (!file.valid() || FileStatus(file.get(), &status) != 0) return std::nullopt;
+  if (!S_ISREG(status.st_mode)) {
+    errno = ENOTDIR;
+    return std::nullopt;
+  }
+  // Beneath the directory it really lies in, so that its own name and no link is opened.
+  const std::string real = RealPath(path);
+  const std::string_view directory = DirectoryPart(real);
+  OwnedFd fd = OpenPath(std::string(directory), O_DIRECTORY);
   if (!fd.valid()) return std::nullopt;
-  return ReferenceRoot{
-      .fd = std::move(fd), .given_path = AbsolutePath(path), .real_path = RealPath(path)};
+  const std::string real_directory = NormalizePath(directory);
+  return ReferenceRoot{.fd = std::move(fd),
+                       .given_path = real_directory,
+                       .real_path = real_directory,
+                       .only_file = real.substr(directory.size()),
+                       .file = std::move(file)};
+}
+
+std::optional<ReferenceRoot> OpenNamedRoot(const std::string& path) {
+  OwnedFd fd = OpenPath(path, O_DIRECTORY);
+  if (!fd.valid()) return errno == ENOTDIR ? OpenFileRoot(path) : std::nullopt;
+  return ReferenceRoot{.fd = std::move(fd),
+                       .given_path = AbsolutePath(path),
+                       .real_path = RealPath(path),
+                       .only_file = {},
+                       .file = {}};
+}
+
+bool IsRootDirectory(int directory) {
+  struct stat status{};
+  struct stat top{};
+  return FileStatus(directory, &status) != 0 || stat("/", &top) != 0 ||
+         IdentityOf(status) == IdentityOf(top);
+}
+
+// The directory `path` (absolute) and all above it.
+std::vector<struct stat> WayTo(std::string path) {
+  std::vector<struct stat> way;
+  while (true) {
+    struct stat status{};
+    // Nobody may search what cannot be looked at.
+    if (stat(path.c_str(), &status) != 0) status = {};
+    way.push_back(status);
+    if (path.size() <= 1) return way;
+    path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+  }
+}
+
+// Whether `reader` could read the file in a directory at the end of `way` himself.
+bool CouldRead(const FileReader& reader, const std::vector<struct stat>& way,
+               const struct stat& file, const AccessList& list) {
+  if (!HasRight(reader, FileRight::kRead, file, list)) return false;
+  // His own he may have wherever somebody has put it.
+  if (file.st_uid == reader.user) return true;
+  return !way.empty() && std::ranges::all_of(way, [&](const struct stat& directory) {
+    return HasRight(reader, FileRight::kSearch, directory);
+  });
 }
 
 }  // namespace
 
+ReferenceKind ReferenceKindOf(ReferenceRole role) {
+  switch (role) {
+    case ReferenceRole::kBacking:
+      return ReferenceKind::kBackingFile;
+    case ReferenceRole::kDataFile:
+      return ReferenceKind::kDataFile;
+    case ReferenceRole::kExtent:
+      return ReferenceKind::kExtent;
+  }
+  return ReferenceKind::kBackingFile;
+}
+
+// The words in which one reference is refused.
+class RefusalText {
+ public:
+  RefusalText(const Device& parent, std::string_view name, ReferenceRole role)
+      : parent_(parent), name_(PrintableText(name.substr(0, PATH_MAX))), role_(role) {}
+
+  [[nodiscard]] std::unexpected<ReferenceRefusal> Refuse(ErrorCode code, int error,
+                                                         std::string_view why) const {
+    return std::unexpected(
+        ReferenceRefusal{.code = code,
+                         .os_errno = error,
+                         .line = absl::StrFormat("Could not open '%s': Could not open %s: %s",
+                                                 PrintableText(parent_.path),
+                                                 ReferenceKindName(ReferenceKindOf(role_)), why)});
+  }
+  [[nodiscard]] std::unexpected<ReferenceRefusal> Deny(std::string_view why) const {
+    return Refuse(ErrorCode::kDenied, EACCES, absl::StrFormat("'%s' %s", name_, why));
+  }
+  [[nodiscard]] std::unexpected<ReferenceRefusal> System(int error) const {
+    if (error == EXDEV || error == ELOOP) return Deny(kOutside);
+    if (error == EISDIR) return Deny(kNotRegular);
+    return Refuse(error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kDenied,
+                  error, absl::StrFormat("Could not open '%s': %s", name_, std::strerror(error)));
+  }
+
+ private:
+  const Device& parent_;
+  std::string name_;
+  ReferenceRole role_;
+};
+
 absl::Status ReferenceGate::Open(const ReferencePolicy& policy, DeviceTable& devices) {
-  open_ = policy.allow;
-  if (!policy.allow) return absl::OkStatus();
+  allowed_ = policy.allowed;
+  if (allowed_ == AllowedReferences::kNone) return absl::OkStatus();
+  caller_ = geteuid();
+  if (absl::Status status = OpenNamedRoots(policy); !status.ok()) return status;
+  for (std::uint32_t i = 0; i < devices.count(); ++i) {
+    Device& device = *devices.Find(DeviceId{i});
+    if (device.writable) continue;
+    const std::string_view part = DirectoryPart(device.path);
+    device.location.relative_path = device.path.substr(part.size());
+    device.location.real_directory = RealPath(part.empty() ? "./" : std::string(part));
+    if (policy.image_directory) OpenHomeRoot(device);
+    if (device.owner == kUnmappedUser && owners_known_) owners_known_ = AllUsersAreMapped();
+  }
+  if (caller_ == 0) PrepareReaders(devices);
+  return absl::OkStatus();
+}
+
+void ReferenceGate::PrepareReaders(const DeviceTable& devices) {
+  for (std::uint32_t i = 0; i < devices.count(); ++i) {
+    const Device& device = *devices.Find(DeviceId{i});
+    const auto is_owner = [&](const FileReader& known) { return known.user == device.owner; };
+    if (device.writable || device.is_stream() || device.owner == 0) continue;
+    if (std::ranges::none_of(known_readers_, is_owner)) {
+      known_readers_.push_back(ReaderOf(device.owner));
+    }
+  }
+  // Without them only root's files are opened, unless those of any owner are.
+  if (known_readers_.empty() && allowed_ == AllowedReferences::kDirectory) return;
+  for (ReferenceRoot& root : roots_) root.way = WayTo(root.real_path);
+}
+
+absl::Status ReferenceGate::OpenNamedRoots(const ReferencePolicy& policy) {
   for (const std::string& path : policy.allow_paths) {
-    auto root = OpenRoot(path);
+    auto root = OpenNamedRoot(path);
     if (!root) {
       return {errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
               absl::StrFormat("Could not open the directory '%s', in which images may refer to "
                               "files: %s",
                               PrintableText(path), std::strerror(errno))};
     }
-    roots_.push_back(*std::move(root));
-  }
-  for (std::uint32_t i = 0; i < devices.count(); ++i) {
-    Device& device = *devices.Find(DeviceId{i});
-    if (device.writable) continue;
-    const std::string_view part = DirectoryPart(device.path);
-    const std::string directory(part.empty() ? "./" : part);
-    ReferenceLocation& location = device.location;
-    location.relative_path = device.path.substr(part.size());
-    location.real_directory = RealPath(directory);
-    if (!policy.image_directory) continue;
-    // A directory that cannot be opened is not an error: the image may refer to nothing.
-    auto root = OpenRoot(directory);
-    if (!root) continue;
-    root->for_all_images = false;
-    location.root = location.home_root = static_cast<int>(roots_.size());
+    struct stat status{};
+    if (FileStatus(root->file.valid() ? root->file.get() : root->fd.get(), &status) == 0) {
+      root->named = IdentityOf(status);
+    }
     roots_.push_back(*std::move(root));
   }
   return absl::OkStatus();
 }
 
+void ReferenceGate::OpenHomeRoot(Device& device) {
+  ReferenceLocation& location = device.location;
+  const std::string directory(DirectoryPart(device.path));
+  // A directory that cannot be opened is not an error: the image may refer to nothing. Nor may one
+  // in "/", below which all files of the machine are.
+  OwnedFd fd = OpenPath(directory.empty() ? "./" : directory, O_DIRECTORY);
+  if (!fd.valid() || IsRootDirectory(fd.get())) return;
+  location.root = location.home_root = static_cast<int>(roots_.size());
+  roots_.push_back(
+      {.fd = std::move(fd),
+       .given_path = directory.empty() ? location.real_directory : AbsolutePath(directory),
+       .real_path = location.real_directory,
+       .for_all_images = false,
+       .only_file = {},
+       .file = {}});
+}
+
 std::vector<int> ReferenceGate::directories() const {
+  std::vector<int> fds;
+  fds.reserve(roots_.size());
+  for (const ReferenceRoot& root : roots_) {
+    fds.push_back(root.file.valid() ? root.file.get() : root.fd.get());
+  }
+  return fds;
+}
+
+std::vector<int> ReferenceGate::walked_directories() const {
   std::vector<int> fds;
   fds.reserve(roots_.size());
   for (const ReferenceRoot& root : roots_) fds.push_back(root.fd.get());
   return fds;
 }
 
-std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
-    const DeviceTable& devices, DeviceId parent_id, std::string_view name,
-    ReferenceRole role) const {
-  const Device& parent = *devices.Find(parent_id);
-  const std::string shown = PrintableText(name.substr(0, PATH_MAX));
-  const auto refuse = [&](ErrorCode code, int error, std::string_view why) {
-    return std::unexpected(ReferenceRefusal{
-        .code = code,
-        .os_errno = error,
-        .line = absl::StrFormat("Could not open '%s': Could not open %s: %s",
-                                PrintableText(parent.path), NameOfRole(role), why)});
-  };
-  const auto deny = [&](std::string_view why) {
-    return refuse(ErrorCode::kDenied, EACCES, absl::StrFormat("'%s' %s", shown, why));
-  };
-  constexpr std::string_view kOutside =
-      "is outside the directories that this image may refer to (--allow-path allows more)";
+bool ReferenceGate::IsNamed(const FileIdentity& identity) const {
+  return std::ranges::any_of(roots_, [&](const ReferenceRoot& root) {
+    return root.for_all_images && root.named == identity;
+  });
+}
 
-  if (!open_) return deny("may not be opened: references to other files are not allowed");
-  if (const char* why = WhyNotPlainPath(name)) return deny(why);
-  if (parent.writable) return deny("may not be opened: the file that names it is being written");
-  const auto resolved = ResolveReference(parent.location, name, roots_);
-  if (!resolved) return deny(kOutside);
+std::vector<FileReader> ReferenceGate::ReadersFor(const DeviceTable& devices,
+                                                  DeviceId parent) const {
+  std::vector<FileReader> readers;
+  if (caller_ != 0) return readers;
+  for (DeviceId id = parent; id != kNoDevice; id = devices.Find(id)->parent) {
+    const uid_t owner = devices.Find(id)->owner;
+    const auto is_owner = [owner](const FileReader& reader) { return reader.user == owner; };
+    if (owner == 0 || std::ranges::any_of(readers, is_owner)) continue;
+    const auto known = std::ranges::find_if(known_readers_, is_owner);
+    readers.push_back(known != known_readers_.end() ? *known
+                                                    : FileReader{.user = owner, .groups = {}});
+  }
+  return readers;
+}
 
-  const ReferenceRoot& root = roots_[resolved->root];
-  const auto could_not_open = [&](int error) {
-    if (error == EXDEV || error == ELOOP) return deny(kOutside);
-    return refuse(error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kDenied,
-                  error, absl::StrFormat("Could not open '%s': %s", shown, std::strerror(error)));
-  };
-  const OwnedFd found = OpenBeneath(root.fd.get(), resolved->relative_path, O_PATH | O_CLOEXEC);
-  if (!found.valid()) return could_not_open(errno);
-  struct stat status{};
-  if (FileStatus(found.get(), &status) != 0) return could_not_open(errno);
-  if (!S_ISREG(status.st_mode)) return deny("is not a regular file");
-  const FileIdentity identity = {.device = status.st_dev, .inode = status.st_ino};
+const char* ReferenceGate::WhyNotByOwner(const Device& parent, const struct stat& file) const {
+  if (allowed_ == AllowedReferences::kAnyOwner) return nullptr;
+  if (file.st_uid == 0 || file.st_uid == caller_) return nullptr;
+  if (file.st_uid == kUnmappedUser && !owners_known_) return kOtherOwner;
+  return file.st_uid == parent.owner ? nullptr : kOtherOwner;
+}
 
-  for (DeviceId ancestor = parent_id; ancestor != kNoDevice;) {
+std::expected<FoundFile, ReferenceRefusal> ReferenceGate::Find(const DeviceTable& devices,
+                                                               DeviceId parent,
+                                                               const ResolvedReference& where,
+                                                               std::span<const FileReader> readers,
+                                                               const RefusalText& refusal) const {
+  auto found =
+      WalkBeneath(roots_[where.root].fd.get(), where.relative_path,
+                  {.is_named = [this](const FileIdentity& identity) { return IsNamed(identity); },
+                   .readers = readers});
+  if (!found) {
+    const char* why = WhyEnded(found.error().end);
+    return why != nullptr ? refusal.Deny(why) : refusal.System(found.error().os_errno);
+  }
+  if (!S_ISREG(found->status().st_mode)) return refusal.Deny(kNotRegular);
+  if (IsInSpecialFileSystem(found->fd())) return refusal.Deny(kSpecial);
+  if (const char* why = WhyNotByOwner(*devices.Find(parent), found->status())) {
+    return refusal.Deny(why);
+  }
+  const FileIdentity identity = IdentityOf(found->status());
+  for (DeviceId ancestor = parent; ancestor != kNoDevice;) {
     const Device& device = *devices.Find(ancestor);
     if (device.identity == identity) {
-      return deny("is already part of this chain: the images refer to each other in a circle");
+      return refusal.Deny(
+          "is already part of this chain: the images refer to each other in a circle");
     }
     ancestor = device.parent;
   }
   for (std::uint32_t i = 0; i < devices.count(); ++i) {
     const Device& device = *devices.Find(DeviceId{i});
-    if (device.writable && device.identity == identity) return deny("is the file being written");
+    if (device.writable && device.identity == identity) {
+      return refusal.Deny("is the file being written");
+    }
   }
+  return *std::move(found);
+}
 
-  const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-  OwnedFd fd = OpenBeneath(root.fd.get(), resolved->relative_path, flags);
-  if (!fd.valid()) return could_not_open(errno);
-  if (FileStatus(fd.get(), &status) != 0) return could_not_open(errno);
-  if (!S_ISREG(status.st_mode) ||
-      identity != FileIdentity{.device = status.st_dev, .inode = status.st_ino}) {
-    return deny("changed while it was being opened");
+std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
+    const DeviceTable& devices, DeviceId parent_id, std::string_view name,
+    ReferenceRole role) const {
+  const Device& parent = *devices.Find(parent_id);
+  const RefusalText refusal(parent, name, role);
+  if (allowed_ == AllowedReferences::kNone) {
+    return refusal.Deny("may not be opened: references to other files are not allowed");
+  }
+  if (const char* why = WhyNotPlainPath(name)) return refusal.Deny(why);
+  if (parent.writable) {
+    return refusal.Deny("may not be opened: the file that names it is being written");
+  }
+  const auto resolved = ResolveReference(parent.location, name, roots_);
+  if (!resolved) return refusal.Deny(kOutside);
+  if (resolved->hidden) return refusal.Deny(kHidden);
+  const ReferenceRoot& root = roots_[resolved->root];
+  const std::vector<FileReader> readers = ReadersFor(devices, parent_id);
+  const auto found = Find(devices, parent_id, *resolved, readers, refusal);
+  if (!found) return std::unexpected(found.error());
+
+  const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK;
+  OwnedFd fd = found->Reopen(flags);
+  if (!fd.valid()) return refusal.System(errno);
+  struct stat status{};
+  if (FileStatus(fd.get(), &status) != 0) return refusal.System(errno);
+  const FileIdentity identity = IdentityOf(status);
+  if (identity != IdentityOf(found->status())) {
+    return refusal.Deny("changed while it was being opened");
+  }
+  // Once more: it may have got another owner meanwhile.
+  if (const char* why = WhyNotByOwner(parent, status)) return refusal.Deny(why);
+  if (!readers.empty()) {
+    const auto list = ReadAccessList(fd.get());
+    if (!list || !std::ranges::all_of(readers, [&](const FileReader& reader) {
+          return CouldRead(reader, root.way, status, *list);
+        })) {
+      return refusal.Deny(kUnreadable);
+    }
   }
   const LockWish wish = parent.force_share ? kSharedReadLock : kReadLock;
-  if (const auto failure = TakeLocks(fd.get(), wish, name)) {
-    return refuse(ErrorCode::kDenied, EAGAIN, *failure);
-  }
+  const Locking locking = TakeLocks(fd.get(), wish, name);
+  if (locking.conflict) return refusal.Refuse(ErrorCode::kDenied, EAGAIN, *locking.conflict);
 
   auto device = std::make_unique<Device>();
   device->path = CombinePath(parent.path, name);
   if (parent.direct_fd.valid()) {
-    OwnedFd direct = OpenBeneath(root.fd.get(), resolved->relative_path, flags | O_DIRECT);
+    OwnedFd direct = found->Reopen(flags | O_DIRECT);
     if (direct.valid() && FileStatus(direct.get(), &status) == 0 &&
-        identity == FileIdentity{.device = status.st_dev, .inode = status.st_ino}) {
+        identity == IdentityOf(status)) {
       device->direct_fd = std::move(direct);
     }
   }
   device->fd = std::move(fd);
   device->identity = identity;
+  device->owner = status.st_uid;
+  device->lock_errno = locking.os_errno;
   device->force_share = parent.force_share;
   device->cache = parent.cache;
   device->parent = parent_id;

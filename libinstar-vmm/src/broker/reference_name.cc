@@ -1,9 +1,11 @@
 #include "broker/reference_name.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "broker/local_path.h"
+#include "broker/reference_walk.h"
 #include "instar/abi/call_table.h"
 
 namespace instar::vmm {
@@ -32,10 +34,26 @@ std::optional<std::string_view> Beneath(std::string_view path, std::string_view 
   return path.substr(start);
 }
 
+// `path` in the root of that number, if that root allows it.
+std::optional<ResolvedReference> InRoot(std::span<const ReferenceRoot> roots, std::size_t number,
+                                        std::string_view path) {
+  const std::string& only = roots[number].only_file;
+  if (!only.empty() && path != only) return std::nullopt;
+  return ResolvedReference{.root = number,
+                           .relative_path = std::string(path),
+                           .hidden = only.empty() && HasHiddenName(path)};
+}
+
+// Keeps what was found first, but for a hidden one if there is another.
+void Prefer(std::optional<ResolvedReference>& best, std::optional<ResolvedReference> found) {
+  if (found && (!best || (best->hidden && !found->hidden))) best = std::move(found);
+}
+
 std::optional<ResolvedReference> FindRoot(const ReferenceLocation& location,
                                           std::string_view absolute,
                                           std::span<const ReferenceRoot> roots) {
   const std::string normalized = NormalizePath(absolute);
+  std::optional<ResolvedReference> best;
   for (std::size_t i = 0; i < roots.size(); ++i) {
     const ReferenceRoot& root = roots[i];
     if (!root.for_all_images && static_cast<int>(i) != location.home_root) continue;
@@ -45,11 +63,10 @@ std::optional<ResolvedReference> FindRoot(const ReferenceLocation& location,
       if (!normalized_rest) continue;
       const auto rest = Beneath(absolute, path);
       const bool as_written = rest && StaysInside(*rest);
-      return ResolvedReference{.root = i,
-                               .relative_path = std::string(as_written ? *rest : *normalized_rest)};
+      Prefer(best, InRoot(roots, i, as_written ? *rest : std::string_view(*normalized_rest)));
     }
   }
-  return std::nullopt;
+  return best;
 }
 
 }  // namespace
@@ -93,11 +110,14 @@ std::optional<ResolvedReference> ResolveReference(const ReferenceLocation& locat
                                                   std::span<const ReferenceRoot> roots) {
   if (name.starts_with('/')) return FindRoot(location, name, roots);
   const std::string joined = CombinePath(location.relative_path, name);
+  std::optional<ResolvedReference> best;
   if (location.root >= 0 && StaysInside(joined)) {
-    return ResolvedReference{.root = static_cast<std::size_t>(location.root),
-                             .relative_path = joined};
+    best = InRoot(roots, static_cast<std::size_t>(location.root), joined);
   }
-  return FindRoot(location, location.real_directory + "/" + joined, roots);
+  if (!best || best->hidden) {
+    Prefer(best, FindRoot(location, location.real_directory + "/" + joined, roots));
+  }
+  return best;
 }
 
 }  // namespace instar::vmm

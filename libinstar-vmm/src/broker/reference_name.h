@@ -3,11 +3,14 @@
 #ifndef LIBINSTAR_VMM_SRC_BROKER_REFERENCE_NAME_H_
 #define LIBINSTAR_VMM_SRC_BROKER_REFERENCE_NAME_H_
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/device_table.h"
 
@@ -23,24 +26,29 @@ namespace instar::vmm {
 // Whether no prefix of the relative path leaves the directory it starts in.
 [[nodiscard]] bool StaysInside(std::string_view relative);
 
-// A directory that references may lie in.
+// A directory that references may lie in, or one file of it that the user named.
 struct ReferenceRoot {
   OwnedFd fd;                  // O_PATH
   std::string given_path;      // absolute, normalized
   std::string real_path;       // absolute, without symbolic links
   bool for_all_images = true;  // named by the user; else only for images of the chain it belongs to
+  std::string only_file;       // set: nothing but the file of this name is allowed
+  OwnedFd file;                // O_PATH, of only_file
+  FileIdentity named = {};     // what the user named, if it is for all images
+  std::vector<struct stat> way = {};  // the directory and all above it, where that matters
 };
 
 struct ResolvedReference {
   std::size_t root = 0;
   std::string relative_path;  // beneath the root; not normalized where that may change its meaning
+  bool hidden = false;        // a name in relative_path is hidden, and the user has not named it
 };
 
 // Which root the file lies in that the image at `location` calls `name` (a plain path), and where
-// in it; nothing if it is in none that this image may refer to. Relative names start in the
-// directory of the image. The kernel resolves what remains (RESOLVE_BENEATH), so "a/../b" keeps its
-// meaning where a is a symbolic link; only a name that steps out of its root and into another is
-// normalized first.
+// in it; nothing if it is in none that this image may refer to. Where it lies in several, one comes
+// first in which no name on the way is hidden. Relative names start in the directory of the image.
+// The kernel resolves what remains (RESOLVE_BENEATH), so "a/../b" keeps its meaning where a is a
+// symbolic link; only a name that steps out of its root and into another is normalized first.
 [[nodiscard]] std::optional<ResolvedReference> ResolveReference(
     const ReferenceLocation& location, std::string_view name, std::span<const ReferenceRoot> roots);
 

@@ -229,6 +229,11 @@ CallResult Broker::Impl::OpenReference(Worker& worker, const OpenReferenceReques
   (*device)->chain_depth = depth;
   AddReadable(**device);
   worker.meter.Forgive();
+  NoteLocks(**device);
+  if (notices_.reference_opened) {
+    notices_.reference_opened(
+        {.kind = ReferenceKindOf(request.role), .image = (*parent)->path, .path = (*device)->path});
+  }
   const auto id = devices_.Add(*std::move(device));
   return {.result = static_cast<std::int64_t>(id.value_or(kNoDevice)), .value = 0};
 }

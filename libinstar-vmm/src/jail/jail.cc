@@ -15,9 +15,11 @@ namespace instar::vmm {
 absl::Status EnterJail(const JailNeeds& needs, Timing* timing) {
   std::vector<int> keep = {0, 1, 2};
   // What the opener holds need not be held here.
-  const std::vector<int> directories =
-      needs.opener_sockets.empty() ? needs.read_directories : std::vector<int>();
-  for (const auto* fds : {&needs.keep_fds, &directories, &needs.opener_sockets}) {
+  const bool opens_itself = needs.opener_sockets.empty();
+  const std::vector<int> none;
+  const std::vector<int>& directories = opens_itself ? needs.read_directories : none;
+  const std::vector<int>& walked = opens_itself ? needs.walked_directories : none;
+  for (const auto* fds : {&needs.keep_fds, &directories, &walked, &needs.opener_sockets}) {
     keep.insert(keep.end(), fds->begin(), fds->end());
   }
   if (absl::Status status = CloseAllBut(keep); !status.ok()) return status;

@@ -16,10 +16,15 @@ namespace instar::vmm {
 struct JailNeeds {
   std::vector<int> keep_fds;  // besides 0, 1 and 2; everything else is closed
   std::vector<int> read_directories;  // O_PATH descriptors: files beneath may be opened read-only
+  // Those that the opener walks from, if it opens files: the same, but for a file that may be opened
+  // by itself its directory.
+  std::vector<int> walked_directories;
   // O_PATH descriptors of the directories in which files were created. Nothing in the jail removes
   // a file: the opener does.
   std::vector<int> unlink_directories;
   std::vector<int> opener_sockets;  // of the opener, if it opens and removes files (opener.h)
+  // Set, with read_directories and without an opener: the only path that readlinkat may have.
+  const char* link_path = nullptr;
   Isolation isolation =
       Isolation::kAuto;  // which executor's system calls to allow (KVM ioctls, futexes, ...)
   std::uint64_t max_file_bytes = ~std::uint64_t{0};  // RLIMIT_FSIZE

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "io/file_status.h"
 #include "jail/call_filter.h"
@@ -27,24 +28,57 @@
 namespace instar::vmm {
 namespace {
 
+enum class Wish : std::uint16_t { kOpen, kReadLink };
+
 struct OpenRequest {
   std::int32_t directory = -1;
-  std::uint32_t reserved = 0;
+  Wish wish = Wish::kOpen;
+  std::uint16_t begins_walk = 0;  // 1: the directories of the walk before are not needed any more
   std::uint64_t flags = 0;
   std::array<char, PATH_MAX> path{};  // as long as it is, with its NUL
 };
 constexpr std::size_t kPathAt = offsetof(OpenRequest, path);
 
+struct OpenAnswer {
+  std::int32_t error = EACCES;
+  std::int32_t number = -1;           // of a directory that stays open
+  std::array<char, PATH_MAX> text{};  // of a link, as long as it is
+};
+constexpr std::size_t kTextAt = offsetof(OpenAnswer, text);
+
+// Directories of one walk, in the opener. No memory can be had there.
+class WalkedDirectories {
+ public:
+  [[nodiscard]] bool Has(int number) const {
+    return std::ranges::find(numbers_.begin(), numbers_.begin() + count_, number) !=
+           numbers_.begin() + count_;
+  }
+  // False if there are too many.
+  bool Keep(int number) {
+    if (count_ == static_cast<std::ptrdiff_t>(numbers_.size())) return false;
+    numbers_[static_cast<std::size_t>(count_++)] = number;
+    return true;
+  }
+  void Close() {
+    while (count_ > 0) close(numbers_[static_cast<std::size_t>(--count_)]);
+  }
+
+ private:
+  std::array<int, 128> numbers_{};
+  std::ptrdiff_t count_ = 0;
+};
+
 // The ends of the jailed process.
 std::atomic<int> open_socket{-1};
 std::atomic<int> remove_socket{-1};
 std::mutex opening;  // one request at a time, whose answer is the next message
+std::uint16_t walk_begins = 0;
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler reads it");
 
 int OpenAt2(int directory, const char* path, std::uint64_t flags) {
   open_how how{};
   how.flags = flags;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
   // EAGAIN: something was renamed meanwhile and the kernel cannot be sure. Not for ever.
   for (int attempt = 0; attempt < 16; ++attempt) {
     const long fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
@@ -61,17 +95,36 @@ struct Rights {
 
 // ---- in the opener
 
+WalkedDirectories walked;
+
 bool IsAllowed(const OpenRequest& request, std::size_t bytes, std::span<const int> directories) {
   constexpr std::uint64_t kFlags = O_PATH | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_DIRECT |
                                    O_NOFOLLOW | O_DIRECTORY;  // no O_CREAT, no O_WRONLY
   return bytes > kPathAt && (request.flags & ~kFlags) == 0 &&
          request.path[bytes - kPathAt - 1] == '\0' &&
-         std::ranges::find(directories, request.directory) != directories.end();
+         (std::ranges::find(directories, request.directory) != directories.end() ||
+          walked.Has(request.directory));
+}
+
+bool IsDirectory(int fd) {
+  struct stat status{};
+  return FileStatus(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// How long the link is.
+std::size_t ReadLinkAsAsked(const OpenRequest& request, OpenAnswer& answer) {
+  // One name, so that no other link is followed on the way.
+  if (std::strchr(request.path.data(), '/') != nullptr || request.path[0] == '\0') return 0;
+  const long count = syscall(SYS_readlinkat, request.directory, request.path.data(),
+                             answer.text.data(), answer.text.size());
+  answer.error = count < 0 ? errno : 0;
+  return count < 0 ? 0 : static_cast<std::size_t>(count);
 }
 
 // Only regular files open for reading: to open a device can do anything, and a pipe waits.
 int OpenAsAsked(const OpenRequest& request) {
-  const int found = OpenAt2(request.directory, request.path.data(), O_PATH | O_CLOEXEC);
+  const int found =
+      OpenAt2(request.directory, request.path.data(), O_PATH | O_CLOEXEC | O_NOFOLLOW);
   if (found < 0 || (request.flags & O_PATH) != 0) return found;
   struct stat before{};
   struct stat after{};
@@ -92,8 +145,8 @@ int OpenAsAsked(const OpenRequest& request) {
   return -1;
 }
 
-void Answer(int socket, int error, int fd) {
-  iovec text = {.iov_base = &error, .iov_len = sizeof error};
+void Answer(int socket, OpenAnswer& answer, std::size_t text_bytes, int fd) {
+  iovec text = {.iov_base = &answer, .iov_len = kTextAt + text_bytes};
   msghdr message{};
   message.msg_iov = &text;
   message.msg_iovlen = 1;
@@ -115,14 +168,24 @@ bool ServeOpen(int socket, std::span<const int> directories) {
   static OpenRequest request;
   const ssize_t bytes = recv(socket, &request, sizeof request, 0);
   if (bytes <= 0) return bytes < 0 && errno == EINTR;
+  static OpenAnswer answer;
+  answer.error = EACCES;
+  answer.number = -1;
   int fd = -1;
-  int error = EACCES;
+  std::size_t text_bytes = 0;
+  if (static_cast<std::size_t>(bytes) > kPathAt && request.begins_walk != 0) walked.Close();
   if (IsAllowed(request, static_cast<std::size_t>(bytes), directories)) {
-    fd = OpenAsAsked(request);
-    error = fd >= 0 ? 0 : errno;
+    if (request.wish == Wish::kReadLink) {
+      text_bytes = ReadLinkAsAsked(request, answer);
+    } else {
+      fd = OpenAsAsked(request);
+      answer.error = fd >= 0 ? 0 : errno;
+    }
   }
-  Answer(socket, error, fd);
-  if (fd >= 0) close(fd);
+  const bool stays = fd >= 0 && (request.flags & O_PATH) != 0 && IsDirectory(fd);
+  if (stays && walked.Keep(fd)) answer.number = fd;
+  Answer(socket, answer, text_bytes, fd);
+  if (fd >= 0 && answer.number < 0) close(fd);
   return true;
 }
 
@@ -150,7 +213,10 @@ absl::Status Confine(const OpenerNeeds& needs, std::span<const int> sockets) {
                           SYS_restart_syscall, SYS_rt_sigreturn, SYS_exit_group}) {
     filter.Allow(call);
   }
-  if (!needs.read_directories.empty()) filter.Allow(SYS_openat2);
+  if (!needs.read_directories.empty()) {
+    filter.Allow(SYS_openat2);
+    filter.Allow(SYS_readlinkat);
+  }
   if (!needs.unlink_directories.empty()) {
     filter.Allow(SYS_newfstatat);
     filter.Allow(SYS_unlinkat);
@@ -179,10 +245,11 @@ absl::Status Confine(const OpenerNeeds& needs, std::span<const int> sockets) {
 
 // ---- in the jailed process
 
-// The descriptor that came with the answer, or -1 with errno set.
-int ReceiveDescriptor(int socket) {
-  int error = EIO;
-  iovec text = {.iov_base = &error, .iov_len = sizeof error};
+// Waits for the answer. How many bytes it has, and the descriptor that came with it, or -1.
+ssize_t Receive(int socket, OpenAnswer& answer, int& fd) {
+  answer.error = EIO;
+  fd = -1;
+  iovec text = {.iov_base = &answer, .iov_len = sizeof answer};
   Rights rights;
   msghdr message{};
   message.msg_iov = &text;
@@ -194,16 +261,40 @@ int ReceiveDescriptor(int socket) {
     bytes = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (bytes < 0 && errno == EINTR);
   const cmsghdr* const header = bytes > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
-    errno = bytes == sizeof error && error != 0 ? error : EIO;
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  }
+  return bytes;
+}
+
+// Has the opener do what is wished. The length of the answer's text; -1 with errno set if it did not.
+std::ptrdiff_t Ask(int socket, Wish wish, int directory, const char* path, std::uint64_t flags,
+                   OpenAnswer& answer, int& fd) {
+  OpenRequest request{.directory = directory, .wish = wish, .flags = flags, .path = {}};
+  const std::size_t length = std::strlen(path) + 1;
+  if (length > request.path.size()) {
+    errno = ENAMETOOLONG;
     return -1;
   }
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return fd;
+  std::memcpy(request.path.data(), path, length);
+  const std::lock_guard lock(opening);
+  request.begins_walk = std::exchange(walk_begins, std::uint16_t{0});
+  ssize_t sent = 0;
+  do {
+    sent = send(socket, &request, kPathAt + length, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) return -1;
+  const ssize_t bytes = Receive(socket, answer, fd);
+  if (bytes < static_cast<ssize_t>(kTextAt)) answer.error = EIO;
+  if (answer.error == 0) return bytes - static_cast<ssize_t>(kTextAt);
+  if (fd >= 0) close(std::exchange(fd, -1));
+  errno = answer.error;
+  return -1;
 }
 
 }  // namespace
+
+constinit const char kNoPath[1] = "";
 
 absl::Status StartOpener(const OpenerNeeds& needs) {
   std::array<int, 2> opens{};
@@ -230,22 +321,34 @@ std::vector<int> OpenerSockets() {
   return {open_socket, remove_socket};
 }
 
-int OpenBeneath(int directory, const char* path, std::uint64_t flags) {
+int OpenBeneath(int directory, const char* path, std::uint64_t flags, int* number) {
   const int socket = open_socket;
-  if (socket < 0) return OpenAt2(directory, path, flags);
-  OpenRequest request{.directory = directory, .reserved = 0, .flags = flags, .path = {}};
-  const std::size_t length = std::strlen(path) + 1;
-  if (length > request.path.size()) {
-    errno = ENAMETOOLONG;
-    return -1;
+  int fd = -1;
+  OpenAnswer answer;
+  if (socket < 0) {
+    answer.number = fd = OpenAt2(directory, path, flags);
+  } else if (Ask(socket, Wish::kOpen, directory, path, flags, answer, fd) >= 0 && fd < 0) {
+    errno = EIO;
   }
-  std::memcpy(request.path.data(), path, length);
+  if (number != nullptr) *number = answer.number;
+  return fd;
+}
+
+std::ptrdiff_t ReadLinkBeneath(int directory, const char* name, int link, std::span<char> text) {
+  const int socket = open_socket;
+  if (socket < 0) return syscall(SYS_readlinkat, link, kNoPath, text.data(), text.size());
+  OpenAnswer answer;
+  int fd = -1;
+  const std::ptrdiff_t length = Ask(socket, Wish::kReadLink, directory, name, 0, answer, fd);
+  if (length < 0) return -1;
+  const std::size_t kept = std::min(static_cast<std::size_t>(length), text.size());
+  std::memcpy(text.data(), answer.text.data(), kept);
+  return static_cast<std::ptrdiff_t>(kept);
+}
+
+void BeginWalk() {
   const std::lock_guard lock(opening);
-  ssize_t sent = 0;
-  do {
-    sent = send(socket, &request, kPathAt + length, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -1 : ReceiveDescriptor(socket);
+  walk_begins = 1;
 }
 
 bool RemoveThroughOpener(unsigned number) {

@@ -142,7 +142,15 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
     filter.Allow(SYS_recvfrom, {EqualsInt(0, number)});
     filter.Allow(SYS_recvmsg, {EqualsInt(0, number)});
   }
-  if (needs.opener_sockets.empty() && !needs.read_directories.empty()) filter.Allow(SYS_openat2);
+  if (!needs.read_directories.empty()) filter.Allow(SYS_fgetxattr);  // what was opened has a list?
+  if (needs.opener_sockets.empty() && !needs.read_directories.empty()) {
+    filter.Allow(SYS_openat2);
+    if (needs.link_path != nullptr) {
+      // Of a link that is open already: the path is empty, and nothing else can stand there unless
+      // memory that holds constants has been written to.
+      filter.Allow(SYS_readlinkat, {Equals(1, reinterpret_cast<std::uint64_t>(needs.link_path))});
+    }
+  }
   return InstallFilter(filter);
 }
 

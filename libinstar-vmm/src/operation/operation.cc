@@ -54,7 +54,7 @@ absl::Status StartOpenerIfNeeded(JailNeeds& needs, bool brief) {
   if (!removes && !opens) return absl::OkStatus();
   const bool can_do_without = !removes && LandlockVersion() > 0;
   if (can_do_without && brief) return absl::OkStatus();
-  absl::Status started = StartOpener({.read_directories = needs.read_directories,
+  absl::Status started = StartOpener({.read_directories = needs.walked_directories,
                                       .unlink_directories = needs.unlink_directories,
                                       .remove = CreatedTargets::RemoveNumber});
   if (can_do_without && absl::IsResourceExhausted(started)) return absl::OkStatus();
@@ -117,6 +117,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   if (!isolation.ok()) return isolation.status();
   Timing* const timing = sandbox.timing;
   Mark(timing, TimingPhase::kFiles);
+  broker.set_notices(sandbox.notices);
   const unsigned workers = WorkerCount(sandbox, options);
   const std::vector<instar_device_info> devices = broker.device_infos();
   const ExecutorOptions executor_options = {

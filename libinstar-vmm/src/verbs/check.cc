@@ -74,6 +74,7 @@ absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
   jailed.sandbox.jail = Jail::kThisProcess;
   const ChildResult result = RunInChild(
       [&jailed](const ChildChannel& channel) -> ChildResult {
+        jailed.sandbox.notices = channel.notices;
         FindingEncoder encoder(channel.records);
         const auto report =
             CheckHere(jailed, [&encoder](CheckFinding&& finding) { encoder.Add(finding); });
@@ -88,6 +89,7 @@ absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
                 return DecodeFindings(batch, findings);
               },
           .created = {},
+          .notices = options.sandbox.notices,
           .timing = options.sandbox.timing,
           .deadline = options.sandbox.deadline,
           .late = LateText(ShownName(options.image), "check", options.sandbox.time_limit)});

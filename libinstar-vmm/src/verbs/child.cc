@@ -25,12 +25,13 @@
 #include "instar/wire.h"
 #include "timing/mark.h"
 #include "timing/timing_codec.h"
+#include "verbs/notice_codec.h"
 
 namespace instar::vmm {
 namespace {
 
-// What the child says: kCreated if it makes files; any number of kProgress and kRecords, then
-// kTiming if that is wanted, then either kResult, or kFailureCode and kFailureText.
+// What the child says: kCreated if it makes files; any number of kProgress, kRecords and kNotice,
+// then kTiming if that is wanted, then either kResult, or kFailureCode and kFailureText.
 enum class ChildTag : std::uint32_t {
   kProgress = 1,     // two 8-byte integers: done, total
   kResult = 2,       // bytes
@@ -39,7 +40,11 @@ enum class ChildTag : std::uint32_t {
   kRecords = 5,      // bytes: a batch as of ChildChannel
   kTiming = 6,       // as of EncodeTiming
   kCreated = 7,      // as of EncodeCreatedFiles
+  kNotice = 8,       // as of EncodedNotices
 };
+
+// A reference and a warning for each file an operation may open, and some.
+constexpr unsigned kMostNotices = 4096;
 
 // More than any result: every report a guest may make, and what the host adds to each.
 constexpr std::size_t kMaxPayloadBytes = kMaxKeptReportBytes + (8 << 20);
@@ -167,7 +172,11 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
                                  [](const std::vector<CreatedFile>& files) {
                                    Send(STDOUT_FILENO, ChildTag::kCreated,
                                         EncodeCreatedFiles(files));
-                                 }};
+                                 },
+                             .notices = EncodedNotices([&sending](std::span<const std::byte> one) {
+                               const std::lock_guard lock(sending);
+                               Send(STDOUT_FILENO, ChildTag::kNotice, one);
+                             })};
   const ChildResult result = Guarded(body, channel);
   if (timing != nullptr) {
     timing->Mark(TimingPhase::kResult);
@@ -203,6 +212,7 @@ std::optional<ChildResult> Listen(FromChild& pipe, const ChildChannel& told,
                                   std::optional<std::vector<CreatedFile>>& created) {
   std::vector<std::byte> buffer;
   std::optional<absl::StatusCode> failure;
+  unsigned notices = 0;
   while (const auto field = Receive(pipe, buffer)) {
     switch (static_cast<ChildTag>(field->tag)) {
       case ChildTag::kProgress:
@@ -212,6 +222,11 @@ std::optional<ChildResult> Listen(FromChild& pipe, const ChildChannel& told,
       case ChildTag::kRecords:
         if (!told.records || !told.records(field->payload))
           return absl::CancelledError("cancelled");
+        continue;
+      case ChildTag::kNotice:
+        if (++notices > kMostNotices || !DecodeNotice(field->payload, told.notices)) {
+          return std::nullopt;
+        }
         continue;
       case ChildTag::kTiming:
         if (told.timing == nullptr || !DecodeTiming(field->payload, *told.timing)) {
@@ -258,7 +273,8 @@ ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>
                        const ProgressCallback& progress, Timing* timing) {
   return RunInChild(
       [&body](const ChildChannel& channel) { return body(channel.progress); },
-      ChildChannel{.progress = progress, .records = {}, .created = {}, .timing = timing});
+      ChildChannel{
+          .progress = progress, .records = {}, .created = {}, .notices = {}, .timing = timing});
 }
 
 ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "broker/created_file.h"
+#include "instar/vmm/notices.h"
 #include "instar/vmm/timing.h"
 
 namespace instar::vmm {
@@ -36,6 +37,8 @@ struct ChildChannel {
   // child ends without a result. It believes one such list only, so that nothing that happens in
   // the jail can have it remove other files.
   TellCreated created;
+  // Hands on what the child notices. The parent ends a child that notices more than there can be.
+  Notices notices;
   // Where the operation records its time, in the parent as in the child; null: nowhere.
   Timing* timing = nullptr;
   // When the parent ends the child, whatever that does, and with which words; by itself never.

@@ -69,6 +69,7 @@ absl::StatusOr<Described> DescribeInChild(const InfoOptions& options) {
   ReportBuilder builder;
   const ChildResult result = RunInChild(
       [&jailed](const ChildChannel& channel) -> ChildResult {
+        jailed.sandbox.notices = channel.notices;
         const auto described = DescribeHere(jailed);
         if (!described.ok()) return described.status();
         ReportEncoder encoder(channel.records);
@@ -82,6 +83,7 @@ absl::StatusOr<Described> DescribeInChild(const InfoOptions& options) {
                          return builder.Accept(batch) == ReportBuilder::Verdict::kAccepted;
                        },
                    .created = {},
+                   .notices = options.sandbox.notices,
                    .timing = options.sandbox.timing,
                    .deadline = options.sandbox.deadline,
                    .late = LateText(ShownName(options.image), "info", options.sandbox.time_limit)});

@@ -19,8 +19,8 @@
 namespace instar::vmm {
 namespace {
 
-constexpr std::array<std::string_view, 4> kSetByHost = {"filename", "actual-size", "children",
-                                                        "full-backing-filename"};
+constexpr std::array<std::string_view, 5> kSetByHost = {
+    "filename", "actual-size", "children", "full-backing-filename", "opened-references"};
 
 // Puts the names of files in the place of their numbers, in the records that all reports share.
 class FileNaming {

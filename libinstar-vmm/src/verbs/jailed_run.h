@@ -60,6 +60,7 @@ absl::StatusOr<Report> RunWhereAsked(const RunName& name, const Options& options
   told.timing = options.sandbox.timing;
   told.deadline = options.sandbox.deadline;
   told.late = LateText(name.image, name.verb, options.sandbox.time_limit);
+  told.notices = options.sandbox.notices;
   constexpr bool kTellsProgress = requires { options.progress; };
   if constexpr (kTellsProgress) told.progress = options.progress;
   if constexpr (std::is_invocable_v<const Run&, const Options&, const TellCreated&>) {
@@ -70,6 +71,7 @@ absl::StatusOr<Report> RunWhereAsked(const RunName& name, const Options& options
   const ChildResult result = RunInChild(
       [&](const ChildChannel& channel) -> ChildResult {
         if constexpr (kTellsProgress) jailed.progress = channel.progress;
+        jailed.sandbox.notices = channel.notices;
         const absl::StatusOr<Report> report = internal::CallRun(run, jailed, channel.created);
         if (!report.ok()) return report.status();
         return encode(*report);

@@ -100,6 +100,7 @@ absl::StatusOr<MapReport> Map(const MapOptions& given) {
   const ChildResult result = RunInChild(
       [&jailed](const ChildChannel& channel) -> ChildResult {
         MapEntryEncoder entries(channel.records);
+        jailed.sandbox.notices = channel.notices;
         jailed.entry = [&entries](const MapEntry& entry) { return entries.Add(entry); };
         const auto report = MapHere(jailed);
         entries.Flush();
@@ -112,6 +113,7 @@ absl::StatusOr<MapReport> Map(const MapOptions& given) {
                          return DecodeMapEntries(batch, options.entry);
                        },
                    .created = {},
+                   .notices = options.sandbox.notices,
                    .timing = options.sandbox.timing,
                    .deadline = options.sandbox.deadline,
                    .late = LateText(ShownName(options.image), "map", options.sandbox.time_limit)});

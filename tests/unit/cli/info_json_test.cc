@@ -19,13 +19,15 @@ using ::testing::StartsWith;
 constexpr QemuVersion kOld{7, 2};
 constexpr QemuVersion kNew{8, 0};
 
-std::string InfoJson(std::span<const vmm::ImageInfo> images, bool chain, QemuVersion version) {
-  return Printed([&](TextOutput& out) { WriteInfoJson(images, chain, version, out); });
+std::string InfoJson(std::span<const vmm::ImageInfo> images,
+                     std::span<const vmm::OpenedReference> opened, bool chain,
+                     QemuVersion version) {
+  return Printed([&](TextOutput& out) { WriteInfoJson(images, opened, chain, version, out); });
 }
 
 TEST(InfoJson, MembersComeInTheOrderOfQemuImg) {
   const vmm::ImageInfo image = SampleImage();
-  EXPECT_EQ(InfoJson({&image, 1}, false, kOld),
+  EXPECT_EQ(InfoJson({&image, 1}, {}, false, kOld),
             "{\n"
             "    \"backing-filename-format\": \"qcow2\",\n"
             "    \"snapshots\": [\n"
@@ -72,19 +74,20 @@ TEST(InfoJson, MembersComeInTheOrderOfQemuImg) {
 TEST(InfoJson, ADescribedImageIsNamedSoAndItsFileByItsPath) {
   vmm::ImageInfo image = SampleRawImage();
   image.filename = "json:{}";
-  const std::string text = InfoJson({&image, 1}, false, kNew);
+  const std::string text = InfoJson({&image, 1}, {}, false, kNew);
   EXPECT_THAT(text, HasSubstr("\n                \"filename\": \"r.raw\","));
   EXPECT_THAT(text, HasSubstr("\n    \"filename\": \"json:{}\","));
 }
 
 TEST(InfoJson, AFileAsItIsHasNoChildren) {
   const vmm::ImageInfo image = SampleRawImage("file");
-  EXPECT_THAT(InfoJson({&image, 1}, false, kNew), HasSubstr("{\n    \"children\": [\n    ],\n"));
+  EXPECT_THAT(InfoJson({&image, 1}, {}, false, kNew),
+              HasSubstr("{\n    \"children\": [\n    ],\n"));
 }
 
 TEST(InfoJson, Version80AddedTheChildren) {
   const vmm::ImageInfo image = SampleRawImage();
-  EXPECT_EQ(InfoJson({&image, 1}, false, kNew),
+  EXPECT_EQ(InfoJson({&image, 1}, {}, false, kNew),
             "{\n"
             "    \"children\": [\n"
             "        {\n"
@@ -113,14 +116,40 @@ TEST(InfoJson, Version80AddedTheChildren) {
             "}\n");
 }
 
+TEST(InfoJson, WhatWasOpenedForTheImageStandsLast) {
+  const vmm::ImageInfo image = SampleImage();
+  const vmm::OpenedReference opened[] = {
+      {.kind = vmm::ReferenceKind::kBackingFile, .image = "top", .path = "dir/base"},
+      {.kind = vmm::ReferenceKind::kDataFile, .image = "dir/base", .path = "dir/data"}};
+  const std::string plain = InfoJson({&image, 1}, {}, false, kOld);
+  const std::string more = InfoJson({&image, 1}, opened, false, kOld);
+  EXPECT_EQ(plain.find("opened-references"), std::string::npos);
+  EXPECT_EQ(more, plain.substr(0, plain.size() - 3) + R"(,
+    "opened-references": [
+        {
+            "kind": "backing-file",
+            "filename": "dir/base",
+            "named-by": "top"
+        },
+        {
+            "kind": "data-file",
+            "filename": "dir/data",
+            "named-by": "dir/base"
+        }
+    ]
+}
+)");
+}
+
 TEST(InfoJson, AChainIsAnArrayEvenOfOne) {
   const vmm::ImageInfo image = SampleRawImage();
-  EXPECT_THAT(InfoJson({&image, 1}, true, kOld), StartsWith("[\n    {\n        \"virtual-size\""));
+  EXPECT_THAT(InfoJson({&image, 1}, {}, true, kOld),
+              StartsWith("[\n    {\n        \"virtual-size\""));
 }
 
 TEST(InfoJson, TheNumberOfTheDeviceIsNotShown) {
   const vmm::ImageInfo image = SampleImage();
-  EXPECT_THAT(InfoJson({&image, 1}, false, kOld), Not(HasSubstr("device")));
+  EXPECT_THAT(InfoJson({&image, 1}, {}, false, kOld), Not(HasSubstr("device")));
 }
 
 }  // namespace

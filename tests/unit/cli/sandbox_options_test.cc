@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 namespace instar::cli {
 namespace {
@@ -40,7 +41,7 @@ TEST(SandboxOptions, EachSetsItsField) {
   const vmm::SandboxOptions& sandbox = settings.sandbox;
   EXPECT_EQ(sandbox.isolation, vmm::Isolation::kProcess);
   EXPECT_THAT(sandbox.references.allow_paths, ElementsAre("/a", "/b"));
-  EXPECT_TRUE(sandbox.references.allow);
+  EXPECT_EQ(sandbox.references.allowed, vmm::AllowedReferences::kDirectory);
   EXPECT_EQ(sandbox.guest_memory_bytes, 64u << 20);
   EXPECT_EQ(sandbox.max_virtual_bytes, 1ull << 40);
   EXPECT_EQ(sandbox.max_output_bytes, 10ull << 30);
@@ -70,7 +71,28 @@ TEST(SandboxOptions, ReproducibleIsOffUnlessItIsGiven) {
 TEST(SandboxOptions, NoReferencesForbidsAll) {
   SandboxSettings settings;
   EXPECT_EQ(Apply({"--no-references"}, settings), "");
-  EXPECT_FALSE(settings.sandbox.references.allow);
+  EXPECT_EQ(settings.sandbox.references.allowed, vmm::AllowedReferences::kNone);
+}
+
+TEST(SandboxOptions, ReferencesHaveThreeModesAndTheLastOneCounts) {
+  SandboxSettings settings;
+  const vmm::AllowedReferences& allowed = settings.sandbox.references.allowed;
+  EXPECT_EQ(Apply({"--references=none"}, settings), "");
+  EXPECT_EQ(allowed, vmm::AllowedReferences::kNone);
+  EXPECT_EQ(Apply({"--references=any-owner"}, settings), "");
+  EXPECT_EQ(allowed, vmm::AllowedReferences::kAnyOwner);
+  EXPECT_EQ(Apply({"--no-references", "--references=directory"}, settings), "");
+  EXPECT_EQ(allowed, vmm::AllowedReferences::kDirectory);
+  EXPECT_EQ(Apply({"--references=any-owner", "--no-references"}, settings), "");
+  EXPECT_EQ(allowed, vmm::AllowedReferences::kNone);
+}
+
+TEST(SandboxOptions, TraceOfReferencesListensForThem) {
+  SandboxSettings settings;
+  EXPECT_FALSE(settings.sandbox.notices.reference_opened);
+  EXPECT_EQ(Apply({"--trace=references"}, settings), "");
+  EXPECT_TRUE(settings.sandbox.notices.reference_opened);
+  EXPECT_EQ(settings.sandbox.timing, nullptr);
 }
 
 TEST(SandboxOptions, RequirementsAddUp) {
@@ -86,7 +108,8 @@ TEST(SandboxOptions, ValuesOutOfRangeAreRefused) {
        {"--isolation=vm", "--require=", "--require=kvm,x", "--allow-path=", "--max-memory=1M",
         "--max-memory=5G", "--max-memory=x", "--max-virtual-size=big", "--max-chain-depth=0",
         "--max-chain-depth=1025", "--timeout=0", "--timeout=1.5", "--stall-timeout=-1",
-        "--workers=0", "--workers=17", "--qemu-version=7", "--trace=all"}) {
+        "--workers=0", "--workers=17", "--qemu-version=7", "--trace=all", "--references=all",
+        "--references="}) {
     SandboxSettings settings;
     EXPECT_NE(Apply({argument}, settings), "") << argument;
   }
@@ -159,6 +182,30 @@ TEST_F(SandboxDefaults, CannotGiveUpTheProtection) {
   Configure("isolation = 'none'");
   EXPECT_THAT(LoadDefaults(settings), HasSubstr("only be chosen on the command line"));
   EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kAuto);
+}
+
+TEST_F(SandboxDefaults, ReferencesCanBeConfiguredUnderBothNames) {
+  for (const auto& [text, allowed] :
+       {std::pair{"references = 'none'", vmm::AllowedReferences::kNone},
+        std::pair{"references = 'any-owner'", vmm::AllowedReferences::kAnyOwner},
+        std::pair{"no_references = true", vmm::AllowedReferences::kNone},
+        std::pair{"no_references = false", vmm::AllowedReferences::kDirectory}}) {
+    Configure(text);
+    SandboxSettings settings;
+    EXPECT_EQ(LoadDefaults(settings), "");
+    EXPECT_EQ(settings.sandbox.references.allowed, allowed) << text;
+  }
+  Configure("references = 'all'");
+  SandboxSettings settings;
+  EXPECT_THAT(LoadDefaults(settings), HasSubstr("line 1: --references: unknown 'all'"));
+}
+
+TEST_F(SandboxDefaults, AFileThatOthersMayWriteEndsEveryVerb) {
+  Configure("allow_paths = ['/srv']");
+  std::filesystem::permissions(home_ + "/instar/config.toml", std::filesystem::perms{0666});
+  SandboxSettings settings;
+  EXPECT_THAT(LoadDefaults(settings), HasSubstr("is not obeyed"));
+  EXPECT_THAT(settings.sandbox.references.allow_paths, IsEmpty());
 }
 
 TEST_F(SandboxDefaults, MistakesAreReported) {

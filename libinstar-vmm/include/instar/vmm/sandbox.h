@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "instar/vmm/notices.h"
 #include "instar/vmm/timing.h"
 
 namespace instar::vmm {
@@ -19,11 +20,24 @@ enum class Isolation {
   kInline,   // no isolation: only in programs that link the inline executor
 };
 
-// Which files an image may make the host open.
+// Which of the files that an image names are opened: backing files, data files, extents.
+enum class AllowedReferences {
+  kNone,  // none at all
+  // Those in the directory of the image and below, or in `allow_paths`, that belong to root, to the
+  // caller or to the owner of the image that names them.
+  kDirectory,
+  kAnyOwner,  // the same, whoever they belong to
+};
+
+// Which files an image may make the host open. In every mode: regular files only; none in a special
+// file system such as /proc; none whose name, or a directory's on the way, begins with a dot,
+// unless `allow_paths` names it; not those in "/" because the image lies there. Where the caller is
+// root and the owner of an image is not, what that image names is opened only if its owner may read
+// it himself. docs/security.md says more.
 struct ReferencePolicy {
-  bool allow = true;                     // false: none at all (--no-references)
+  AllowedReferences allowed = AllowedReferences::kDirectory;  // --references
   bool image_directory = true;           // the directory of the image that names them, and below
-  std::vector<std::string> allow_paths;  // further directories (--allow-path)
+  std::vector<std::string> allow_paths;  // further directories, and files (--allow-path)
 };
 
 // Where the jail (Landlock, seccomp, no_new_privs, rlimits) is put up. It is never taken down, so a
@@ -59,6 +73,7 @@ struct SandboxOptions {
   // When that is over, for callers that began earlier; by itself time_limit after the call.
   std::chrono::steady_clock::time_point deadline;
   Timing* timing = nullptr;  // set: told where the time went (timing.h)
+  Notices notices;           // told what happens on the way (notices.h)
 };
 
 }  // namespace instar::vmm

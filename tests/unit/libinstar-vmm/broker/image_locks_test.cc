@@ -7,10 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/device_table.h"
 #include "libinstar-vmm/temporary_directory.h"
 
 namespace instar::vmm {
@@ -102,6 +104,24 @@ TEST(ImageLocks, EndWithTheBroker) {
     EXPECT_TRUE(Broker({}).OpenTarget(path, {}).ok());
   }
   EXPECT_TRUE(Broker({}).OpenSource(path, {}).ok());
+}
+
+TEST(ImageLocks, AFileThatCannotBeLockedIsSaidToBe) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Write("image", "");
+  // Nothing can be locked through such a descriptor.
+  const OwnedFd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+  const Locking locking = TakeLocks(fd.get(), kReadLock, path);
+  EXPECT_FALSE(locking.conflict);
+  EXPECT_EQ(locking.os_errno, EBADF);
+  const OwnedFd readable(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(TakeLocks(readable.get(), kReadLock, path).os_errno, 0);
+}
+
+TEST(ImageLocks, TheWarningIsOneLine) {
+  EXPECT_EQ(NoLocksWarning("a\nb", ENOLCK),
+            "'a\\x0ab' cannot be locked (No locks available): whether another program is using it "
+            "cannot be seen");
 }
 
 // A qemu-io that has opened the image, as told by the prompt it prints after each command.

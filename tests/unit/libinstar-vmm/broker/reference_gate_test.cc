@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libinstar-vmm/broker/fake_guest.h"
@@ -88,7 +90,7 @@ TEST_F(ReferenceGate, WithoutAllowReferencesNothingOpens) {
 }
 
 TEST_F(ReferenceGate, NoReferencesClosesTheGate) {
-  Open({.allow = false});
+  Open({.allowed = AllowedReferences::kNone});
   EXPECT_EQ(Follow("base.img"), "");
   EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
   EXPECT_TRUE(broker_.jail_needs().read_directories.empty());
@@ -263,6 +265,253 @@ TEST_F(ReferenceGate, ImagesGivenByARelativePathWorkTheSame) {
   EXPECT_EQ(Follow(directory_ / "images/sub/deep.img"), "deep");
   EXPECT_EQ(Follow("../outside/secret.img"), "");
   fs::current_path(before);
+}
+
+// -- hidden names ------------------------------------------------------------------------------
+
+class HiddenReference : public ReferenceGate {
+ protected:
+  HiddenReference() {
+    directory_.Write("images/.env", "env");
+    directory_.Write("images/.config/key", "key");
+    directory_.Write("images/.config/.more/key", "more");
+    directory_.Write("outside/.key", "outside key");
+    fs::create_symlink(".config/key", directory_ / "images/link");
+  }
+  void ExpectDenied(std::string_view name) {
+    EXPECT_EQ(Follow(name), "") << name;
+    EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+  }
+};
+
+TEST_F(HiddenReference, IsRefusedUnlessNamed) {
+  Open({});
+  for (const char* name : {".env", ".config/key", "sub/../.env", ".config/../base.img", "link"}) {
+    ExpectDenied(name);
+    EXPECT_NE(broker_.host_failure().find("begins with a dot"), std::string::npos) << name;
+  }
+}
+
+TEST_F(HiddenReference, IsRefusedTheSameWhetherOrNotItIsThere) {
+  Open({});
+  ExpectDenied(".env");
+  const std::string line = broker_.host_failure();
+  fs::remove(directory_ / "images/.env");
+  ExpectDenied(".env");
+  EXPECT_EQ(broker_.host_failure(), line);
+}
+
+TEST_F(HiddenReference, IsRefusedBelowANamedDirectoryToo) {
+  Open({.allow_paths = {directory_ / "outside"}});
+  ExpectDenied("../outside/.key");
+  EXPECT_EQ(Follow("../outside/secret.img"), "secret");
+}
+
+TEST_F(HiddenReference, OpensWhereItsDirectoryIsNamed) {
+  Open({.allow_paths = {directory_ / "images/.config"}});
+  EXPECT_EQ(Follow(".config/key"), "key");
+  EXPECT_EQ(Follow(directory_ / "images/.config/key"), "key");
+  EXPECT_EQ(Follow("link"), "key");
+  ExpectDenied(".env");
+  ExpectDenied(".config/.more/key");
+}
+
+TEST_F(HiddenReference, OpensWhereTheFileItselfIsNamed) {
+  directory_.Write("images/.config/other", "other");
+  Open({.allow_paths = {directory_ / "images/.env", directory_ / "outside/.key"}});
+  EXPECT_EQ(Follow(".env"), "env");
+  EXPECT_EQ(Follow("../outside/.key"), "outside key");
+  ExpectDenied("../outside/secret.img");
+  ExpectDenied(".config/key");
+}
+
+TEST_F(HiddenReference, ANamedFileIsReachedUnderItsRealName) {
+  fs::create_symlink("../outside/.key", directory_ / "images/named");
+  Open({.allow_paths = {directory_ / "images/named"}});
+  EXPECT_EQ(Follow("../outside/.key"), "outside key");
+  ExpectDenied("../outside/secret.img");
+}
+
+TEST_F(HiddenReference, AnImageInAHiddenDirectoryHasThatDirectory) {
+  top_ = directory_.Write("images/.config/top.img", "top");
+  Open({});
+  EXPECT_EQ(Follow("key"), "key");
+  ExpectDenied(".more/key");
+  ExpectDenied("../base.img");
+}
+
+// -- special places ----------------------------------------------------------------------------
+
+TEST_F(ReferenceGate, AnImageInTheRootDirectoryHasNoDirectory) {
+  fs::create_directory_symlink("/", directory_ / "slash");
+  const std::string in_slash = "/instar-test-" + std::to_string(getpid());
+  std::ofstream(in_slash) << "top";
+  if (access(in_slash.c_str(), R_OK) != 0) GTEST_SKIP() << "cannot write to /";
+  for (const std::string& path : {in_slash, directory_ / ("slash" + in_slash)}) {
+    Broker broker({});
+    FakeGuest guest(broker);
+    const DeviceId image = broker.OpenSource(path, {}).value();
+    ASSERT_TRUE(broker.AllowReferences({}).ok());
+    EXPECT_TRUE(broker.jail_needs().read_directories.empty());
+    for (const char* name : {"etc/passwd", "/etc/passwd", "proc/self/environ"}) {
+      EXPECT_EQ(CodeOf(guest.OpenReference(image, name)), ErrorCode::kDenied) << path << name;
+      EXPECT_NE(broker.host_failure().find("outside the directories"), std::string::npos);
+    }
+  }
+  fs::remove(in_slash);
+}
+
+TEST_F(ReferenceGate, FilesOfProcAreNeverOpened) {
+  Open({.allow_paths = {"/", "/proc", "/proc/self/environ"}});
+  for (const char* name :
+       {"/proc/self/environ", "/proc/self/maps", "/proc/nothing", "/proc/1/../self/environ"}) {
+    EXPECT_EQ(Follow(name), "") << name;
+    EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+    EXPECT_NE(broker_.host_failure().find("special file system"), std::string::npos)
+        << broker_.host_failure();
+  }
+}
+
+// -- owners ------------------------------------------------------------------------------------
+
+constexpr uid_t kAlice = 4001;
+constexpr uid_t kBob = 4002;
+
+// alice's top.img, whoever runs this.
+class OwnedReference : public ReferenceGate {
+ protected:
+  OwnedReference() {
+    if (geteuid() != 0) return;
+    chmod(directory_.path().c_str(), 0755);
+    Give("images/top.img", kAlice, 0644);
+  }
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can give files to others";
+  }
+  void Give(std::string_view name, uid_t owner, mode_t mode) const {
+    ASSERT_EQ(chown((directory_ / name).c_str(), owner, owner), 0);
+    ASSERT_EQ(chmod((directory_ / name).c_str(), mode), 0);
+  }
+  // Whether the file opens if it has this owner and mode.
+  bool Opens(std::string_view name, uid_t owner, mode_t mode) {
+    Give("images/base.img", owner, mode);
+    const bool opens = Follow(name) == "base";
+    EXPECT_TRUE(opens || CodeOf(result_) == ErrorCode::kDenied);
+    return opens;
+  }
+  [[nodiscard]] bool Said(std::string_view words) const {
+    return broker_.host_failure().find(words) != std::string::npos;
+  }
+};
+
+TEST_F(OwnedReference, OpensForTheOwnersOwnAndForRoots) {
+  Open({});
+  EXPECT_TRUE(Opens("base.img", kAlice, 0600));
+  EXPECT_TRUE(Opens("base.img", 0, 0644));
+}
+
+TEST_F(OwnedReference, OfSomebodyElseIsRefused) {
+  Open({});
+  EXPECT_FALSE(Opens("base.img", kBob, 0644));
+  EXPECT_TRUE(Said("--references=any-owner")) << broker_.host_failure();
+}
+
+TEST_F(OwnedReference, AnyOwnerLiftsTheOwnersRuleOnly) {
+  directory_.Write("images/.env", "env");
+  Open({.allowed = AllowedReferences::kAnyOwner});
+  EXPECT_TRUE(Opens("base.img", kBob, 0644));
+  EXPECT_FALSE(Opens("base.img", kBob, 0600));
+  EXPECT_EQ(Follow(".env"), "");
+  EXPECT_EQ(Follow("../outside/secret.img"), "");
+}
+
+TEST_F(OwnedReference, RootReadsOnlyWhatTheImagesOwnerMayRead) {
+  Open({});
+  for (const mode_t mode : {0600, 0640, 0604, 0}) {
+    EXPECT_FALSE(Opens("base.img", 0, mode)) << std::oct << mode;
+    EXPECT_TRUE(Said("may not be read by the owner")) << broker_.host_failure();
+  }
+  EXPECT_FALSE(Opens("base.img", kAlice, 0));
+}
+
+TEST_F(OwnedReference, RootReadsAllThatItsOwnImageNames) {
+  Give("images/top.img", 0, 0644);
+  Open({});
+  EXPECT_TRUE(Opens("base.img", 0, 0600));
+  EXPECT_FALSE(Opens("base.img", kAlice, 0644));
+}
+
+TEST_F(OwnedReference, DirectoriesThatTheImagesOwnerCannotSearchAreClosed) {
+  Open({});
+  Give("images/sub", 0, 0700);
+  EXPECT_EQ(Follow("sub/deep.img"), "");
+  EXPECT_TRUE(Said("may not be read by the owner"));
+  Give("images/sub", 0, 0755);
+  EXPECT_EQ(Follow("sub/deep.img"), "deep");
+}
+
+TEST_F(OwnedReference, WhatTheImagesOwnerCannotReachIsClosedUnlessItIsHisOwn) {
+  Give("images", 0, 0700);
+  Open({});
+  EXPECT_FALSE(Opens("base.img", 0, 0644));
+  EXPECT_TRUE(Opens("base.img", kAlice, 0600));
+}
+
+TEST_F(OwnedReference, ALinkInBetweenDoesNotWidenWhatTheTopsOwnerMayRead) {
+  Open({});
+  ASSERT_TRUE(Opens("base.img", 0, 0644));
+  const DeviceId roots_own = opened_;
+  Give("images/sub/deep.img", 0, 0600);
+  EXPECT_EQ(Follow("sub/deep.img", roots_own), "");
+  EXPECT_TRUE(Said("may not be read by the owner"));
+  Give("images/sub/deep.img", 0, 0644);
+  EXPECT_EQ(Follow("sub/deep.img", roots_own), "deep");
+}
+
+TEST_F(OwnedReference, TheOwnerWhoCountsIsThatOfTheImageThatNamesIt) {
+  Open({});
+  ASSERT_TRUE(Opens("base.img", 0, 0644));
+  const DeviceId roots_own = opened_;
+  Give("images/sub/deep.img", kAlice, 0644);
+  EXPECT_EQ(Follow("sub/deep.img", roots_own), "");
+  EXPECT_EQ(Follow("sub/deep.img"), "deep");
+}
+
+TEST_F(OwnedReference, EveryOwnerOnTheWayMustBeAbleToRead) {
+  Open({.allowed = AllowedReferences::kAnyOwner});
+  ASSERT_TRUE(Opens("base.img", kBob, 0644));
+  const DeviceId bobs = opened_;
+  Give("images/sub/deep.img", kBob, 0600);
+  EXPECT_EQ(Follow("sub/deep.img", bobs), "");
+  Give("images/sub/deep.img", kAlice, 0600);
+  EXPECT_EQ(Follow("sub/deep.img", bobs), "");
+  Give("images/sub/deep.img", kAlice, 0644);
+  EXPECT_EQ(Follow("sub/deep.img", bobs), "deep");
+}
+
+TEST_F(OwnedReference, ALinkToWhatMayNotBeReadIsNoWayAround) {
+  Give("outside/secret.img", 0, 0600);
+  fs::create_hard_link(directory_ / "outside/secret.img", directory_ / "images/hard");
+  Open({});
+  EXPECT_EQ(Follow("hard"), "");
+  EXPECT_TRUE(Said("may not be read by the owner"));
+}
+
+// -- notices -----------------------------------------------------------------------------------
+
+TEST_F(ReferenceGate, TellsWhatItOpened) {
+  std::vector<OpenedReference> opened;
+  broker_.set_notices(
+      {.reference_opened = [&](const OpenedReference& reference) { opened.push_back(reference); },
+       .warning = {}});
+  Open({});
+  Follow("base.img");
+  Follow("missing.img");
+  Follow("../outside/secret.img");
+  ASSERT_EQ(opened.size(), 1u);
+  EXPECT_EQ(opened[0].kind, ReferenceKind::kBackingFile);
+  EXPECT_EQ(opened[0].image, top_);
+  EXPECT_EQ(opened[0].path, directory_ / "images/base.img");
 }
 
 }  // namespace

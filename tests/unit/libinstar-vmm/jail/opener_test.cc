@@ -103,7 +103,7 @@ TEST_F(OpenerTest, OpensNothingOutside) {
   EXPECT_TRUE(Survived(Run([](const Inside& in) {
     return Refuses(in.directory, "../elsewhere/file", kRead, EXDEV) &&
            Refuses(in.directory, "/etc/passwd", O_PATH, EXDEV) &&
-           Refuses(in.directory, "out", kRead, EXDEV) &&
+           Refuses(in.directory, "out", kRead, EACCES) &&
            Refuses(in.elsewhere, "file", kRead, EACCES) &&
            Refuses(in.target, "other", kRead, EACCES) &&
            Refuses(AT_FDCWD, "/etc/passwd", O_PATH, EACCES);
@@ -118,6 +118,35 @@ TEST_F(OpenerTest, OpensForReadingOnly) {
            Refuses(in.directory, ".", kRead, EACCES);
   })));
   EXPECT_FALSE(fs::exists(directory_ / "read/new"));
+}
+
+TEST_F(OpenerTest, TakesFurtherStepsFromTheDirectoriesOfAWalk) {
+  EXPECT_TRUE(Survived(Run([](const Inside& in) {
+    BeginWalk();
+    int below = -1;
+    if (OpenBeneath(in.directory, "below", O_PATH | O_CLOEXEC, &below) < 0 || below < 0) {
+      return false;
+    }
+    if (OpenBeneath(below, "deep", kRead) < 0 || !Refuses(below, "..", O_PATH, EXDEV)) return false;
+    BeginWalk();
+    // Forgotten with the first step of the next walk.
+    return OpenBeneath(in.directory, "file", kRead) >= 0 && Refuses(below, "deep", kRead, EACCES);
+  })));
+}
+
+TEST_F(OpenerTest, ReadsLinksOfAllowedDirectories) {
+  EXPECT_TRUE(Survived(Run([](const Inside& in) {
+    std::array<char, 64> text{};
+    const auto reads = [&](int directory, const char* name) {
+      return ReadLinkBeneath(directory, name, -1, text);
+    };
+    if (reads(in.directory, "out") != 17) return false;
+    if (std::strcmp(text.data(), "../elsewhere/file") != 0) return false;
+    return reads(in.directory, "file") == -1 && errno == EINVAL &&
+           reads(in.directory, "below/../out") == -1 && errno == EACCES &&
+           reads(in.elsewhere, "file") == -1 && errno == EACCES &&
+           reads(AT_FDCWD, "/proc/self/exe") == -1 && errno == EACCES;
+  })));
 }
 
 TEST_F(OpenerTest, SurvivesForgedMessages) {

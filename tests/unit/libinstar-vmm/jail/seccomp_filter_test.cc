@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -105,6 +106,10 @@ const std::vector<Deed> kAllowed = {
      }},
     {"OpenAllowedFile",
      [](const Inside& in) { return OpenAt2(in.directory, "file", O_RDONLY | O_CLOEXEC) >= 0; }},
+    {"AccessListOfAnOpenFile",
+     [](const Inside& in) {
+       return fgetxattr(in.file, "system.posix_acl_access", buffer, sizeof buffer) == -1;
+     }},
     {"Clocks",
      [](const Inside&) {
        timespec t{};
@@ -131,6 +136,23 @@ const std::vector<Deed> kAllowed = {
      }},
 };
 INSTANTIATE_TEST_SUITE_P(Deeds, AllowedDeed, testing::ValuesIn(kAllowed), kDeedName);
+
+constexpr char kLinkPath[1] = "";
+
+bool ReadLink(const char* path) {
+  return syscall(SYS_readlinkat, AT_FDCWD, path, buffer, sizeof buffer) >= 0 || errno == ENOENT;
+}
+
+TEST(SeccompFilter, LinksAreReadThroughTheOneEmptyPathOnly) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const JailNeeds needs = {.link_path = kLinkPath};
+  EXPECT_TRUE(Survived(Prison().Run([](const Inside&) { return ReadLink(kLinkPath); }, needs)));
+  const auto another = [](const Inside&) { return ReadLink("/proc/self/exe"); };
+  EXPECT_TRUE(KilledByFilter(Prison().Run(another, needs)));
+  EXPECT_TRUE(KilledByFilter(Prison().Run(another)));
+  const auto without_directories = [](const Inside&) { return ReadLink(kLinkPath); };
+  EXPECT_TRUE(KilledByFilter(Prison().Run(without_directories, needs, true, false)));
+}
 
 class ForbiddenDeed : public testing::TestWithParam<Deed> {};
 
