@@ -150,6 +150,25 @@ DeviceRecord Broker::Impl::device(DeviceId id) const {
           .writable = device->writable};
 }
 
+std::uint64_t Broker::Impl::data_bytes() const {
+  constexpr unsigned kMostRuns = 65536;
+  std::uint64_t data = 0;
+  for (std::uint32_t i = 0; i < devices_.count(); ++i) {
+    const Device& device = *devices_.Find(DeviceId{i});
+    const std::uint64_t end = device.SizeBytes();
+    std::uint64_t at = 0;
+    if (!device.block_device && !device.is_stream()) {
+      for (unsigned runs = 0; at < end && runs < kMostRuns; ++runs) {
+        const RunOfFile run = FindRun(nullptr, device.fd.get(), at, end - at);
+        if (!run.hole) data += run.length;
+        at += run.length;
+      }
+    }
+    data += end - at;
+  }
+  return data;
+}
+
 std::vector<instar_device_info> Broker::Impl::device_infos() const {
   constexpr std::size_t kMost = 16;
   std::vector<instar_device_info> infos;
@@ -244,6 +263,7 @@ void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move
 void Broker::set_object_sink(std::function<bool(const ReportValue&)> sink) {
   impl_->set_object_sink(std::move(sink));
 }
+std::uint64_t Broker::data_bytes() const { return impl_->data_bytes(); }
 std::uint64_t Broker::readable_bytes() const { return impl_->readable_bytes(); }
 std::vector<instar_device_info> Broker::device_infos() const { return impl_->device_infos(); }
 JailNeeds Broker::jail_needs() const { return impl_->jail_needs(); }

@@ -117,6 +117,10 @@ class Broker final : public CallHandler {
   // Length of all files opened so far, together.
   [[nodiscard]] std::uint64_t readable_bytes() const;
 
+  // Data in all files opened so far, together, holes left out: as SEEK_DATA tells; the length of
+  // files of which it does not tell, and of all that follows the first 65,536 runs of one.
+  [[nodiscard]] std::uint64_t data_bytes() const;
+
   // What the jail must leave open for this broker's work.
   [[nodiscard]] JailNeeds jail_needs() const;
 

@@ -57,6 +57,7 @@ class Broker::Impl {
   void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
   void set_object_sink(ReportBuilder::ObjectSink sink) { report_.set_object_sink(std::move(sink)); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable().length(); }
+  [[nodiscard]] std::uint64_t data_bytes() const;
   void set_read_passes(unsigned passes) { ledger_.set_read_passes(passes); }
   [[nodiscard]] std::uint32_t device_count() const { return devices_.count(); }
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
@@ -112,6 +113,7 @@ class Broker::Impl {
   // Warns of a file without locks, once a run: where one has none, others mostly have none either.
   // Not of those that are shared, which are read whoever uses them.
   void NoteLocks(const Device& device);
+  void NoteOutOfMemory();
 
   const BrokerLimits limits_;
   DeviceTable devices_;

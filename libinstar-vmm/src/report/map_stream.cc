@@ -8,11 +8,11 @@
 namespace instar::vmm {
 
 MapStream::MapStream(std::uint64_t start, std::uint64_t max_length,
-                     std::function<std::uint64_t()> readable_bytes,
+                     std::function<std::uint64_t()> data_bytes,
                      std::function<bool(const MapStretch&)> take)
     : next_(start),
       max_length_(max_length),
-      readable_bytes_(std::move(readable_bytes)),
+      data_bytes_(std::move(data_bytes)),
       take_(std::move(take)) {}
 
 RecordVerdict MapStream::Accept(std::span<const std::byte> batch) {
@@ -39,6 +39,13 @@ bool MapStream::AcceptDisk(const WireField& field) {
   return true;
 }
 
+bool MapStream::MayBeOneMore() {
+  if (++stretches_ <= kFreeStretches) return true;
+  const std::uint64_t needed_bytes = (stretches_ - kFreeStretches) / kStretchesPerByte;
+  if (needed_bytes > known_data_bytes_) known_data_bytes_ = data_bytes_();
+  return needed_bytes <= known_data_bytes_;
+}
+
 bool MapStream::AcceptStretch(const WireField& field) {
   if (field.tag != static_cast<std::uint32_t>(MapTag::kStretch)) return false;
   const auto stretch = MapStretch::DecodeFrom(field.payload);
@@ -46,8 +53,7 @@ bool MapStream::AcceptStretch(const WireField& field) {
       stretch->length_bytes > end_ - next_) {
     return false;
   }
-  if (++stretches_ > kFreeStretches &&
-      (stretches_ - kFreeStretches) / kStretchesPerByte > readable_bytes_()) {
+  if (!MayBeOneMore()) {
     stopped_ = over_limit_ = true;
     return true;
   }

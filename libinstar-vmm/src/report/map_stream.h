@@ -17,16 +17,16 @@ namespace instar::vmm {
 
 class MapStream {
  public:
-  // Stretches that any image may have, and more for each byte of the files: a table entry of 16
-  // bytes describes 32 of them at most.
-  static constexpr std::uint64_t kFreeStretches = 1 << 20;
+  // Stretches that any image may have, and more for each byte of data in the files: a table entry
+  // of 16 bytes describes 32 of them at most. Holes of a file are no tables.
+  static constexpr std::uint64_t kFreeStretches = 1 << 16;
   static constexpr std::uint64_t kStretchesPerByte = 2;
 
-  // What was asked for. `readable_bytes` tells the length of all files opened so far; `take` gets
+  // What was asked for. `data_bytes` tells how much data all files opened so far hold; it is asked
+  // only beyond kFreeStretches, and again only where its last answer does not suffice. `take` gets
   // each stretch and says whether it wants more.
   MapStream(std::uint64_t start, std::uint64_t max_length,
-            std::function<std::uint64_t()> readable_bytes,
-            std::function<bool(const MapStretch&)> take);
+            std::function<std::uint64_t()> data_bytes, std::function<bool(const MapStretch&)> take);
 
   RecordVerdict Accept(std::span<const std::byte> batch);
 
@@ -45,6 +45,8 @@ class MapStream {
  private:
   [[nodiscard]] bool AcceptDisk(const WireField& field);
   [[nodiscard]] bool AcceptStretch(const WireField& field);
+  // Whether the files can describe one stretch more.
+  [[nodiscard]] bool MayBeOneMore();
 
   std::uint64_t next_;
   std::uint64_t max_length_;
@@ -54,7 +56,8 @@ class MapStream {
   bool stopped_ = false;
   bool over_limit_ = false;
   bool unfit_footer_ = false;
-  std::function<std::uint64_t()> readable_bytes_;
+  std::uint64_t known_data_bytes_ = 0;
+  std::function<std::uint64_t()> data_bytes_;
   std::function<bool(const MapStretch&)> take_;
 };
 

@@ -34,7 +34,7 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
   std::string filename;  // of the file last told of
   DeviceId named = kNoDevice;
   MapStream stream(
-      options.start, options.max_length, [&broker] { return broker.readable_bytes(); },
+      options.start, options.max_length, [&broker] { return broker.data_bytes(); },
       [&](const MapStretch& stretch) {
         MapEntry entry{.start = stretch.start,
                        .length = stretch.length_bytes,
@@ -70,9 +70,10 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
                                        .max_heap_bytes = kHeapBytes,
                                        .takes_turns = true});
   if (stream.over_limit()) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        PrintableText(ShownName(options.image)),
-        ": the disk is in more pieces than tables of its size describe; the list ends here"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(PrintableText(ShownName(options.image)),
+                     ": the disk is in more pieces than the data of its files can describe; the "
+                     "list ends here"));
   }
   if (stream.stopped()) return absl::CancelledError("map: cancelled");
   if (!isolation.ok()) return isolation.status();

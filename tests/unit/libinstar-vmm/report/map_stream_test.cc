@@ -98,6 +98,27 @@ TEST_F(MapStreamTest, WhoWantsNoMoreStopsTheGuest) {
   EXPECT_THAT(lengths_, ElementsAre(1, 1));
 }
 
+TEST_F(MapStreamTest, FilesAreLookedAtOnlyWhereItMatters) {
+  int asked = 0;
+  MapStream stream(
+      0, ~std::uint64_t{0},
+      [&asked] {
+        ++asked;
+        return 1000;
+      },
+      [](const MapStretch&) { return true; });
+  ASSERT_EQ(stream.Accept(Batch().Disk(INT64_MAX).bytes()), RecordVerdict::kAccepted);
+  std::uint64_t start = 0;
+  while (start < MapStream::kFreeStretches) {
+    ASSERT_EQ(stream.Accept(Batch().Stretch(start++, 1).bytes()), RecordVerdict::kAccepted);
+  }
+  EXPECT_EQ(asked, 0);
+  while (start < MapStream::kFreeStretches + 2000) {
+    ASSERT_EQ(stream.Accept(Batch().Stretch(start++, 1).bytes()), RecordVerdict::kAccepted);
+  }
+  EXPECT_EQ(asked, 1);
+}
+
 TEST_F(MapStreamTest, ThereCannotBeMoreStretchesThanTheFilesCouldDescribe) {
   readable_ = 1;
   MapStream stream = Open();
