@@ -85,14 +85,14 @@ class FileNaming {
       }
     }
     if (!device) return nullptr;
-    if (named) return "it names a file that the host names";
+    if (named) return "it named a file that the host names";
     return NameDevice(*device, allocated_bytes);
   }
 
   const char* NameDevice(std::size_t at, std::uint64_t& allocated_bytes) {
     const std::uint64_t number = store_.NumberAt(at);
-    if (number >= files_.size()) return "it tells of a file that there is not";
-    if (++parts_ > kMaxNamedParts) return "it tells of more parts than images have";
+    if (number >= files_.size()) return "it told of a file that there is not";
+    if (++parts_ > kMaxNamedParts) return "it told of more parts than images have";
     if (image_of_files_[number] != images_) {
       image_of_files_[number] = images_;
       allocated_bytes += files_[number].allocated_bytes;
@@ -118,16 +118,18 @@ class FileNaming {
 // What is wrong with the members of the image that `report` describes, or null.
 const char* FaultOf(const ReportValue& report, const FileRecords& files, bool bare_file) {
   for (const auto& [key, value] : report.members()) {
-    if (IsSetByHost(key)) return "it has a member that the host sets";
-    if (key == "format-specific" && bare_file) return "it describes the format of a plain file";
+    if (IsSetByHost(key)) return "it told a member that the host sets";
+    if (key == "format-specific" && bare_file) return "it described the format of a plain file";
     if (key == "backing-filename" &&
         value.AsString().value_or(std::string_view()).size() > kMaxBackingNameBytes) {
-      return "the name of a backing file is longer than any format allows";
+      return "it told a name of a backing file that is longer than any format allows";
     }
   }
-  if (report.UnsignedAt("device", files.size()) >= files.size()) return "it describes no file";
-  if (FormatFromName(report.StringAt("format")) == FormatId::kUnknown) {
-    return "it names no known format";
+  if (report.UnsignedAt("device", files.size()) >= files.size()) return "it described no file";
+  // That a file is shown as it is only the user decides.
+  const std::string format(report.StringAt("format"));
+  if (bare_file ? format != NameOf(FormatId::kRaw) : IsFileDriver(format)) {
+    return "it told another format than the one asked for";
   }
   return nullptr;
 }
@@ -175,9 +177,9 @@ absl::StatusOr<std::vector<ImageInfo>> CompleteImages(std::vector<ReportValue> r
                                                       const FileRecords& files,
                                                       const ImageSpec& image,
                                                       std::size_t max_images) {
-  if (reports.empty()) return Refused(files, "it is empty");
+  if (reports.empty()) return Refused(files, "it was empty");
   if (reports.size() > std::min(files.size(), max_images)) {
-    return Refused(files, "it describes more images than were opened");
+    return Refused(files, "it described more images than were opened");
   }
   const bool bare_file = IsFileDriver(image.format);
   // All of them stand in one store, which nobody else has.

@@ -117,69 +117,69 @@ void TellWith(ReportSink& sink, std::string_view key) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, ForgedReport,
-    testing::Values(Forged{"FileName", [](ReportSink& s) { TellWith(s, "filename"); }},
-                    Forged{"ActualSize", [](ReportSink& s) { TellWith(s, "actual-size"); }},
-                    Forged{"Children", [](ReportSink& s) { TellWith(s, "children"); }},
-                    Forged{"FullBackingFileName",
-                           [](ReportSink& s) { TellWith(s, "full-backing-filename"); }},
-                    Forged{"NameBesideANumberOfAFile",
-                           [](ReportSink& s) {
-                             TellHead(s, 0);
-                             s.BeginObject("format-specific");
-                             s.BeginObject("data");
-                             s.Unsigned("device", 1);
-                             s.String("filename", "x");
-                             s.EndObject();
-                             s.EndObject();
-                           }},
-                    Forged{"NumberOfAFileBesideAName",
-                           [](ReportSink& s) {
-                             TellHead(s, 0);
-                             s.BeginArray("format-specific");
-                             s.BeginObject({});
-                             s.String("filename", "x");
-                             s.Unsigned("device", 1);
-                             s.EndObject();
-                             s.EndArray();
-                           }},
-                    Forged{"PartOfNoFile",
-                           [](ReportSink& s) {
-                             TellHead(s, 0);
-                             s.BeginArray("format-specific");
-                             TellPart(s, 3);
-                             s.EndArray();
-                           }},
-                    Forged{"PartOfANumberBeyondAll",
-                           [](ReportSink& s) {
-                             TellHead(s, 0);
-                             s.BeginArray("format-specific");
-                             TellPart(s, ~std::uint64_t{0});
-                             s.EndArray();
-                           }},
-                    Forged{"MoreParts",
-                           [](ReportSink& s) {
-                             TellHead(s, 0);
-                             s.BeginArray("format-specific");
-                             for (std::size_t i = 0; i <= kMaxNamedParts; ++i) TellPart(s, 1);
-                             s.EndArray();
-                           }},
-                    Forged{"NoFile", [](ReportSink& s) { s.String("format", "vmdk"); }},
-                    Forged{"UnknownFile", [](ReportSink& s) { TellHead(s, 3); }},
-                    Forged{"UnknownFormat", [](ReportSink& s) { TellHead(s, 0, "file"); }},
-                    Forged{"NoFormat", [](ReportSink& s) { s.Unsigned("device", 0); }},
-                    Forged{"FormatOfAPlainFile",
-                           [](ReportSink& s) {
-                             TellHead(s, 0, "raw");
-                             s.BeginObject("format-specific");
-                             s.EndObject();
-                           },
-                           "file"},
-                    Forged{"LongBackingName",
-                           [](ReportSink& s) {
-                             TellHead(s, 0);
-                             s.String("backing-filename",
-                                      std::string(kMaxBackingNameBytes + 1, 'x'));
-                           }}),
+    testing::Values(
+        Forged{"FileName", [](ReportSink& s) { TellWith(s, "filename"); }},
+        Forged{"ActualSize", [](ReportSink& s) { TellWith(s, "actual-size"); }},
+        Forged{"Children", [](ReportSink& s) { TellWith(s, "children"); }},
+        Forged{"FullBackingFileName", [](ReportSink& s) { TellWith(s, "full-backing-filename"); }},
+        Forged{"NameBesideANumberOfAFile",
+               [](ReportSink& s) {
+                 TellHead(s, 0);
+                 s.BeginObject("format-specific");
+                 s.BeginObject("data");
+                 s.Unsigned("device", 1);
+                 s.String("filename", "x");
+                 s.EndObject();
+                 s.EndObject();
+               }},
+        Forged{"NumberOfAFileBesideAName",
+               [](ReportSink& s) {
+                 TellHead(s, 0);
+                 s.BeginArray("format-specific");
+                 s.BeginObject({});
+                 s.String("filename", "x");
+                 s.Unsigned("device", 1);
+                 s.EndObject();
+                 s.EndArray();
+               }},
+        Forged{"PartOfNoFile",
+               [](ReportSink& s) {
+                 TellHead(s, 0);
+                 s.BeginArray("format-specific");
+                 TellPart(s, 3);
+                 s.EndArray();
+               }},
+        Forged{"PartOfANumberBeyondAll",
+               [](ReportSink& s) {
+                 TellHead(s, 0);
+                 s.BeginArray("format-specific");
+                 TellPart(s, ~std::uint64_t{0});
+                 s.EndArray();
+               }},
+        Forged{"MoreParts",
+               [](ReportSink& s) {
+                 TellHead(s, 0);
+                 s.BeginArray("format-specific");
+                 for (std::size_t i = 0; i <= kMaxNamedParts; ++i) TellPart(s, 1);
+                 s.EndArray();
+               }},
+        Forged{"NoFile", [](ReportSink& s) { s.String("format", "vmdk"); }},
+        Forged{"UnknownFile", [](ReportSink& s) { TellHead(s, 3); }},
+        Forged{"FormatOfThePlainFileUnasked", [](ReportSink& s) { TellHead(s, 0, "file"); }},
+        Forged{"AnotherFormatThanAPlainFile", [](ReportSink& s) { TellHead(s, 0, "x"); },
+               "host_device"},
+        Forged{"FormatOfAPlainFile",
+               [](ReportSink& s) {
+                 TellHead(s, 0, "raw");
+                 s.BeginObject("format-specific");
+                 s.EndObject();
+               },
+               "file"},
+        Forged{"LongBackingName",
+               [](ReportSink& s) {
+                 TellHead(s, 0);
+                 s.String("backing-filename", std::string(kMaxBackingNameBytes + 1, 'x'));
+               }}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(InfoImages, MoreImagesThanMayBeAreRefused) {
