@@ -2,6 +2,8 @@
 
 #include <array>
 #include <csignal>
+#include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -92,6 +94,16 @@ OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
   return UsageError("Command not found: " + name);
 }
 
+// Where memory is refused, by the jail's limit or the system, the command ends as with any error.
+int Run(const Verb& verb, std::span<const std::string> arguments, const SandboxSettings& settings) {
+  try {
+    return verb.run(arguments, settings);
+  } catch (const std::bad_alloc&) {
+    PrintError("out of memory: this process reached its limit, or the system has no more");
+    return verb.failure;
+  }
+}
+
 }  // namespace
 
 int RunCommandLine(int argc, char** argv) {
@@ -118,7 +130,7 @@ int RunCommandLine(int argc, char** argv) {
     PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
     return (*verb)->failure;
   }
-  const int code = (*verb)->run(std::span(arguments).subspan(verb_at + 1), settings);
+  const int code = Run(**verb, std::span(arguments).subspan(verb_at + 1), settings);
   trace.Print();
   return code;
 }

@@ -107,7 +107,17 @@ CallResult Broker::Impl::Handle(unsigned worker, const CallFrame& frame,
     if (!workers_[worker]) workers_[worker] = std::make_unique<Worker>(ledger_, worker);
     return Dispatch(*workers_[worker], frame, memory);
   } catch (const std::bad_alloc&) {
+    NoteOutOfMemory();
     return Refused(ErrorCode::kLimit, ENOMEM);
+  }
+}
+
+void Broker::Impl::NoteOutOfMemory() {
+  try {
+    NoteFailure(absl::StrFormat("'%s': this process may not have the memory that the image takes",
+                                PrintableText(device(DeviceId{0}).path)));
+  } catch (const std::bad_alloc&) {
+    // Not even for that: the guest's own words must do.
   }
 }
 

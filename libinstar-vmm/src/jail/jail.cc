@@ -32,7 +32,8 @@ absl::Status EnterJail(const JailNeeds& needs, Timing* timing) {
   const auto highest = static_cast<std::uint64_t>(*std::ranges::max_element(keep));
   const ProcessLimits limits = {
       .file_bytes = needs.max_file_bytes,
-      .descriptors = highest + kSpare + 2 * std::uint64_t{needs.max_open_files}};
+      .descriptors = highest + kSpare + 2 * std::uint64_t{needs.max_open_files},
+      .new_data_bytes = needs.max_new_data_bytes};
   if (absl::Status status = LimitProcess(limits); !status.ok()) return status;
   if (absl::Status status = RenouncePrivileges(); !status.ok()) return status;
   Mark(timing, TimingPhase::kPrivileges);

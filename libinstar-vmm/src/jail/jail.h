@@ -30,6 +30,8 @@ struct JailNeeds {
   std::uint64_t max_file_bytes = ~std::uint64_t{0};  // RLIMIT_FSIZE
   int child_pidfd = -1;         // kProcess: the process of the guest, which may be killed
   unsigned max_open_files = 0;  // descriptors that may be opened inside, besides keep_fds
+  // RLIMIT_DATA: private memory that may come to what there is when the jail is entered.
+  std::uint64_t max_new_data_bytes = ~std::uint64_t{0};
   bool streams = false;         // one of keep_fds is a pipe: spliced into, and waited for
 };
 

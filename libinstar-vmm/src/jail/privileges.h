@@ -16,9 +16,11 @@ absl::Status CloseAllBut(std::span<const int> keep);
 struct ProcessLimits {
   std::uint64_t file_bytes = ~std::uint64_t{0};
   std::uint64_t descriptors = ~std::uint64_t{0};
+  std::uint64_t new_data_bytes = ~std::uint64_t{0};  // beyond what the process has now
 };
 // No core dumps; files no longer than asked (a longer one is an error, not a signal); no more
-// descriptors than asked. Never raises a limit.
+// descriptors and no more private memory than asked. Never raises a limit. How much memory there is
+// already /proc tells; without it that limit is left out.
 absl::Status LimitProcess(const ProcessLimits& limits);
 
 // no_new_privs (nothing this process executes gains rights) and not dumpable (no other process of

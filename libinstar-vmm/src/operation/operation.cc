@@ -3,6 +3,7 @@
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,6 +61,21 @@ absl::Status StartOpenerIfNeeded(JailNeeds& needs, bool brief) {
   if (can_do_without && absl::IsResourceExhausted(started)) return absl::OkStatus();
   needs.opener_sockets = OpenerSockets();
   return started;
+}
+
+// Private memory that a run with `workers` threads may come to need: their stacks and buffers (two
+// of 2 MiB for copies, and lists of requests), a report and what is shown of it. Guest memory is
+// there already. All of it is bounded elsewhere; this holds should such a bound fail.
+std::uint64_t MostNewData(unsigned workers) {
+  constexpr std::uint64_t kHostBytes = std::uint64_t{128} << 20;
+  constexpr std::uint64_t kWorkerBytes = std::uint64_t{16} << 20;
+  constexpr std::uint64_t kUsualStackBytes = std::uint64_t{8} << 20;
+  constexpr unsigned kFurtherThreads = 4;  // such as the watchdog
+  rlimit stack{};
+  const bool known = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur != RLIM_INFINITY;
+  const std::uint64_t stack_bytes =
+      known ? std::max<std::uint64_t>(stack.rlim_cur, kUsualStackBytes) : kUsualStackBytes;
+  return kHostBytes + workers * kWorkerBytes + (workers + kFurtherThreads) * stack_bytes;
 }
 
 absl::Status Judge(const Broker& broker, const OperationOptions& options, const Outcome& outcome) {
@@ -156,6 +172,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
 
   if (absl::Status status = CheckRequirements(sandbox, *isolation); !status.ok()) return status;
   needs.isolation = *isolation;
+  needs.max_new_data_bytes = MostNewData(workers);
   if (jailed) {
     (*executor)->AddJailNeeds(needs);
     if (absl::Status status = EnterJail(needs, timing); !status.ok()) return status;

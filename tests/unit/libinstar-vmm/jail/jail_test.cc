@@ -52,6 +52,25 @@ TEST(Jail, ProcStatusShowsIt) {
   }
 }
 
+TEST(Jail, PrivateMemoryMayGrowByWhatIsNeededAndNoMore) {
+  INSTAR_SKIP_UNDER_SANITIZERS();
+  const pid_t child = fork();
+  if (child == 0) {
+    JailNeeds needs;
+    needs.max_new_data_bytes = std::uint64_t{32} << 20;
+    if (!EnterJail(needs).ok() || !SealJail(needs).ok()) _exit(kCouldNotEnter);
+    void* const fits = std::malloc(std::size_t{24} << 20);
+    void* const beyond = std::malloc(std::size_t{24} << 20);
+    const bool held = fits != nullptr && beyond == nullptr;
+    std::free(fits);
+    std::free(beyond);
+    _exit(held ? 0 : kFailed);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(Survived(status));
+}
+
 TEST(Jail, ClosesStrayDescriptorsAndKeepsTheNeeded) {
   const int stray = open("/dev/null", O_RDONLY);
   const int far = fcntl(stray, F_DUPFD, 500);
