@@ -59,7 +59,8 @@ constexpr OptionRow kRows[] = {
     {kMaxVirtualSize, "max-virtual-size", "SIZE",
      "refuse to convert larger virtual disks, and let no file that is written become longer\n"
      "than such a disk can need (default 1P)"},
-    {kMaxOutputSize, "max-output-size", "SIZE", "let no file written grow larger"},
+    {kMaxOutputSize, "max-output-size", "SIZE",
+     "let no file written, nor text printed, grow longer"},
     {kMaxChainDepth, "max-chain-depth", "N",
      "images a backing chain may have, 1 to 1024 (default 64)"},
     {kTimeout, "timeout", "SECONDS",

@@ -1,11 +1,13 @@
 """All integration groups."""
 
-from integration import (command_line, configuration, devices, documents, huge, identity, in_memory, locks, outputs, pipes,
-                         scarce, sharing, shortened, signals, verdicts, watchdog)
+from integration import (command_line, configuration, devices, documents, huge, identity, in_memory,
+                         locks, outputs, pipes, printed_text, scarce, sharing, shortened, signals,
+                         verdicts, watchdog)
 
 
 def groups():
-    return [*command_line.groups(), *configuration.groups(), *devices.groups(), *documents.groups(), *outputs.groups(), *huge.groups(),
-            *identity.groups(), *in_memory.groups(), *locks.groups(), *pipes.groups(), *scarce.groups(),
-            *sharing.groups(), *shortened.groups(),
+    return [*command_line.groups(), *configuration.groups(), *devices.groups(),
+            *documents.groups(), *outputs.groups(), *huge.groups(), *identity.groups(),
+            *in_memory.groups(), *locks.groups(), *pipes.groups(), *printed_text.groups(),
+            *scarce.groups(), *sharing.groups(), *shortened.groups(),
             *signals.groups(), *verdicts.groups(), *watchdog.groups()]
