@@ -120,6 +120,7 @@ Result<Metadata> Metadata::ReadFrom(const BlockDevice& device, const Region& reg
   metadata.block_bytes = LoadLe32(parameters, 0);
   metadata.fixed = (flags & kLeaveBlocksAllocated) != 0;
   metadata.has_parent = (flags & kHasParent) != 0;
+  metadata.unknown_flags = flags & ~(kLeaveBlocksAllocated | kHasParent);
   INSTAR_ASSIGN_OR_RETURN(const auto size, load(kSize));
   metadata.virtual_bytes = LoadLe64(size, 0);
   INSTAR_ASSIGN_OR_RETURN(const auto id, load(kId));

@@ -22,6 +22,7 @@ struct Metadata {
   std::uint32_t block_bytes = 0;
   bool fixed = false;  // blocks are to stay allocated
   bool has_parent = false;
+  std::uint32_t unknown_flags = 0;  // of the file parameters; a reader ignores them
   std::uint64_t virtual_bytes = 0;
   Guid disk_id{};
   std::uint32_t logical_sector_bytes = 512;

@@ -27,6 +27,10 @@ constexpr InlineVerb kVerbs[] = {
      [](const instar_call_table& table, std::span<const std::byte> request) {
        RunVerb(table, RunInfo, DecodeRequest<InfoRequest>, request);
      }},
+    {"inspect",
+     [](const instar_call_table& table, std::span<const std::byte> request) {
+       RunVerb(table, RunInspect, DecodeRequest<InspectRequest>, request);
+     }},
     {"create",
      [](const instar_call_table& table, std::span<const std::byte> request) {
        RunVerb(table, RunCreate, DecodeRequest<CreateRequest>, request);

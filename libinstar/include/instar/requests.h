@@ -34,6 +34,20 @@ struct InfoRequest {
   }
 };
 
+// instar info --strict. Emits one report: see RunInspect.
+struct InspectRequest {
+  DeviceId image = kNoDevice;
+  FormatId format = FormatId::kRaw;  // as the caller states it
+  std::uint64_t max_virtual_bytes = ~std::uint64_t{0};
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, format);
+    visit(3, max_virtual_bytes);
+  }
+};
+
 // instar create. Emits one report: an object with "virtual-size".
 struct CreateRequest {
   DeviceId target = kNoDevice;

@@ -15,6 +15,12 @@ namespace instar {
 // What only the host knows (file name, actual size) the host adds.
 Status RunInfo(Host& host, const InfoRequest& request);
 
+// Judges one image by the strict profile (formats/inspect.h); no file that it names is opened.
+// Emits an object with "reasons", an array of objects: "code" (a ReasonCode of
+// formats/base/reasons.h), "offset", "message" and "n0" to "n2" as in Error. It is empty if the
+// image passes.
+Status RunInspect(Host& host, const InspectRequest& request);
+
 // Makes an empty image. The target is touched only after the backing file has opened and every
 // option is checked. Of the backing file nothing but its own bytes is read. Without a seed the
 // identities of the image follow from its format, options, size, name and backing file.

@@ -34,6 +34,7 @@ TEST(GuestImages, EachIsThereAndParses) {
                        "convert_zstd_foreign",
                        "create",
                        "info",
+                       "inspect",
                        "measure",
                        "overwrite_zstd",
                        "overwrite_zstd_foreign",

@@ -19,6 +19,7 @@
 #include "instar/vmm/create.h"
 #include "instar/vmm/info.h"
 #include "instar/vmm/map.h"
+#include "instar/vmm/strict.h"
 #include "libinstar-vmm/temporary_directory.h"
 
 namespace instar::vmm {
@@ -76,6 +77,35 @@ class JailedVerbs : public testing::TestWithParam<Isolation> {
   std::string data_;
   std::string source_;
 };
+
+TEST_P(JailedVerbs, InspectPassesWhatIsWhatItIsSaidToBe) {
+  const auto verdict = Inspect({.path = source_, .format = "raw", .sandbox = Sandbox()});
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_TRUE(verdict->passed);
+  EXPECT_EQ(verdict->format, "raw");
+  EXPECT_TRUE(verdict->reasons.empty());
+  EXPECT_EQ(verdict->isolation, GetParam());
+  EXPECT_EQ(OwnStatus("Seccomp:"), "Seccomp:\t0");
+}
+
+TEST_P(JailedVerbs, InspectSaysWhyItRefuses) {
+  const std::string path = directory_.Write("guest.raw", "QFI\xFB" + data_);
+  const auto verdict = Inspect({.path = path, .format = "raw", .sandbox = Sandbox()});
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_FALSE(verdict->passed);
+  ASSERT_EQ(verdict->reasons.size(), 1u);
+  EXPECT_EQ(verdict->reasons.front().code, "format-mismatch");
+  EXPECT_THAT(verdict->reasons.front().message, HasSubstr("qcow2"));
+  EXPECT_EQ(verdict->reasons.front().offset, 0u);
+}
+
+TEST_P(JailedVerbs, InspectNeedsAFormatAndAFile) {
+  EXPECT_TRUE(absl::IsInvalidArgument(Inspect({.path = source_, .sandbox = Sandbox()}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      Inspect({.path = source_, .format = "nonsense", .sandbox = Sandbox()}).status()));
+  EXPECT_TRUE(absl::IsNotFound(
+      Inspect({.path = source_ + ".absent", .format = "raw", .sandbox = Sandbox()}).status()));
+}
 
 TEST_P(JailedVerbs, MapTellsStretchesThatCoverTheDisk) {
   std::uint64_t end = 0;

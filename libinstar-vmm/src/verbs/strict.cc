@@ -1,0 +1,82 @@
+#include "instar/vmm/strict.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <string>
+
+#include "broker/broker.h"
+#include "formats/base/reasons.h"
+#include "instar/requests.h"
+#include "operation/error_text.h"
+#include "operation/operation.h"
+#include "verbs/jailed_run.h"
+#include "verbs/single_report.h"
+#include "verbs/stated_format.h"
+
+namespace instar::vmm {
+namespace {
+
+constexpr std::uint64_t kHeapBytes = 64 << 20;
+
+absl::Status CheckStated(const StrictOptions& options) {
+  if (!options.format.empty()) return StatedFormat(options.path, options.format).status();
+  return absl::InvalidArgumentError(
+      absl::StrCat(PrintableText(options.path),
+                   ": the strict profile needs the format of the image to be stated (-f FORMAT)"));
+}
+
+absl::StatusOr<SingleReport> InspectHere(const StrictOptions& options) {
+  if (absl::Status status = CheckStated(options); !status.ok()) return status;
+  const auto format = StatedFormat(options.path, options.format);
+  Broker broker({});
+  // References are not allowed: without a call that does, the gate is closed.
+  const auto image = broker.OpenSource(options.path, {.force_share = options.force_share});
+  if (!image.ok()) return image.status();
+  WireWriter request;
+  EncodeRequest(InspectRequest{.image = *image,
+                               .format = *format,
+                               .max_virtual_bytes = options.sandbox.max_virtual_bytes},
+                request);
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.image_name = "inspect",
+                                       .verb = "info",
+                                       .request = request.bytes(),
+                                       .workers = 1,
+                                       .max_heap_bytes = kHeapBytes,
+                                       .brief = true});
+  if (!isolation.ok()) return isolation.status();
+  return TakeSingleReport(broker, "info", *isolation);
+}
+
+// What the guest reported; kAborted if it is no list of reasons.
+absl::StatusOr<StrictVerdict> VerdictFrom(const SingleReport& single, const std::string& format) {
+  const absl::Status malformed = absl::AbortedError("info: the guest gave no verdict");
+  const auto list = single.report.Find("reasons");
+  if (!list || list->kind() != ReportValue::Kind::kArray) return malformed;
+  StrictVerdict verdict{.passed = list->members().empty(),
+                        .format = format,
+                        .reasons = {},
+                        .isolation = single.isolation};
+  for (const auto& [key, reason] : list->members()) {
+    const std::string_view code =
+        NameOf(ReasonCode{static_cast<std::uint32_t>(reason.UnsignedAt("code"))});
+    if (code.empty()) return malformed;
+    verdict.reasons.push_back(
+        {.code = std::string(code),
+         .message = RenderGuestMessage(
+             reason.StringAt("message"),
+             {reason.UnsignedAt("n0"), reason.UnsignedAt("n1"), reason.UnsignedAt("n2")}),
+         .offset = reason.UnsignedAt("offset")});
+  }
+  return verdict;
+}
+
+}  // namespace
+
+absl::StatusOr<StrictVerdict> Inspect(const StrictOptions& options) {
+  const auto single = RunWhereAsked(options, InspectHere, EncodeResult, DecodeSingleResult);
+  if (!single.ok()) return single.status();
+  return VerdictFrom(*single, options.format);
+}
+
+}  // namespace instar::vmm
