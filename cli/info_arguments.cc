@@ -84,6 +84,14 @@ OrStop<InfoCommand> ReadInfoArguments(std::span<const std::string> arguments,
                    "': info does not support the option 'backing'");
   }
   command.options.image.backing_ends = false;
+  if (settings.strict) {
+    if (command.options.backing_chain || command.options.partitions) {
+      return Refusal("--strict gives a verdict on one image: no --backing-chain, no --partitions");
+    }
+    if (command.options.image.window) {
+      return Refusal("--strict judges whole files: no offset, no size");
+    }
+  }
   command.json = given->json;
   command.settings = std::move(settings);
   return command;

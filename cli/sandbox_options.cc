@@ -36,6 +36,7 @@ enum Id : int {
   kStallTimeout,
   kWorkers,
   kReproducible,
+  kStrict,
 };
 
 constexpr OptionRow kRows[] = {
@@ -72,6 +73,9 @@ constexpr OptionRow kRows[] = {
     {kReproducible, "reproducible", nullptr,
      "let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from\n"
      "chance; SOURCE_DATE_EPOCH in the environment does the same"},
+    {kStrict, "strict", nullptr,
+     "refuse images that do not pass the strict profile; their format must be stated. With\n"
+     "info: print the verdict (exit code 0 passed, 2 refused, 1 could not be judged)"},
     {kTraceOption, "trace", "WHAT",
      "say on standard error where the time of the run went (timing), or which files were\n"
      "opened because an image names them (references); may be repeated"},
@@ -306,6 +310,9 @@ std::optional<std::string> ApplySandboxOption(const GivenOption& option,
     case kReproducible:
       settings.reproducible = true;
       return std::string();
+    case kStrict:
+      settings.strict = true;
+      return std::string();
     case kTraceOption:
       if (option.value == "references") {
         sandbox.notices.reference_opened = PrintReference;
@@ -327,6 +334,7 @@ std::string LoadDefaults(SandboxSettings& settings) {
         UserConfiguration()}) {
     if (std::string error = ApplyConfiguration(file, settings); !error.empty()) return error;
   }
+  settings.strict_by_configuration = std::exchange(settings.strict, false);
   if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {
     AppendPaths(paths, settings.sandbox.references.allow_paths);
   }

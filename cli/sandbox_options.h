@@ -19,6 +19,10 @@ namespace instar::cli {
 // What the options set, on top of the defaults.
 struct SandboxSettings {
   vmm::SandboxOptions sandbox;
+  // Every image that a verb reads must pass the strict profile (cli/strict_profile.h): by a
+  // configuration file, or by --strict, which makes `info` print the verdict.
+  bool strict_by_configuration = false;
+  bool strict = false;
   bool fallback_announced = false;
   bool reproducible = false;  // identities follow from content; for the verbs that write images
   QemuVersion qemu_version = kNewestQemuVersion;

@@ -1,5 +1,6 @@
 #include "cli/verb_arguments.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -8,10 +9,32 @@
 
 namespace instar::cli {
 
+namespace {
+
+// The long name of an option: what its names begin with, up to the comma.
+std::string_view LongName(const OptionRow& row) {
+  const std::string_view names = row.names;
+  return names.substr(0, names.find(','));
+}
+
+// The options of every verb that a verb with `rows` has: where both know a name (--strict of
+// compare), the verb's own option has it.
+std::vector<OptionRow> CommonRows(std::span<const OptionRow> rows) {
+  std::vector<OptionRow> common;
+  common.reserve(SandboxOptionRows().size());
+  for (const OptionRow& row : SandboxOptionRows()) {
+    if (std::ranges::find(rows, LongName(row), LongName) == rows.end()) common.push_back(row);
+  }
+  return common;
+}
+
+}  // namespace
+
 OrStop<std::vector<std::string>> ReadVerbArguments(
     std::span<const OptionRow> rows, std::span<const std::string> arguments,
     SandboxSettings& settings, absl::FunctionRef<OrStop<void>(GivenOption&)> take) {
-  const std::array tables = {rows, SandboxOptionRows()};
+  const std::vector<OptionRow> common = CommonRows(rows);
+  const std::array tables = {rows, std::span<const OptionRow>(common)};
   Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   for (GivenOption& option : given.options) {
     if (const auto error = ApplySandboxOption(option, settings)) {
@@ -43,7 +66,7 @@ std::string VerbHelp(std::string_view text, std::span<const OptionRow> rows) {
   help += "\nOptions:\n";
   help += DescribeOptions(rows);
   help += "\nOptions that every verb takes:\n";
-  help += DescribeOptions(SandboxOptionRows());
+  help += DescribeOptions(CommonRows(rows));
   return help;
 }
 

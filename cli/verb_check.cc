@@ -5,6 +5,7 @@
 #include "cli/check_output.h"
 #include "cli/deadline.h"
 #include "cli/program.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/check.h"
 #include "instar/vmm/info.h"
@@ -48,6 +49,10 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   StartDeadline(command->settings.sandbox,
                 {.file = vmm::ShownName(command->options.image), .verb = "check"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  if (JudgeSources(command->settings, {&command->options.image, 1}, command->options.force_share) !=
+      Judgement::kPassed) {
+    return kNotCompleted;
+  }
   command->options.sandbox = command->settings.sandbox;
   if (command->repair) return RefuseRepair(*command);
   const absl::StatusOr<vmm::CheckReport> report = vmm::Check(command->options);

@@ -1,11 +1,13 @@
 // instar compare: compares the contents of two images.
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "cli/compare_arguments.h"
 #include "cli/deadline.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
+#include "cli/strict_profile.h"
 #include "cli/text_output.h"
 #include "cli/verb.h"
 #include "instar/vmm/compare.h"
@@ -89,6 +91,10 @@ int RunCompare(std::span<const std::string> arguments, SandboxSettings settings)
       command->settings.sandbox,
       {.file = vmm::ShownName(command->options.first), .verb = "compare", .exit_code = kNotRead});
   if (SettleIsolation(command->settings) != 0) return kNotOpened;
+  const std::vector<vmm::ImageSpec> images = {command->options.first, command->options.second};
+  if (JudgeSources(command->settings, images, command->options.force_share) != Judgement::kPassed) {
+    return kNotOpened;
+  }
   command->options.sandbox = command->settings.sandbox;
 
   ProgressLine progress(command->progress);

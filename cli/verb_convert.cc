@@ -1,11 +1,15 @@
 // instar convert: copies a virtual disk into a new image.
 #include <unistd.h>
 
+#include <utility>
+#include <vector>
+
 #include "cli/convert_arguments.h"
 #include "cli/deadline.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/convert.h"
 #include "verbs/open_image.h"
@@ -18,6 +22,15 @@ int RunConvert(std::span<const std::string> arguments, SandboxSettings settings)
   StartDeadline(command->settings.sandbox,
                 {.file = vmm::ShownName(command->options.sources.front()), .verb = "convert"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  std::vector<vmm::ImageSpec> sources = command->options.sources;
+  if (auto backing = BackingOf(command->options.target, command->options.backing_file,
+                               command->options.backing_format, command->options.target_options)) {
+    sources.push_back(*std::move(backing));
+  }
+  if (JudgeSources(command->settings, sources, command->options.force_share) !=
+      Judgement::kPassed) {
+    return 1;
+  }
   command->options.sandbox = command->settings.sandbox;
   command->options.reproducible = command->settings.reproducible;
 

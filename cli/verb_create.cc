@@ -1,9 +1,13 @@
 // instar create: makes an empty image.
+#include <utility>
+#include <vector>
+
 #include "cli/create_arguments.h"
 #include "cli/deadline.h"
 #include "cli/formatting_line.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/create.h"
 #include "verbs/time_limit.h"
@@ -16,6 +20,18 @@ int RunCreate(std::span<const std::string> arguments, SandboxSettings settings) 
   StartDeadline(command->settings.sandbox, {.file = command->options.path, .verb = "create"},
                 vmm::OwnTimeLimit(command->options));
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  // What -u leaves unchecked need not exist; but a vmdk image notes what it is a child of.
+  std::vector<vmm::ImageSpec> sources;
+  if (command->options.check_backing || command->options.format == "vmdk") {
+    if (auto backing =
+            BackingOf(command->options.path, command->options.backing_file,
+                      command->options.backing_format, command->options.format_options)) {
+      sources.push_back(*std::move(backing));
+    }
+  }
+  if (JudgeSources(command->settings, sources, /*force_share=*/true) != Judgement::kPassed) {
+    return 1;
+  }
   command->options.sandbox = command->settings.sandbox;
   command->options.reproducible = command->settings.reproducible;
 

@@ -3,6 +3,7 @@
 #include "cli/deadline.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/dd.h"
 #include "verbs/open_image.h"
@@ -15,6 +16,10 @@ int RunDd(std::span<const std::string> arguments, SandboxSettings settings) {
   StartDeadline(command->settings.sandbox,
                 {.file = vmm::ShownName(command->options.source), .verb = "dd"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  if (JudgeSources(command->settings, {&command->options.source, 1},
+                   command->options.force_share) != Judgement::kPassed) {
+    return 1;
+  }
   command->options.sandbox = command->settings.sandbox;
   command->options.reproducible = command->settings.reproducible;
 

@@ -8,12 +8,41 @@
 #include "cli/info_human.h"
 #include "cli/info_json.h"
 #include "cli/program.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/info.h"
 #include "verbs/open_image.h"
 #include "verbs/time_limit.h"
 
 namespace instar::cli {
+namespace {
+
+enum ExitCode : int {
+  kNotJudged = 1,
+  kRefused = 2,
+};
+
+// info --strict: the verdict instead of a description.
+int GiveVerdict(InfoCommand& command) {
+  const vmm::ImageSpec& image = command.options.image;
+  const absl::StatusOr<vmm::StrictVerdict> verdict =
+      vmm::Inspect({.path = image.path,
+                    .format = image.format,
+                    .force_share = command.options.force_share || image.force_share,
+                    .sandbox = command.settings.sandbox});
+  if (!verdict.ok()) return PrintError(verdict.status());
+  ConfirmIsolation(command.settings, verdict->isolation);
+  TextOutput out(command.settings.sandbox.max_output_bytes, PrintOutput);
+  if (command.json) {
+    WriteVerdictJson(*verdict, out);
+  } else {
+    out.Add(VerdictText(*verdict));
+  }
+  if (out.Finish() != 0) return kNotJudged;
+  return verdict->passed ? 0 : kRefused;
+}
+
+}  // namespace
 
 namespace {
 
@@ -37,6 +66,12 @@ int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
                 {.file = vmm::ShownName(command->options.image), .verb = "info"},
                 vmm::kShortTimeLimit);
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  if (command->settings.strict) return GiveVerdict(*command);
+  const Judgement judgement =
+      JudgeSources(command->settings, {&command->options.image, 1}, command->options.force_share);
+  if (judgement != Judgement::kPassed) {
+    return judgement == Judgement::kRefused ? kRefused : kNotJudged;
+  }
   command->options.sandbox = command->settings.sandbox;
   // Snapshots are dated in local time, and after Info has put up the jail no file can be read.
   if (!command->json) tzset();

@@ -3,6 +3,7 @@
 #include "cli/map_arguments.h"
 #include "cli/map_output.h"
 #include "cli/program.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/map.h"
 #include "verbs/open_image.h"
@@ -15,6 +16,10 @@ int RunMap(std::span<const std::string> arguments, SandboxSettings settings) {
   StartDeadline(command->settings.sandbox,
                 {.file = vmm::ShownName(command->options.image), .verb = "map"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  if (JudgeSources(command->settings, {&command->options.image, 1}, command->options.force_share) !=
+      Judgement::kPassed) {
+    return 1;
+  }
   command->options.sandbox = command->settings.sandbox;
 
   MapOutput output(command->json, command->settings.qemu_version,

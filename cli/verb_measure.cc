@@ -3,6 +3,7 @@
 #include "cli/json_text.h"
 #include "cli/measure_arguments.h"
 #include "cli/program.h"
+#include "cli/strict_profile.h"
 #include "cli/verb.h"
 #include "instar/vmm/measure.h"
 #include "verbs/open_image.h"
@@ -37,6 +38,11 @@ int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings)
   StartDeadline(command->settings.sandbox,
                 {.file = vmm::ShownName(command->options.image), .verb = "measure"});
   if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
+  if (JudgeSources(command->settings,
+                   {&command->options.image, command->options.image.path.empty() ? 0u : 1u},
+                   command->options.force_share) != Judgement::kPassed) {
+    return 1;
+  }
   command->options.sandbox = command->settings.sandbox;
   const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(command->options);
   if (!report.ok()) return PrintError(report.status());

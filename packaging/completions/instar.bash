@@ -15,7 +15,7 @@ _instar() {
   local caches="none writeback writethrough directsync unsafe"
   local sandbox="--isolation= --require= --allow-path --references= --no-references --qemu-version --max-memory
     --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible
-    --trace= --help"
+    --strict --trace= --help"
   local verb=""
   local word
   for word in "${words[@]:1:cword-1}"; do

@@ -1,11 +1,10 @@
 """All hostile groups."""
 
 from hostile import (disagreements, hyper_v, jail, mutate, mutations, neighbours, references,
-                     second_line, sparse, structures, vmdk)
+                     second_line, sparse, strict, structures, vmdk)
 
 
 def groups():
     return [*references.groups(), *neighbours.groups(), *structures.groups(), *hyper_v.groups(),
             *vmdk.groups(), *disagreements.groups(), *sparse.groups(), *mutations.groups(),
-            *mutate.groups(), *jail.groups(),
-            *second_line.groups()]
+            *mutate.groups(), *jail.groups(), *second_line.groups(), *strict.groups()]

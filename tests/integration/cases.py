@@ -2,12 +2,12 @@
 
 from integration import (command_line, configuration, devices, documents, huge, identity, in_memory,
                          locks, outputs, pipes, printed_text, scarce, sharing, shortened, signals,
-                         verdicts, watchdog)
+                         strict, strict_honest, verdicts, watchdog)
 
 
 def groups():
     return [*command_line.groups(), *configuration.groups(), *devices.groups(),
             *documents.groups(), *outputs.groups(), *huge.groups(), *identity.groups(),
             *in_memory.groups(), *locks.groups(), *pipes.groups(), *printed_text.groups(),
-            *scarce.groups(), *sharing.groups(), *shortened.groups(),
-            *signals.groups(), *verdicts.groups(), *watchdog.groups()]
+            *scarce.groups(), *sharing.groups(), *shortened.groups(), *signals.groups(),
+            *strict.groups(), *strict_honest.groups(), *verdicts.groups(), *watchdog.groups()]

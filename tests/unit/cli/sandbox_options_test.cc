@@ -35,7 +35,7 @@ TEST(SandboxOptions, EachSetsItsField) {
   EXPECT_EQ(
       Apply({"--isolation=process", "--allow-path=/a", "--allow-path", "/b", "--max-memory=64M",
              "--max-virtual-size=1T", "--max-output-size=10G", "--max-chain-depth=5",
-             "--timeout=60", "--stall-timeout=5", "--workers=2", "--qemu-version=7.2"},
+             "--timeout=60", "--stall-timeout=5", "--workers=2", "--qemu-version=7.2", "--strict"},
             settings),
       "");
   const vmm::SandboxOptions& sandbox = settings.sandbox;
@@ -50,6 +50,8 @@ TEST(SandboxOptions, EachSetsItsField) {
   EXPECT_EQ(sandbox.stall_timeout, std::chrono::seconds(5));
   EXPECT_EQ(sandbox.workers, 2u);
   EXPECT_EQ(settings.qemu_version, (QemuVersion{7, 2}));
+  EXPECT_TRUE(settings.strict);
+  EXPECT_FALSE(settings.strict_by_configuration);
 }
 
 TEST(SandboxOptions, TraceOfTimingRecordsInTheProgramsTrace) {
