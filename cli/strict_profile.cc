@@ -60,7 +60,7 @@ Judgement JudgeImage(const SandboxSettings& settings, const vmm::ImageSpec& imag
 Judgement JudgeSources(SandboxSettings& settings, std::span<const vmm::ImageSpec> images,
                        bool force_share) {
   if (!settings.strict && !settings.strict_by_configuration) return Judgement::kPassed;
-  settings.sandbox.references.allow = false;
+  settings.sandbox.references.allowed = vmm::AllowedReferences::kNone;
   for (const vmm::ImageSpec& image : images) {
     const Judgement judgement = JudgeImage(settings, image, force_share);
     if (judgement != Judgement::kPassed) return judgement;

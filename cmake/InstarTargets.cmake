@@ -61,32 +61,42 @@ function(instar_pure_library name)
   target_compile_features(${name}_guest PUBLIC cxx_std_23)
 endfunction()
 
-# instar_embed_guest_images(TARGET NAMES...): a library that carries the guest images called NAMES and
-# registers them under these names (see executor/guest_images.h).
+# instar_embed_guest_images(TARGET IMAGES...): a library that carries the guest images called IMAGES and
+# registers them under these names (see executor/guest_images.h). An image given as NAME=IMAGE goes by NAME.
 function(instar_embed_guest_images target)
-  set(assembly "${CMAKE_CURRENT_BINARY_DIR}/${target}.S")
+  instar_guest_image_table(assembly ${target} ${target} ${ARGN})
+  add_library(${target} STATIC "${assembly}")
+  # A cache keyed by the source text would not notice that an included image changed.
+  set_target_properties(${target} PROPERTIES C_COMPILER_LAUNCHER "" CXX_COMPILER_LAUNCHER ""
+                        LINKER_LANGUAGE CXX)
+endfunction()
+
+# instar_guest_image_table(VAR FILE SYMBOL IMAGES...): the path of an assembler source FILE.S that defines
+# SYMBOL_table and SYMBOL_count.
+function(instar_guest_image_table var file symbol)
+  set(assembly "${CMAKE_CURRENT_BINARY_DIR}/${file}.S")
   set(text "    .section .rodata, \"a\", @progbits\n")
-  string(APPEND text "    .globl ${target}_table\n    .globl ${target}_count\n")
-  set(table "    .section .data.rel.ro, \"aw\", @progbits\n    .balign 8\n${target}_table:\n")
+  string(APPEND text "    .globl ${symbol}_table\n    .globl ${symbol}_count\n")
+  set(table "    .section .data.rel.ro, \"aw\", @progbits\n    .balign 8\n${symbol}_table:\n")
   set(count 0)
-  foreach(name IN LISTS ARGN)
-    string(APPEND text "    .balign 64\n${target}_${name}: .incbin \"${CMAKE_BINARY_DIR}/guest/${name}.elf\"\n"
-      "${target}_${name}_end:\n${target}_${name}_name: .asciz \"${name}\"\n")
-    string(APPEND table "    .quad ${target}_${name}_name, ${target}_${name}, "
-      "${target}_${name}_end - ${target}_${name}\n")
+  set(images "")
+  foreach(entry IN LISTS ARGN)
+    string(REGEX REPLACE "=.*" "" name "${entry}")
+    string(REGEX REPLACE ".*=" "" image "${entry}")
+    list(APPEND images guest_${image})
+    string(APPEND text "    .balign 64\n${symbol}_${name}: .incbin \"${CMAKE_BINARY_DIR}/guest/${image}.elf\"\n"
+      "${symbol}_${name}_end:\n${symbol}_${name}_name: .asciz \"${name}\"\n")
+    string(APPEND table "    .quad ${symbol}_${name}_name, ${symbol}_${name}, "
+      "${symbol}_${name}_end - ${symbol}_${name}\n")
     math(EXPR count "${count} + 1")
   endforeach()
-  string(APPEND text "    .balign 8\n${target}_count: .quad ${count}\n${table}"
+  string(APPEND text "    .balign 8\n${symbol}_count: .quad ${count}\n${table}"
     "    .section .note.GNU-stack, \"\", @progbits\n")
   file(CONFIGURE OUTPUT "${assembly}.in" CONTENT "${text}" @ONLY)
-  list(TRANSFORM ARGN PREPEND guest_ OUTPUT_VARIABLE images)
   # Copied anew whenever an image changes, so that the assembler reads it again.
   add_custom_command(OUTPUT "${assembly}"
     COMMAND ${CMAKE_COMMAND} -E copy "${assembly}.in" "${assembly}"
     COMMAND ${CMAKE_COMMAND} -E touch "${assembly}"
     DEPENDS "${assembly}.in" ${images} VERBATIM)
-  add_library(${target} STATIC "${assembly}")
-  # A cache keyed by the source text would not notice that an included image changed.
-  set_target_properties(${target} PROPERTIES C_COMPILER_LAUNCHER "" CXX_COMPILER_LAUNCHER ""
-                        LINKER_LANGUAGE CXX)
+  set(${var} "${assembly}" PARENT_SCOPE)
 endfunction()

@@ -103,6 +103,22 @@ class FuzzInput {
   std::span<const std::byte> rest_;
 };
 
+// One argument of a request; `writable`: an address of memory that the guest may write.
+inline std::uint64_t TakeArgument(FuzzInput& input, std::uint64_t writable) {
+  switch (input.Take<std::uint8_t>()) {
+    case 0:
+      return input.Take<std::uint8_t>();
+    case 1:
+      return writable + input.Take<std::uint16_t>();
+    case 2:
+      return input.Take<std::uint64_t>();
+    case 3:
+      return ~std::uint64_t{0};
+    default:
+      return 0;
+  }
+}
+
 inline unsigned DepthOf(const vmm::ReportValue& value) {
   using Kind = vmm::ReportValue::Kind;
   if (value.kind() != Kind::kArray && value.kind() != Kind::kObject) return 0;
@@ -142,24 +158,7 @@ inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
   for (Call& call : calls) {
     call.frame.op = input.Take<std::uint8_t>();
     call.worker = input.Take<std::uint8_t>() % (INSTAR_MAX_WORKERS + 1);
-    for (std::uint64_t& argument : call.frame.args) {
-      switch (input.Take<std::uint8_t>()) {
-        case 0:
-          argument = input.Take<std::uint8_t>();
-          break;
-        case 1:
-          argument = kWritableFrom + input.Take<std::uint16_t>();
-          break;
-        case 2:
-          argument = input.Take<std::uint64_t>();
-          break;
-        case 3:
-          argument = ~std::uint64_t{0};
-          break;
-        default:
-          break;
-      }
-    }
+    for (std::uint64_t& argument : call.frame.args) argument = TakeArgument(input, kWritableFrom);
   }
   const std::size_t filled = std::min<std::size_t>(input.rest().size(), 65536);
   std::memcpy(memory.data() + 8192, input.rest().data(), filled);

@@ -52,6 +52,7 @@ class Outcome:
     err: bytes
     max_rss_kib: int  # 0: no more than this program's own
     timed_out: bool
+    session: int = 0  # of this process and those it started
 
     @property
     def text(self):
@@ -104,7 +105,8 @@ def run(argv, cwd=None, deadline=DEADLINE_SECONDS, limits=None, env=None, umask=
         out.seek(0)
         err.seek(0)
         used_kib = usage.ru_maxrss if usage.ru_maxrss > own_kib else 0
-        return Outcome(argv, process.returncode, out.read(), err.read(), used_kib, timed_out)
+        return Outcome(argv, process.returncode, out.read(), err.read(), used_kib, timed_out,
+                       process.pid)
 
 
 # What the kernel counts as a process's memory includes that of the program that started it, up to

@@ -59,14 +59,14 @@ TEST(StrictProfile, IsNoConditionUnlessAskedFor) {
   SandboxSettings settings;
   const vmm::ImageSpec absent{.path = "/nonexistent/image"};
   EXPECT_EQ(JudgeSources(settings, {&absent, 1}, false), Judgement::kPassed);
-  EXPECT_TRUE(settings.sandbox.references.allow);
+  EXPECT_EQ(settings.sandbox.references.allowed, vmm::AllowedReferences::kDirectory);
 }
 
 TEST(StrictProfile, ClosesTheGateForTheRunThatFollows) {
   SandboxSettings settings;
   settings.strict_by_configuration = true;
   EXPECT_EQ(JudgeSources(settings, {}, false), Judgement::kPassed);
-  EXPECT_FALSE(settings.sandbox.references.allow);
+  EXPECT_EQ(settings.sandbox.references.allowed, vmm::AllowedReferences::kNone);
 }
 
 }  // namespace
