@@ -42,10 +42,6 @@ int GiveVerdict(InfoCommand& command) {
   return verdict->passed ? 0 : kRefused;
 }
 
-}  // namespace
-
-namespace {
-
 // Has `opened` filled, besides what is done with them anyway. qemu-img's JSON has no such member,
 // so under its name there are none.
 void CollectReferences(vmm::Notices& notices, std::vector<vmm::OpenedReference>& opened) {

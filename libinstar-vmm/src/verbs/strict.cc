@@ -12,6 +12,7 @@
 #include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
 #include "verbs/stated_format.h"
+#include "verbs/time_limit.h"
 
 namespace instar::vmm {
 namespace {
@@ -74,7 +75,10 @@ absl::StatusOr<StrictVerdict> VerdictFrom(const SingleReport& single, const std:
 }  // namespace
 
 absl::StatusOr<StrictVerdict> Inspect(const StrictOptions& options) {
-  const auto single = RunWhereAsked(options, InspectHere, EncodeResult, DecodeSingleResult);
+  StrictOptions settled = options;
+  FixDeadline(settled.sandbox, kShortTimeLimit);
+  const auto single = RunWhereAsked({.verb = "info", .image = options.path}, settled, InspectHere,
+                                    EncodeResult, DecodeSingleResult);
   if (!single.ok()) return single.status();
   return VerdictFrom(*single, options.format);
 }
