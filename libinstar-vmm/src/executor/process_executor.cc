@@ -125,7 +125,7 @@ absl::Status ProcessExecutor::Prepare(const ExecutorOptions& options) {
     waitpid(child, nullptr, 0);
     return failure;
   }
-  if (!options.watch_itself) HandleKickSignal(/*restarts=*/false);
+  if (!options.watch_itself || options.workers > 1) HandleKickSignal(/*restarts=*/false);
   Mark(options.timing, TimingPhase::kSandbox);
   return absl::OkStatus();
 }
