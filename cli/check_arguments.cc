@@ -32,7 +32,7 @@ constexpr OptionRow kRows[] = {
      "how to read: writeback (default), none, writethrough, directsync or unsafe"},
     {kForceShare, "force-share,U", nullptr,
      "read the image even while somebody writes to it; what is found may be wrong"},
-    {kQuiet, "quiet,q", nullptr, "print nothing but errors"},
+    {kQuiet, "quiet,q", nullptr, "print findings and errors only"},
     {kHelp, "help,h", nullptr, "show this text"},
     {kRepair, "repair,r", "WHAT", ""},
     {kObject, "object", "DEFINITION", ""},

@@ -37,7 +37,8 @@ constexpr OptionRow kRows[] = {
 
 constexpr std::string_view kUsage =
     " info [OPTION...] FILE\n"
-    "Shows what the image FILE is. Opens no other file, unless --backing-chain asks for it.\n";
+    "Shows what the image FILE is. Opens no other file but the extents of a VMDK, unless\n"
+    "--backing-chain asks for it.\n";
 
 }  // namespace
 

@@ -48,18 +48,18 @@ constexpr OptionRow kRows[] = {
      "refuse to run where one of these is not active: kvm, seccomp, landlock, openat2;\n"
      "several are separated by commas ('instar doctor' says what there is)"},
     {kAllowPath, "allow-path", "DIR",
-     "let images refer to files in DIR and below (or to the file DIR); may be repeated. Files\n"
-     "beside the image that names them are allowed anyway. Hidden files and directories have\n"
-     "to be named themselves"},
+     "let images refer to files in DIR and below; may be repeated. A file may be given, too,\n"
+     "and stands for itself alone. Files in the directory of the image that names them, and\n"
+     "below, are allowed anyway. Hidden files and directories have to be named themselves"},
     {kReferences, "references", "WHICH",
-     "which files that an image names are opened: none; directory (the default: those that\n"
-     "belong to root, to you or to the image's owner); any-owner (whoever they belong to)"},
+     "which of the files that are allowed so are opened: none; directory (the default: those\n"
+     "that belong to root, to you or to the image's owner); any-owner (whoever they belong to)"},
     {kNoReferences, "no-references", nullptr, "as --references=none"},
     {kQemuVersion, "qemu-version", "X.Y", "print what that version of qemu-img prints"},
     {kMaxMemory, "max-memory", "SIZE", "memory for parsing, 16M to 4G (default 512M)"},
     {kMaxVirtualSize, "max-virtual-size", "SIZE",
      "refuse to convert larger virtual disks, and let no file that is written become longer\n"
-     "than such a disk can need (default 1P)"},
+     "than such a disk can need (default 1P); create makes the disk that was asked for"},
     {kMaxOutputSize, "max-output-size", "SIZE",
      "let no file written, nor text printed, grow longer"},
     {kMaxChainDepth, "max-chain-depth", "N",

@@ -11,7 +11,7 @@ _instar() {
     cword=$COMP_CWORD
   fi
 
-  local formats="raw qcow2"
+  local formats="raw qcow2 vmdk vpc vhdx"
   local caches="none writeback writethrough directsync unsafe"
   local sandbox="--isolation= --require= --allow-path --references= --no-references --qemu-version --max-memory
     --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible
@@ -62,7 +62,8 @@ _instar() {
   esac
 
   if [[ -z $verb ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "info map compare check convert create dd doctor measure --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "info map compare check convert create dd doctor measure --version $sandbox" -- "$cur")
+    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
     return
   fi
   if [[ $cur == -* ]]; then
