@@ -125,7 +125,10 @@ int RunCommandLine(int argc, char** argv) {
   std::size_t verb_at = 0;
   const OrStop<const Verb*> verb = ReadGlobalArguments(arguments, settings, verb_at);
   if (!verb) return Conclude(verb.error());
-  if (!misconfigured.empty()) return PrintError(misconfigured);
+  if (!misconfigured.empty()) {
+    PrintError(misconfigured);
+    return (*verb)->failure;
+  }
   if ((*verb)->run == nullptr) {
     PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
     return (*verb)->failure;

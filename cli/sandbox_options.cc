@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -222,8 +223,13 @@ std::string ApplyConfigured(const std::string& path, const ConfiguredOption& con
 
 std::string ApplyConfiguration(const ConfigurationFile& file, SandboxSettings& settings) {
   const std::string& path = file.path;
-  // Most machines have no such file: do not even load the parser's tables.
-  if (path.empty() || access(path.c_str(), F_OK) != 0) return {};
+  // Most machines have no such file: do not even load the parser's tables. A user may have no way
+  // into the HOME that is set, but limits that the administrator set are never passed over.
+  if (path.empty()) return {};
+  if (access(path.c_str(), F_OK) != 0 &&
+      (errno == ENOENT || errno == ENOTDIR || !path.starts_with("/etc/"))) {
+    return {};
+  }
   const auto configuration = ReadConfiguration(path, file.base);
   if (!configuration) return configuration.error();
   for (const ConfiguredOption& configured : *configuration) {
