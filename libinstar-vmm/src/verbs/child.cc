@@ -301,7 +301,9 @@ ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& bo
   std::optional<std::vector<CreatedFile>> created;
   FromChild pipe(ends[0], told.deadline);
   std::optional<ChildResult> result = Listen(pipe, told, created);
-  if (pipe.late()) handle.Kill();
+  // What it does from here on nobody wants, and a child that was taken over may go on for ever. One
+  // that has ended keeps its status.
+  handle.Kill();
   close(ends[0]);
   const std::string end = HowItEnded(child);
   Mark(told.timing, TimingPhase::kResult);

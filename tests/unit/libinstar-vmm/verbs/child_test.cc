@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -92,6 +93,37 @@ TEST(Child, NonsenseOnThePipeIsAnError) {
       },
       {});
   EXPECT_TRUE(absl::IsAborted(result.status()));
+}
+
+// What a child that was taken over may do: writes `bytes` to its parent and goes on for ever. If
+// nobody ends it, an alarm does in the end.
+[[noreturn]] void SayAndGoOn(std::span<const std::byte> bytes) {
+  constexpr unsigned kMuchTooLong = 20;
+  std::signal(SIGALRM, SIG_DFL);
+  alarm(kMuchTooLong);
+  if (write(STDOUT_FILENO, bytes.data(), bytes.size()) < 0) _exit(1);
+  while (true) pause();
+}
+
+TEST(Child, AChildThatSaysNonsenseAndGoesOnIsEnded) {
+  const auto result = RunInChild(
+      [](const ProgressCallback&) -> ChildResult {
+        SayAndGoOn(std::as_bytes(std::span("hello, world, this is not a field")));
+      },
+      {});
+  EXPECT_TRUE(absl::IsAborted(result.status()));
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("signal 9"));
+}
+
+TEST(Child, AChildThatClosesThePipeAndGoesOnIsEnded) {
+  const auto result = RunInChild(
+      [](const ProgressCallback&) -> ChildResult {
+        close(STDOUT_FILENO);
+        alarm(20);
+        while (true) pause();
+      },
+      {});
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("signal 9"));
 }
 
 TEST(Child, AnExceptionIsAFailure) {
