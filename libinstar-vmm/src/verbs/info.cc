@@ -24,7 +24,8 @@ namespace {
 // Enough for the largest tables of snapshots and bitmaps that the formats allow to be listed.
 constexpr std::uint64_t kHeapBytes = 64 << 20;
 
-std::size_t MostImages(const InfoOptions& options) {
+// Nothing that an image names is opened unless the chain was asked for.
+unsigned MostImages(const InfoOptions& options) {
   return options.backing_chain ? options.sandbox.max_chain_depth : 1;
 }
 
@@ -35,7 +36,7 @@ struct Described {
 };
 
 absl::StatusOr<Described> DescribeHere(const InfoOptions& options) {
-  Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
+  Broker broker({.max_chain_depth = MostImages(options)});
   const auto image = OpenImage(broker, options.image, {.force_share = options.force_share});
   if (!image.ok()) return image.status();
   if (absl::Status status = broker.AllowReferences(options.sandbox.references); !status.ok()) {

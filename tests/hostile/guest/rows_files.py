@@ -335,6 +335,6 @@ for size in (1 << 40, (1 << 64) - 1, 1 << 63, 1 << 62, (960 << 31) + 1):
         claims(s, size, lambda p: p.holds())
 
 
-@row(verbs=("info",), says=HELD)
-def info_opens_no_backing_file_unless_it_is_asked_for_the_chain(s):
+@row(verbs=("info", "check"), says=HELD)
+def no_backing_file_is_opened_where_the_chain_was_not_asked_for(s):
     s.main.open(b"other.img").is_refused().holds()
