@@ -235,7 +235,7 @@ absl::Status Broker::Impl::Commit() {
 }
 
 Broker::Broker(const BrokerLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
-Broker::~Broker() = default;
+Broker::~Broker() { EndOpener(); }
 
 absl::StatusOr<DeviceId> Broker::OpenSource(const std::string& path, const SourceOptions& options) {
   return impl_->OpenSource(path, options);

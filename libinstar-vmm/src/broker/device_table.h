@@ -85,6 +85,8 @@ struct Device {
   TargetWork work;                    // of a target
   std::atomic<bool> unsynced{false};  // written, and not flushed since
   std::atomic<unsigned> resizes{0};   // of a target
+  std::atomic<unsigned> flushes{0};
+  std::atomic<std::uint64_t> fresh_at_flush{0};  // of the run, when it was flushed last
   std::atomic<bool> shares{false};    // what was copied into it last and may share
   bool in_memory = false;             // a target that is a file of tmpfs
   FileRuns runs;                      // of a source

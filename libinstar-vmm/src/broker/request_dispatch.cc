@@ -287,10 +287,15 @@ CallResult Broker::Impl::Flush(Worker& worker, const FlushRequest& request) {
   if (!found) return found.error();
   Device& device = **found;
   if (device.unflushed()) return kDone;
-  // To flush again what nothing was written to is no work that honest code has to wait for.
-  const bool needed = device.unsynced.exchange(false, std::memory_order_relaxed);
+  // To flush again what nothing was written to is no work that honest code has to wait for. After
+  // some flushes, which may follow on old places written anew, nor is one without anything new.
+  constexpr unsigned kFreeFlushes = 64;
+  const bool needed = device.unsynced.exchange(false, std::memory_order_relaxed) &&
+                      (device.flushes.fetch_add(1, std::memory_order_relaxed) < kFreeFlushes ||
+                       ledger_.fresh() > device.fresh_at_flush.load(std::memory_order_relaxed));
   if (fdatasync(device.fd.get()) == 0) {
     if (needed) worker.meter.Forgive();
+    device.fresh_at_flush.store(ledger_.fresh(), std::memory_order_relaxed);
     return kDone;
   }
   return Failed("flush", device, {.os_errno = errno});

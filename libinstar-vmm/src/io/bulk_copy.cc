@@ -353,7 +353,7 @@ IoResult BulkWorker::InPieces(const BulkFile& target, std::uint64_t offset, std:
     const std::uint64_t piece = std::min(length, kStoragePiece);
     const IoResult result = work(offset, piece);
     if (!result.ok()) return result;
-    meter_.NotePlaced(target.work->stored, offset, piece);
+    meter_.NoteStored(target.work->stored, offset, piece);
     if (!meter_.Throttle(piece)) return kStopped;
     offset += piece;
     length -= piece;

@@ -43,6 +43,12 @@ class WorkLedger {
   void set_read_passes(unsigned passes) { read_passes_ = passes; }
   [[nodiscard]] RunStop& stop() { return stop_; }
   [[nodiscard]] WorkDone done(unsigned worker) const;
+  // Of all workers.
+  [[nodiscard]] std::uint64_t fresh() const {
+    std::uint64_t total = 0;
+    for (const Tally& tally : tallies_) total += tally.fresh.load(std::memory_order_relaxed);
+    return total;
+  }
 
  private:
   friend class WorkMeter;
@@ -69,6 +75,11 @@ class WorkMeter {
   // A piece was done: so many bytes went to a place of a target, ...
   void NotePlaced(FirstTimeBytes& places, std::uint64_t offset, std::uint64_t bytes) {
     Note(bytes, places.Add(offset, bytes));
+  }
+  // ... got storage there, zeros or none, which takes time and shows in no byte: what the call took
+  // is forgiven, and no more, however many bytes were named, ...
+  void NoteStored(FirstTimeBytes& places, std::uint64_t offset, std::uint64_t bytes) {
+    Note(1, places.Add(offset, bytes) > 0 ? 1 : 0);
   }
   // ... were read, scanned or compared, ...
   void NoteRead(std::uint64_t bytes) { Note(bytes, ledger_->FreshOfRead(bytes)); }

@@ -14,15 +14,16 @@ namespace instar::vmm {
 
 // What must go on working inside.
 struct JailNeeds {
-  std::vector<int> keep_fds;  // besides 0, 1 and 2; everything else is closed
+  std::vector<int> keep_fds;          // besides 0, 1 and 2; everything else is closed
   std::vector<int> read_directories;  // O_PATH descriptors: files beneath may be opened read-only
-  // Those that the opener walks from, if it opens files: the same, but for a file that may be opened
-  // by itself its directory.
+  // Those that the opener walks from, if it opens files: the same, but for a file that may be
+  // opened by itself its directory.
   std::vector<int> walked_directories;
   // O_PATH descriptors of the directories in which files were created. Nothing in the jail removes
   // a file: the opener does.
   std::vector<int> unlink_directories;
   std::vector<int> opener_sockets;  // of the opener, if it opens and removes files (opener.h)
+  int opener_pidfd = -1;            // its process, which may be waited for
   // Set, with read_directories and without an opener: the only path that readlinkat may have.
   const char* link_path = nullptr;
   Isolation isolation =
@@ -32,7 +33,7 @@ struct JailNeeds {
   unsigned max_open_files = 0;  // descriptors that may be opened inside, besides keep_fds
   // RLIMIT_DATA: private memory that may come to what there is when the jail is entered.
   std::uint64_t max_new_data_bytes = ~std::uint64_t{0};
-  bool streams = false;         // one of keep_fds is a pipe: spliced into, and waited for
+  bool streams = false;  // one of keep_fds is a pipe: spliced into, and waited for
 };
 
 // Step 1, single-threaded: closes stray descriptors, clears the environment, sets rlimits,

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,9 @@ struct OpenAnswer {
 };
 constexpr std::size_t kTextAt = offsetof(OpenAnswer, text);
 
+// In place of the number of a created file: the run is over.
+constexpr std::uint32_t kEnd = UINT32_MAX;
+
 // Directories of one walk, in the opener. No memory can be had there.
 class WalkedDirectories {
  public:
@@ -71,7 +75,8 @@ class WalkedDirectories {
 // The ends of the jailed process.
 std::atomic<int> open_socket{-1};
 std::atomic<int> remove_socket{-1};
-std::mutex opening;  // one request at a time, whose answer is the next message
+std::atomic<int> opener_process{-1};  // a pidfd
+std::mutex opening;                   // one request at a time, whose answer is the next message
 std::uint16_t walk_begins = 0;
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler reads it");
 
@@ -193,6 +198,7 @@ bool ServeRemove(int socket, void (*remove)(unsigned number)) {
   std::uint32_t number = 0;
   const ssize_t bytes = recv(socket, &number, sizeof number, 0);
   if (bytes <= 0) return bytes < 0 && errno == EINTR;
+  if (bytes == sizeof number && number == kEnd) return false;
   if (bytes == sizeof number && remove != nullptr) remove(number);
   send(socket, &number, sizeof number, MSG_NOSIGNAL);
   return true;
@@ -267,7 +273,8 @@ ssize_t Receive(int socket, OpenAnswer& answer, int& fd) {
   return bytes;
 }
 
-// Has the opener do what is wished. The length of the answer's text; -1 with errno set if it did not.
+// Has the opener do what is wished. The length of the answer's text; -1 with errno set if it did
+// not.
 std::ptrdiff_t Ask(int socket, Wish wish, int directory, const char* path, std::uint64_t flags,
                    OpenAnswer& answer, int& fd) {
   OpenRequest request{.directory = directory, .wish = wish, .flags = flags, .path = {}};
@@ -313,12 +320,25 @@ absl::Status StartOpener(const OpenerNeeds& needs) {
   close(removes[1]);
   open_socket = opens[0];
   remove_socket = removes[0];
+  opener_process = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
   return absl::OkStatus();
 }
 
 std::vector<int> OpenerSockets() {
   if (open_socket < 0) return {};
   return {open_socket, remove_socket};
+}
+
+int OpenerProcess() { return opener_process; }
+
+void EndOpener() {
+  const int process = opener_process.exchange(-1);
+  if (process < 0) return;
+  // The sockets stay: a signal handler that asks for more finds nobody there.
+  if (send(remove_socket, &kEnd, sizeof kEnd, MSG_NOSIGNAL) != sizeof kEnd) return;
+  siginfo_t ended{};
+  while (syscall(SYS_waitid, P_PIDFD, process, &ended, WEXITED, nullptr) != 0 && errno == EINTR) {
+  }
 }
 
 int OpenBeneath(int directory, const char* path, std::uint64_t flags, int* number) {

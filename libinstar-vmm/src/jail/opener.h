@@ -45,21 +45,28 @@ absl::Status StartOpener(const OpenerNeeds& needs);
 
 // What the jail has to leave open for it; empty if there is none.
 [[nodiscard]] std::vector<int> OpenerSockets();
+// The descriptor of the process itself (pidfd), which may be waited for; -1 if there is none.
+[[nodiscard]] int OpenerProcess();
+
+// Ends it and waits until it is gone, so that no process outlives the run and keeps its directories
+// busy. Nothing is opened or removed afterwards.
+void EndOpener();
 
 // The steps of a walk from an allowed directory (broker/reference_walk.h), through the opener if
 // there is one. There each directory that was opened with O_PATH stays open until the next walk
 // begins; it has a number of its own, by which later steps name it.
 //
-// Opens `path` beneath `directory`, through no symbolic link. Only for reading (O_RDONLY or O_PATH).
-// A descriptor, or -1 with errno set. `number`, if it is not null, receives the directory's.
+// Opens `path` beneath `directory`, through no symbolic link. Only for reading (O_RDONLY or
+// O_PATH). A descriptor, or -1 with errno set. `number`, if it is not null, receives the
+// directory's.
 int OpenBeneath(int directory, const char* path, std::uint64_t flags, int* number = nullptr);
-// The text of the symbolic link `name` in `directory`, which is open as `link` (O_PATH). Its length,
-// or -1 with errno set.
+// The text of the symbolic link `name` in `directory`, which is open as `link` (O_PATH). Its
+// length, or -1 with errno set.
 std::ptrdiff_t ReadLinkBeneath(int directory, const char* name, int link, std::span<char> text);
 void BeginWalk();
 
-// What ReadLinkBeneath gives readlinkat(2) where there is no opener, for "the link that is open". Its
-// address is the only one that the filter of system calls allows there.
+// What ReadLinkBeneath gives readlinkat(2) where there is no opener, for "the link that is open".
+// Its address is the only one that the filter of system calls allows there.
 extern const char kNoPath[1];
 
 // Has the opener remove created file `number`, and waits until that is done. False if there is no

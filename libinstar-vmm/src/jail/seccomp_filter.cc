@@ -135,6 +135,10 @@ absl::Status InstallSeccompFilter(const JailNeeds& needs) {
   if (needs.streams) {
     for (const long call : {SYS_splice, SYS_poll, SYS_ppoll}) filter.Allow(call);
   }
+  if (needs.opener_pidfd >= 0) {
+    filter.Allow(SYS_waitid, {EqualsInt(0, P_PIDFD),
+                              EqualsInt(1, static_cast<std::uint32_t>(needs.opener_pidfd))});
+  }
   // The opener does what takes a path. Descriptors can be received of it, and none sent.
   for (const int socket : needs.opener_sockets) {
     const auto number = static_cast<std::uint32_t>(socket);

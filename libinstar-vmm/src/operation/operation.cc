@@ -60,6 +60,8 @@ absl::Status StartOpenerIfNeeded(JailNeeds& needs, bool brief) {
                                       .remove = CreatedTargets::RemoveNumber});
   if (can_do_without && absl::IsResourceExhausted(started)) return absl::OkStatus();
   needs.opener_sockets = OpenerSockets();
+  needs.opener_pidfd = OpenerProcess();
+  if (needs.opener_pidfd >= 0) needs.keep_fds.push_back(needs.opener_pidfd);
   return started;
 }
 

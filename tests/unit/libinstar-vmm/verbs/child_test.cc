@@ -115,17 +115,6 @@ TEST(Child, AChildThatSaysNonsenseAndGoesOnIsEnded) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("signal 9"));
 }
 
-TEST(Child, AChildThatClosesThePipeAndGoesOnIsEnded) {
-  const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult {
-        close(STDOUT_FILENO);
-        alarm(20);
-        while (true) pause();
-      },
-      {});
-  EXPECT_THAT(std::string(result.status().message()), HasSubstr("signal 9"));
-}
-
 TEST(Child, AnExceptionIsAFailure) {
   const auto result = RunInChild(
       [](const ProgressCallback&) -> ChildResult { throw std::runtime_error("oops"); }, {});
