@@ -4,8 +4,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
-from harness import Group, clean_environment, poll_until, tree, wait_for_exit
+from harness import Group, clean_environment, poll_until, run, tree, wait_for_exit
 
 
 def default_signals():
@@ -142,8 +143,36 @@ def killed_outright(t):
     t.check(compared.code == 0, "differs", compared)
 
 
+# Runs a command, adopts what it leaves behind, and exits 1 if that is anything.
+ADOPT = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+if code != 0:
+    sys.exit(2)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    sys.exit(0)
+sys.exit(1)
+"""
+
+
+def nothing_outlives_the_run(t, arguments):
+    """Not for a moment, nor as a zombie: whoever runs it may unmount what it worked on."""
+    how = f"--isolation={t.tools.isolation('kvm')}"
+    outcome = run([sys.executable, "-c", ADOPT, t.tools.instar, *arguments, how], cwd=t.dir)
+    t.equal(outcome.code, 0, "exit code", outcome)
+
+
 def groups():
     group = Group("signals", make)
+    for name, arguments in {
+            "create": ["create", "-q", "-f", "qcow2", "fresh.qcow2", "1M"],
+            "convert": ["convert", "-O", "raw", "x.qcow2", "fresh.raw"],
+            "info": ["info", "x.qcow2"],
+    }.items():
+        group.add(f"nothing outlives {name}", nothing_outlives_the_run, arguments)
     for name in ("SIGINT", "SIGTERM"):
         for options in ((), ("--isolation=kvm",), ("--isolation=process",), ("-p",)):
             group.add(f"{name} removes the target {' '.join(options)}".strip(), interrupted,
