@@ -63,6 +63,8 @@ class OpenerTest : public testing::Test {
         _exit(kCouldNotEnter);
       }
       needs.opener_sockets = OpenerSockets();
+      needs.opener_pidfd = OpenerProcess();
+      needs.keep_fds.push_back(needs.opener_pidfd);
       if (!EnterJail(needs).ok() || !SealJail(needs).ok()) _exit(kCouldNotEnter);
       _exit(work(in) ? 0 : kFailed);
     }
@@ -166,7 +168,7 @@ TEST_F(OpenerTest, SurvivesForgedMessages) {
 
 TEST_F(OpenerTest, RemovesWhatTheRunCreatedAndNothingElse) {
   EXPECT_TRUE(Survived(Run([](const Inside&) {
-    for (const unsigned number : {1u, 77u, 5000u, ~0u}) {
+    for (const unsigned number : {1u, 77u, 5000u, ~0u - 1}) {
       if (!RemoveThroughOpener(number)) return false;
     }
     CreatedTargets::RemoveAll();
@@ -174,6 +176,15 @@ TEST_F(OpenerTest, RemovesWhatTheRunCreatedAndNothingElse) {
   })));
   EXPECT_FALSE(fs::exists(directory_ / "target/created"));
   EXPECT_TRUE(fs::exists(directory_ / "target/other"));
+}
+
+TEST_F(OpenerTest, IsGoneWhenTheRunHasEndedIt) {
+  EXPECT_TRUE(Survived(Run([](const Inside&) {
+    EndOpener();
+    // Nobody is there any more, and nothing waits for an answer.
+    return RemoveThroughOpener(0) && OpenBeneath(0, "x", O_RDONLY) < 0;
+  })));
+  EXPECT_TRUE(fs::exists(directory_ / "target/created"));
 }
 
 TEST_F(OpenerTest, RemovesNothingThatWasPutInThePlaceOfACreatedFile) {
