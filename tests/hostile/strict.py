@@ -3,6 +3,7 @@ reason, refused with exactly that code."""
 
 import json
 import struct
+import zlib
 
 from harness import Group
 from hostile import generate, vhd_images, vmdk
@@ -394,8 +395,8 @@ def judge(t, form, *options):
     return outcome, [reason["code"] for reason in verdict["reasons"]]
 
 
-def refused(t, form, content, codes):
-    (t.dir / "x").write_bytes(content)
+def refused(t, form, packed, codes):
+    (t.dir / "x").write_bytes(zlib.decompress(packed))
     outcome, found = judge(t, form)
     t.equal(found, codes, "codes", outcome)
 
@@ -440,6 +441,8 @@ def groups():
         group.add(f"the {form} that rows change passes", sound, form, make())
         group.add(f"{form}: a disk beyond --max-virtual-size is refused", too_large, form, make())
     for form, name, content, codes in rows():
-        group.add(f"{form}: {name} is refused as {', '.join(codes)}", refused, form, content, codes)
+        # Packed: all together take so much memory that runs' own could not be told from it.
+        group.add(f"{form}: {name} is refused as {', '.join(codes)}", refused, form,
+                  zlib.compress(content, 1), codes)
     group.add("qcow2: tables in holes are refused in bounded time", holes)
     return [group]

@@ -8,7 +8,8 @@ namespace {
 constexpr std::uint64_t kUnbounded = ~std::uint64_t{0};
 constexpr std::uint64_t kSectorBytes = 512;
 constexpr std::uint64_t kTableBytes = std::uint64_t{64} << 20;
-constexpr std::uint64_t kVhdxTableBytes = std::uint64_t{512} << 20;
+// The block allocation table of a disk of size 0 grows with the blocks, up to 1 GiB.
+constexpr std::uint64_t kVhdxTableBytes = (std::uint64_t{1} << 30) + (std::uint64_t{512} << 20);
 
 }  // namespace
 

@@ -21,7 +21,7 @@ namespace instar::vmm {
 //   vpc      1/4096 (sector bitmaps) + 1/2^19 (table)         a block of 2 MiB, geometry 2 MiB
 //   vhdx     1/4096 (sector bitmaps) + 1/2^17 (table)         a block of 256 MiB, regions 16 MiB
 //
-// The bound is one sixteenth of the disk and 64 MiB more than the disk, and 512 MiB for vhdx.
+// The bound is one sixteenth of the disk and 64 MiB more than the disk, and 1.5 GiB for vhdx.
 // `bitmaps`: the image is given those of its source. qcow2 has room for 65,535, of a bit for 512
 // bytes each, which is sixteen times the disk.
 [[nodiscard]] std::uint64_t MostFileBytes(FormatId format, std::uint64_t virtual_bytes,
