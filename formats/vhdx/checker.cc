@@ -90,7 +90,7 @@ class Checker {
   Status TellBlocks(StorageAudit& audit, bool first) {
     const BatLayout& bat = image_.bat;
     const std::uint64_t chunk = bat.chunk_ratio() + 1;
-    bool partial = false;  // whether a block of this chunk is partly there
+    bool partial = false;        // whether a block of this chunk is partly there
     std::uint64_t data_end = 0;  // entries before are not in a hole of the file
     for (std::uint64_t index = 0; index < bat.entries(); ++index) {
       if (index >= data_end) {

@@ -87,10 +87,10 @@ struct Device {
   std::atomic<unsigned> resizes{0};   // of a target
   std::atomic<unsigned> flushes{0};
   std::atomic<std::uint64_t> fresh_at_flush{0};  // of the run, when it was flushed last
-  std::atomic<bool> shares{false};    // what was copied into it last and may share
-  bool in_memory = false;             // a target that is a file of tmpfs
-  FileRuns runs;                      // of a source
-  unsigned chain_depth = 1;           // images of the chain from the one the user named to it
+  std::atomic<bool> shares{false};               // what was copied into it last and may share
+  bool in_memory = false;                        // a target that is a file of tmpfs
+  FileRuns runs;                                 // of a source
+  unsigned chain_depth = 1;  // images of the chain from the one the user named to it
 
   [[nodiscard]] bool is_stream() const { return output != nullptr || input != nullptr; }
   // To flush it does nothing.

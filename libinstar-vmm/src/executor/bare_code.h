@@ -35,9 +35,9 @@ struct BareStart {
   std::uint64_t stack;
   std::uint64_t vcpu;
   std::uint64_t boot;
-  std::uint32_t* arrived;  // other threads that are in the refuge
-  std::uint32_t others;    // how many the first thread waits for
-  std::uint32_t first;     // 1: this one clears the place and shuts the door
+  std::uint32_t* arrived;              // other threads that are in the refuge
+  std::uint32_t others;                // how many the first thread waits for
+  std::uint32_t first;                 // 1: this one clears the place and shuts the door
   std::array<AddressRange, 2> ranges;  // which is cleared
   AddressRange may_stay;               // where the kernel may refuse to let a page go
   sock_fprog filter;

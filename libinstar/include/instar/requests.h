@@ -61,7 +61,7 @@ struct CreateRequest {
   DeviceId data_file = kNoDevice;   // opened by the host when -o data_file names one
   std::vector<DeviceId> extents;    // formats/base/target_files.h
   std::string_view target_name;     // of the target, without its directory
-  std::string_view identity_seed;  // 16 random bytes; empty: identities follow from this request
+  std::string_view identity_seed;   // 16 random bytes; empty: identities follow from this request
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {

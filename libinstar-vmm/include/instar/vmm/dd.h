@@ -20,9 +20,9 @@ struct DdOptions {
   std::string target_format = "raw";
   std::uint64_t block_bytes = 512;  // bs=
   std::optional<std::uint64_t>
-      count;                 // count=, blocks from the start of the source, skipped or not
-  std::uint64_t skip = 0;    // skip=, blocks
-  bool force_share = false;  // -U
+      count;                  // count=, blocks from the start of the source, skipped or not
+  std::uint64_t skip = 0;     // skip=, blocks
+  bool force_share = false;   // -U
   bool reproducible = false;  // as ConvertOptions::reproducible
   SandboxOptions sandbox;
 };
