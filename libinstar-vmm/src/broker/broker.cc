@@ -117,9 +117,9 @@ absl::Status Broker::Impl::Spool(DeviceId id, const std::string& beside, std::ui
 }
 
 void Broker::Impl::AddReadable(const Device& device) {
-  const std::uint64_t bytes = device.SizeBytes();
-  ledger_.readable().Add(device.fd.get(), bytes,
-                         device.block_device ? bytes : device.AllocatedBytes());
+  const instar_device_info info = device.Info();
+  ledger_.readable().Add(device.fd.get(), info.size_bytes,
+                         device.block_device ? info.size_bytes : info.allocated_bytes);
 }
 
 JailNeeds Broker::Impl::jail_needs() const {

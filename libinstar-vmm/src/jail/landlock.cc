@@ -54,7 +54,8 @@ absl::Status Failed(const char* what) {
 }  // namespace
 
 int LandlockVersion() {
-  const long version = syscall(kCreateRuleset, nullptr, 0, kVersionQuery);
+  // The kernel stays the same, and a start asks several times.
+  static const long version = syscall(kCreateRuleset, nullptr, 0, kVersionQuery);
   return version > 0 ? static_cast<int>(version) : 0;
 }
 

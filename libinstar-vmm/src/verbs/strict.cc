@@ -19,16 +19,16 @@ namespace {
 
 constexpr std::uint64_t kHeapBytes = 64 << 20;
 
-absl::Status CheckStated(const StrictOptions& options) {
-  if (!options.format.empty()) return StatedFormat(options.path, options.format).status();
+absl::StatusOr<FormatId> RequiredFormat(const StrictOptions& options) {
+  if (!options.format.empty()) return StatedFormat(options.path, options.format);
   return absl::InvalidArgumentError(
       absl::StrCat(PrintableText(options.path),
                    ": the strict profile needs the format of the image to be stated (-f FORMAT)"));
 }
 
 absl::StatusOr<SingleReport> InspectHere(const StrictOptions& options) {
-  if (absl::Status status = CheckStated(options); !status.ok()) return status;
-  const auto format = StatedFormat(options.path, options.format);
+  const auto format = RequiredFormat(options);
+  if (!format.ok()) return format.status();
   Broker broker({});
   // References are not allowed: without a call that does, the gate is closed.
   const auto image = broker.OpenSource(options.path, {.force_share = options.force_share});
