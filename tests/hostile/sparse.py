@@ -5,7 +5,8 @@ import json
 import struct
 
 from harness import Group
-from hostile.vhd_images import vhd_footer, vhd_header
+from hostile import vhd_images as v
+from hostile.vhd_images import Vhdx, vhd_footer, vhd_header
 
 MOST_SECONDS = 10  # each takes less than 2 s on an idle machine
 MOST_KIB = 64 << 10
@@ -132,10 +133,55 @@ def vmdk_tables_in_holes(path):
     vmdk(path, 1 * TIB, named, [], 1 << 25)
 
 
+def vhdx_log_of_broken_entries(path):
+    """A log of 256 MiB that is a hole; forty entries say to fill it, and their sums are wrong."""
+    image = Vhdx().dirty()
+    image.header |= {"log_offset": 1 * GIB, "log_length": 256 * MIB}
+    claim = v.log_entry(7, [(v.BAT, None, 4096)], length=256 * MIB)[:64]
+    pieces = image.build() | {1 * GIB + n * 4096: claim for n in range(40)}
+    v.write(path, pieces, 1 * TIB)
+
+
+def vhdx_log_of_zeros(path):
+    """Forty entries of a log, each of which has the table zeroed again in 126 places."""
+    image = Vhdx().dirty()
+    image.log = {n * 4096: v.log_entry(n + 1, [(v.BAT + 4096 * (i % 128), None, (i + 1) * 4096)
+                                               for i in range(126)]) for n in range(40)}
+    v.write(path, image.build(), 1 * TIB)
+
+
+def vhdx_table_in_a_hole(path):
+    """67 million blocks of 1 MiB, in a table of 513 MiB that is a hole."""
+    image = Vhdx(size=64 * TIB)
+    image.regions = [(v.REGION_BAT, 1 * GIB, 513 * MIB, 1), (v.REGION_METADATA, v.METADATA, MIB, 1)]
+    v.write(path, image.build(), 2 * GIB)
+
+
+def vhdx_one_block(path):
+    """20,000 blocks of 256 MiB, all in the same place of the file, which is a hole."""
+    image, blocks = Vhdx(size=20000 * 256 * MIB, block=256 * MIB), 20000
+    table = b"".join(struct.pack("<Q", 1 * GIB | 6) + bytes(8 * (i % image.ratio == image.ratio - 1))
+                     for i in range(blocks))
+    v.write(path, image.build() | {v.BAT: table}, 2 * GIB)
+
+
+def vhdx_one_bitmap(path):
+    """20,000 blocks that are there in part, as bitmaps say that are one hole; the parent is not there."""
+    image, blocks = Vhdx(size=20000 * 256 * MIB, block=256 * MIB), 20000
+    image.over(("parent_linkage", v.guid_text(b"d" * 16)), ("relative_path", "parent.vhdx"))
+    bitmap = struct.pack("<Q", 2 * GIB | 6)
+    table = b"".join(struct.pack("<Q", (4 + i % 4096) * GIB | 7) +
+                     (bitmap if i % image.ratio == image.ratio - 1 else b"") for i in range(blocks))
+    v.write(path, image.build() | {v.BAT: table}, 8 * TIB)
+
+
+VHDX = (vhdx_log_of_broken_entries, vhdx_log_of_zeros, vhdx_table_in_a_hole, vhdx_one_block,
+        vhdx_one_bitmap)
 QCOW2 = (qcow2_tables_in_holes, qcow2_one_table, qcow2_tables_far_apart, qcow2_snapshots_of_one_hole,
          qcow2_snapshots_of_one_table, qcow2_bitmap_tables_in_holes, qcow2_refcounts_in_holes)
 IMAGES = (*(("qcow2", make) for make in QCOW2), ("vpc", vhd_table_in_a_hole),
-          ("vmdk", vmdk_one_table), ("vmdk", vmdk_tables_in_holes))
+          ("vmdk", vmdk_one_table), ("vmdk", vmdk_tables_in_holes),
+          *(("vhdx", make) for make in VHDX))
 VERBS = {
     "info": (["info", "--output=json"], (0, 1)),
     "check": (["check", "--output=json"], (0, 1, 2, 3)),
