@@ -5,6 +5,7 @@
 
 #include "instar/abi/call_table.h"
 #include "instar/host.h"
+#include "instar/requests.h"
 
 namespace instar {
 
@@ -39,16 +40,16 @@ class CallTableHost final : public Host {
 // Tells the table how a verb ended: finish, or fail with the error.
 void ReportEnd(const instar_call_table& table, const Status& status);
 
-// Runs `verb` on the request as received. Ends through the table.
+// Runs the planner `verb` on the request as received. Ends through the table.
 template <typename Request>
 void RunVerb(const instar_call_table& table, Status (*verb)(Host&, const Request&),
-             Request (*decode)(std::span<const std::byte>), std::span<const std::byte> request) {
+             std::span<const std::byte> request) {
   if (table.magic != INSTAR_ABI_MAGIC || table.version != INSTAR_ABI_VERSION ||
       table.size < sizeof(instar_call_table)) {
     __builtin_trap();
   }
   CallTableHost host(table);
-  ReportEnd(table, verb(host, decode(request)));
+  ReportEnd(table, verb(host, DecodeRequest<Request>(request)));
 }
 
 }  // namespace instar

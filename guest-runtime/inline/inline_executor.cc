@@ -10,6 +10,7 @@
 #include "bridge/host_bridge.h"
 #include "executor/executor.h"
 #include "instar/abi/mailbox.h"
+#include "instar/verb_table.h"
 #include "instar/verbs.h"
 #include "timing/request_tally.h"
 
@@ -22,40 +23,12 @@ struct InlineVerb {
   std::string_view name;
   VerbFunction run;
 };
-constexpr InlineVerb kVerbs[] = {
-    {"info",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunInfo, DecodeRequest<InfoRequest>, request);
-     }},
-    {"inspect",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunInspect, DecodeRequest<InspectRequest>, request);
-     }},
-    {"create",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunCreate, DecodeRequest<CreateRequest>, request);
-     }},
-    {"measure",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunMeasure, DecodeRequest<MeasureRequest>, request);
-     }},
-    {"map",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunMap, DecodeRequest<MapRequest>, request);
-     }},
-    {"compare",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunCompare, DecodeRequest<CompareRequest>, request);
-     }},
-    {"check",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunCheck, DecodeRequest<CheckRequest>, request);
-     }},
-    {"convert",
-     [](const instar_call_table& table, std::span<const std::byte> request) {
-       RunVerb(table, RunConvert, DecodeRequest<ConvertRequest>, request);
-     }},
-};
+#define INSTAR_ROW(name, Stem, ...)                                                \
+  {#name, [](const instar_call_table& table, std::span<const std::byte> request) { \
+     RunVerb(table, Run##Stem, request);                                           \
+   }},
+constexpr InlineVerb kVerbs[] = {INSTAR_VERBS(INSTAR_ROW)};
+#undef INSTAR_ROW
 
 thread_local unsigned current_worker = 0;
 thread_local RequestTally* current_tally = nullptr;  // of the worker, if requests are timed

@@ -137,24 +137,24 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   Mark(timing, TimingPhase::kFiles);
   broker.set_notices(sandbox.notices);
   const unsigned workers = WorkerCount(sandbox, options);
+  const bool brief = options.guest.pace == Pace::kShort;
   const std::vector<instar_device_info> devices = broker.device_infos();
   const ExecutorOptions executor_options = {
-      .heap_bytes = std::min(sandbox.guest_memory_bytes, options.max_heap_bytes),
+      .heap_bytes = std::min(sandbox.guest_memory_bytes, options.guest.max_heap_bytes),
       .workers = workers,
       .stall_timeout = sandbox.stall_timeout,
       .time_limit = sandbox.time_limit,
       .deadline = sandbox.deadline,
       .request = options.request,
       .devices = devices,
-      .watch_itself = options.brief && sandbox.jail != Jail::kNone,
-      .one_processor = options.takes_turns && sandbox.jail != Jail::kNone,
+      .watch_itself = brief && sandbox.jail != Jail::kNone,
+      .one_processor = options.guest.pace == Pace::kTakesTurns && sandbox.jail != Jail::kNone,
       .timing = sandbox.timing};
   JailNeeds needs = broker.jail_needs();
   const bool jailed = sandbox.jail != Jail::kNone;
   // Before there is guest memory, which a fork would share.
   if (jailed) {
-    if (absl::Status status = StartOpenerIfNeeded(needs, options.brief); !status.ok())
-      return status;
+    if (absl::Status status = StartOpenerIfNeeded(needs, brief); !status.ok()) return status;
   }
   auto executor = MakeExecutor(*isolation, options.image_name);
   if (!executor.ok()) return executor.status();

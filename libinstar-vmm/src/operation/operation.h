@@ -11,24 +11,18 @@
 #include <string_view>
 
 #include "broker/broker.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct OperationOptions {
-  std::string_view image_name;         // guest image: "info", "convert", ...
-  std::string_view verb;               // for messages
-  std::span<const std::byte> request;  // encoded
-  unsigned workers = 1;                // 0: as many as the sandbox allows, by itself one a core
-  unsigned max_workers = ~0u;          // then no more than this; at least 1
-  // Heap the verb can use at most, below what the sandbox allows. Offering address space costs
-  // time: KVM keeps books for every page of it, half a millisecond for 512 MiB.
-  std::uint64_t max_heap_bytes = ~std::uint64_t{0};
-  // Changes no file and is done soon: a thread to watch over it costs a part of its time worth
-  // saving.
-  bool brief = false;
-  // The guest asks the host often for as long as it runs, from one worker: the two take turns.
-  bool takes_turns = false;
+  GuestVerb guest;                           // its row of the verb table
+  std::string_view image_name = guest.name;  // of the guest image
+  std::string_view verb = guest.name;        // for messages
+  std::span<const std::byte> request;        // encoded
+  unsigned workers = guest.workers;          // 0: as many as the sandbox allows
+  unsigned max_workers = ~0u;                // then no more than this; at least 1
 };
 
 // Runs the guest to its end inside the jail that `sandbox` asks for (kThisProcess or kNone; verbs

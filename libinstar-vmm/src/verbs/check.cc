@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "timing/mark.h"
 #include "verbs/check_report.h"
@@ -19,9 +20,6 @@
 
 namespace instar::vmm {
 namespace {
-
-// A window of counts (formats/qcow2/checker.h) and pieces of tables.
-constexpr std::uint64_t kHeapBytes = 160 << 20;
 
 // A vCPU costs some tenths of a millisecond, as much as one takes for the tables of some GiB.
 unsigned WorkersFor(std::uint64_t file_bytes) {
@@ -54,12 +52,9 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
   WireWriter request;
   EncodeRequest(CheckRequest{.image = *image, .max_findings = CheckRecords::kMaxFindings}, request);
   const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "check",
-                                       .verb = "check",
+                                      {.guest = kGuestVerb<CheckRequest>,
                                        .request = request.bytes(),
-                                       .workers = 0,
-                                       .max_workers = WorkersFor(broker.readable_bytes()),
-                                       .max_heap_bytes = kHeapBytes});
+                                       .max_workers = WorkersFor(broker.readable_bytes())});
   if (!isolation.ok()) return isolation.status();
   if (const auto rest = broker.TakeReports(); !rest.ok()) return rest.status();
   auto report = records.Take();

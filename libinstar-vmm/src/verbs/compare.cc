@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "instar/wire.h"
 #include "operation/operation.h"
 #include "verbs/jailed_run.h"
@@ -16,9 +17,6 @@
 
 namespace instar::vmm {
 namespace {
-
-// Tables of two chains, and for each worker two chunks of 2 MiB and what inflating needs.
-constexpr std::uint64_t kHeapBytes = 320 << 20;
 
 std::optional<CompareReport::Verdict> VerdictFrom(std::uint64_t number) {
   using Verdict = CompareReport::Verdict;
@@ -75,12 +73,8 @@ absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
                                .workers = INSTAR_MAX_WORKERS,
                                .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "compare",
-                                       .verb = "compare",
-                                       .request = request.bytes(),
-                                       .workers = 0,
-                                       .max_heap_bytes = kHeapBytes});
+  const auto isolation = RunOperation(
+      broker, options.sandbox, {.guest = kGuestVerb<CompareRequest>, .request = request.bytes()});
   auto report = ReportOf(broker, options);
   if (!isolation.ok()) {
     if (!report || !IsFailure(report->verdict)) return isolation.status();

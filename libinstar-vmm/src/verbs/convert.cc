@@ -14,6 +14,7 @@
 #include "formats/base/create_options.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/convert_image.h"
@@ -243,8 +244,8 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
                              .keep = options.keep_target};
   const auto isolation =
       RunOperation(broker, options.sandbox,
-                   {.image_name = ConvertImageFor(written, options.sandbox.isolation),
-                    .verb = "convert",
+                   {.guest = kGuestVerb<ConvertRequest>,
+                    .image_name = ConvertImageFor(written, options.sandbox.isolation),
                     .request = request.bytes(),
                     .workers = workers});
   if (!isolation.ok()) return isolation.status();

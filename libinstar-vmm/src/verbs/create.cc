@@ -13,6 +13,7 @@
 #include "broker/local_path.h"
 #include "formats/base/create_options.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
@@ -26,8 +27,6 @@
 
 namespace instar::vmm {
 namespace {
-
-constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 // What was asked for, its parts put together from where they can stand.
 struct Plan {
@@ -185,12 +184,8 @@ absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, c
                     .target_name = std::string_view(options.path).substr(directory.size()),
                     .identity_seed = *seed},
       request);
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "create",
-                                       .verb = "create",
-                                       .request = request.bytes(),
-                                       .workers = 1,
-                                       .max_heap_bytes = kHeapBytes});
+  const auto isolation = RunOperation(
+      broker, options.sandbox, {.guest = kGuestVerb<CreateRequest>, .request = request.bytes()});
   if (!isolation.ok()) return isolation.status();
   return TakeSingleReport(broker, "create", *isolation);
 }

@@ -7,6 +7,7 @@
 
 #include "broker/broker.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "report/report_builder.h"
 #include "report/report_encoder.h"
@@ -20,9 +21,6 @@
 
 namespace instar::vmm {
 namespace {
-
-// Enough for the largest tables of snapshots and bitmaps that the formats allow to be listed.
-constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 // Nothing that an image names is opened unless the chain was asked for.
 unsigned MostImages(const InfoOptions& options) {
@@ -48,13 +46,8 @@ absl::StatusOr<Described> DescribeHere(const InfoOptions& options) {
                             .partitions = options.partitions,
                             .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "info",
-                                       .verb = "info",
-                                       .request = request.bytes(),
-                                       .workers = 1,
-                                       .max_heap_bytes = kHeapBytes,
-                                       .brief = true});
+  const auto isolation = RunOperation(
+      broker, options.sandbox, {.guest = kGuestVerb<InfoRequest>, .request = request.bytes()});
   if (!isolation.ok()) return isolation.status();
 
   auto reports = broker.TakeReports();

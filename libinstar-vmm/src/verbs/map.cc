@@ -9,6 +9,7 @@
 
 #include "broker/broker.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "report/map_stream.h"
 #include "report/printable_text.h"
@@ -21,8 +22,6 @@
 
 namespace instar::vmm {
 namespace {
-
-constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
   Broker broker({.max_chain_depth = options.sandbox.max_chain_depth});
@@ -62,13 +61,8 @@ absl::StatusOr<MapReport> MapHere(const MapOptions& options) {
                            .max_length = options.max_length,
                            .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "map",
-                                       .verb = "map",
-                                       .request = request.bytes(),
-                                       .workers = 1,
-                                       .max_heap_bytes = kHeapBytes,
-                                       .takes_turns = true});
+  const auto isolation = RunOperation(
+      broker, options.sandbox, {.guest = kGuestVerb<MapRequest>, .request = request.bytes()});
   if (stream.over_limit()) {
     return absl::ResourceExhaustedError(
         absl::StrCat(PrintableText(ShownName(options.image)),

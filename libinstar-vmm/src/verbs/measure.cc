@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "formats/base/create_options.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "verbs/convert_target.h"
 #include "verbs/jailed_run.h"
@@ -16,9 +17,6 @@
 
 namespace instar::vmm {
 namespace {
-
-// For the tables in use of a long chain.
-constexpr std::uint64_t kHeapBytes = 256 << 20;
 
 absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
   const auto target_format = WritableFormat(options.target_format);
@@ -44,13 +42,8 @@ absl::StatusOr<SingleReport> MeasureHere(const MeasureOptions& options) {
                                .target_options = options.target_options,
                                .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "measure",
-                                       .verb = "measure",
-                                       .request = request.bytes(),
-                                       .workers = 1,
-                                       .max_heap_bytes = kHeapBytes,
-                                       .takes_turns = true});
+  const auto isolation = RunOperation(
+      broker, options.sandbox, {.guest = kGuestVerb<MeasureRequest>, .request = request.bytes()});
   if (!isolation.ok()) return isolation.status();
   return TakeSingleReport(broker, "measure", *isolation);
 }

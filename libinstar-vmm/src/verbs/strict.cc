@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "formats/base/reasons.h"
 #include "instar/requests.h"
+#include "instar/verb_table.h"
 #include "operation/error_text.h"
 #include "operation/operation.h"
 #include "verbs/jailed_run.h"
@@ -16,8 +17,6 @@
 
 namespace instar::vmm {
 namespace {
-
-constexpr std::uint64_t kHeapBytes = 64 << 20;
 
 absl::StatusOr<FormatId> RequiredFormat(const StrictOptions& options) {
   if (!options.format.empty()) return StatedFormat(options.path, options.format);
@@ -38,13 +37,9 @@ absl::StatusOr<SingleReport> InspectHere(const StrictOptions& options) {
                                .format = *format,
                                .max_virtual_bytes = options.sandbox.max_virtual_bytes},
                 request);
-  const auto isolation = RunOperation(broker, options.sandbox,
-                                      {.image_name = "inspect",
-                                       .verb = "info",
-                                       .request = request.bytes(),
-                                       .workers = 1,
-                                       .max_heap_bytes = kHeapBytes,
-                                       .brief = true});
+  const auto isolation = RunOperation(
+      broker, options.sandbox,
+      {.guest = kGuestVerb<InspectRequest>, .verb = "info", .request = request.bytes()});
   if (!isolation.ok()) return isolation.status();
   return TakeSingleReport(broker, "info", *isolation);
 }
