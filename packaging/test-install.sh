@@ -30,6 +30,16 @@ for file in bin/instar libexec/instar/instar-inline share/man/man1/instar.1 \
     exit 1
   }
 done
+# What the installed texts link to is there.
+for text in README.md SECURITY.md ARCHITECTURE.md; do
+  grep -o '](\([^)#:]*\)[)#]' "$prefix/share/doc/instar/$text" | sed 's/^](//; s/[)#]$//' |
+    while read -r linked; do
+      [ -e "$prefix/share/doc/instar/$linked" ] || {
+        echo "$text links to $linked, which is not installed" >&2
+        exit 1
+      }
+    done
+done
 truncate -s 1M "$work/disk.raw"
 "$prefix/bin/instar" convert -O qcow2 "$work/disk.raw" "$work/disk.qcow2"
 "$prefix/bin/instar" info --isolation=none "$work/disk.qcow2"
