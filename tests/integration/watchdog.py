@@ -1,8 +1,12 @@
-"""What outlasts its time is ended: one line, the exit code, and no part of a target left."""
+"""What outlasts its time is ended: one line, the exit code, and no part of a target left. What gets on
+is not, on a machine that is busy with others either."""
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
+import sys
 
 from harness import Group, clean_environment, poll_until, tree, wait_for_exit
 from hostile.generate import COPIED, Qcow2, word
@@ -250,6 +254,34 @@ def stopped_for_a_while(t, isolation):
     (t.dir / "out").unlink()
 
 
+@contextlib.contextmanager
+def busy_machine():
+    """Eight programs for each processor that want all of it."""
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            for _ in range(8 * os.cpu_count())]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+
+
+def slow_compression_on_a_busy_machine(t, isolation):
+    """Clusters of 2 MiB at zstd's slowest level: a worker has nothing to show for seconds."""
+    t.tools.isolation(isolation)
+    words = [random.Random(n).randbytes(7) for n in range(4096)]
+    chosen = random.Random(0).choices(words, k=SOURCE_BYTES // 7)
+    (t.dir / "words.raw").write_bytes(b"".join(chosen))
+    with busy_machine():
+        outcome = t.instar("convert", f"--isolation={isolation}", "--stall-timeout=10", "--workers=8",
+                           "-c", "-f", "raw", "-O", "qcow2", "-o",
+                           "cluster_size=2M,compression_type=zstd,compression_level=9", "words.raw",
+                           "out", deadline=120)
+    t.equal(outcome.code, 0, "exit code", outcome)
+    (t.dir / "out").unlink()
+
+
 def groups():
     late = Group("time is over", make)
     for isolation in ("kvm", "process"):
@@ -274,4 +306,6 @@ def groups():
             group.add(f"ends a convert to {target}, {isolation}", ends_convert, isolation,
                       ["-O", target])
         group.add(f"ends a check, {isolation}", ends_check, isolation)
+        group.add(f"does not end a slow compression on a busy machine, {isolation}",
+                  slow_compression_on_a_busy_machine, isolation)
     return [group, late]

@@ -31,15 +31,17 @@ void StallClock::Settle(Nanoseconds now, const WorkDone& done, bool call_is_done
     case Doing::kGuestCode:
       guest_code_ += time;
       break;
-    case Doing::kCall:
+    case Doing::kCall: {
       if (moved == 0 && !call_is_done) return;
-      if (moved == 0) {
-        unforgiven_ += time;
-      } else {
-        const double old = static_cast<double>(moved - fresh) / static_cast<double>(moved);
-        unforgiven_ += std::chrono::duration_cast<Nanoseconds>(time * old);
-      }
+      const double old =
+          moved == 0 ? 1 : static_cast<double>(moved - fresh) / static_cast<double>(moved);
+      const auto unforgiven = std::chrono::duration_cast<Nanoseconds>(time * old);
+      unforgiven_ += unforgiven;
+      forgiven_ += time - unforgiven;
+      late_ += std::min(unforgiven, looked_.under_way);
+      looked_.under_way = Nanoseconds(0);
       break;
+    }
   }
   fresh_ += fresh;
   seen_ = done;
@@ -59,13 +61,20 @@ Nanoseconds StallClock::Look(Nanoseconds now, const WorkDone& done,
                              std::optional<Nanoseconds> processor) {
   Settle(now, done, /*call_is_done=*/false);
   Nanoseconds guest_code = guest_code_;
+  looked_.processor.reset();
   if (processor && processor_) {
-    guest_code = std::min(guest_code, kPatience * (*processor - *processor_));
+    const Nanoseconds taken = *processor - *processor_;
+    looked_.processor = std::min(guest_code, taken);
+    guest_code = std::min(guest_code, kPatience * taken);
   }
   processor_ = processor;
+  looked_.under_way =
+      doing_ == Doing::kCall ? std::max(now - since_, Nanoseconds(0)) : Nanoseconds(0);
+  looked_.forgiven = forgiven_;
+  looked_.late = late_;
   level_ += guest_code + unforgiven_ - TimeMadeGood(fresh_);
   level_ = std::clamp(level_, Nanoseconds(0), kLongest);
-  guest_code_ = unforgiven_ = Nanoseconds(0);
+  guest_code_ = unforgiven_ = forgiven_ = late_ = Nanoseconds(0);
   fresh_ = 0;
   if (doing_ == Doing::kNothing) level_ = Nanoseconds(0);
   return level_;

@@ -6,7 +6,9 @@
 // does:
 //
 //   runs guest code      all of it
-//   waits for others     none (JOIN, YIELD): those it waits for have clocks of their own
+//   waits for others     none (JOIN, YIELD): those it waits for have clocks of their own, and so
+//   has
+//                        the run (run_stall_clock.h)
 //   has a call under way none, until a piece of it is done: a slow disk is no stall. Then the time
 //                        that the piece took flows in, but for the share of its bytes that are new.
 //
@@ -48,6 +50,15 @@ class StallClock {
 
   [[nodiscard]] Doing doing() const { return doing_; }
 
+  // What the last look found, for the clock of the run (run_stall_clock.h).
+  struct Looked {
+    Nanoseconds under_way{0};  // so long a call has been under way, no piece of it done
+    Nanoseconds forgiven{0};   // time of pieces that were done since the look before
+    Nanoseconds late{0};       // not forgiven, and before the look before: it was under way then
+    std::optional<Nanoseconds> processor;  // that guest code took since the look before
+  };
+  [[nodiscard]] const Looked& looked() const { return looked_; }
+
  private:
   // Accounts for the time until `now`; of a call only if a piece of it, or all of it, is done.
   void Settle(Nanoseconds now, const WorkDone& done, bool call_is_done);
@@ -58,9 +69,12 @@ class StallClock {
   // Since the last look.
   Nanoseconds guest_code_{0};
   Nanoseconds unforgiven_{0};
+  Nanoseconds forgiven_{0};
+  Nanoseconds late_{0};
   std::uint64_t fresh_ = 0;
   std::optional<Nanoseconds> processor_;  // as of the last look
   Nanoseconds level_{0};
+  Looked looked_;
 };
 
 // How much time so many new bytes make good.

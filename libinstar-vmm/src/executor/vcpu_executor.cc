@@ -79,11 +79,11 @@ absl::Status VcpuExecutor::MapGuest(const LoadedImage& image) {
 // The thread that watches comes first. Where the system starts no further ones, the guest has
 // fewer vCPUs; where it starts none at all, the only vCPU's thread watches over itself.
 absl::Status VcpuExecutor::StartThreads() {
-  seen_.at = Clock::now();
+  looked_at_ = Clock::now();
   if (options_.time_limit.count() > 0 && options_.deadline == Clock::time_point()) {
-    options_.deadline = seen_.at + options_.time_limit;
+    options_.deadline = looked_at_ + options_.time_limit;
   }
-  clock_.Start(seen_.at.time_since_epoch());
+  clock_.Start(looked_at_.time_since_epoch());
   const auto count = static_cast<unsigned>(workers_.size());
   ticking_ = options_.watch_itself && count == 1 && StartTicking(kWatchdogTick);
   unsigned running = 1;
@@ -345,42 +345,35 @@ void VcpuExecutor::Turn(unsigned index, StallClock::Doing next) {
 std::chrono::nanoseconds VcpuExecutor::Stalled(std::chrono::nanoseconds now) {
   std::chrono::nanoseconds longest{0};
   std::uint64_t fresh = 0;
-  bool all_wait = true;
+  run_stall_.Begin(now);
   for (unsigned i = 0; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
     const std::lock_guard lock(worker.clock_mutex);
     const WorkDone done = handler_->work_done(i);
     fresh += done.fresh;
     longest = std::max(longest, worker.clock.Look(now, done, ProcessorTime(i)));
-    const StallClock::Doing doing = worker.clock.doing();
-    all_wait =
-        all_wait && (doing == StallClock::Doing::kWaiting || doing == StallClock::Doing::kNothing);
+    run_stall_.Add(worker.clock);
   }
-  // Each of them can wait for another for ever: then nobody's own clock runs.
-  if (all_wait) seen_.waiting += std::max(now - seen_.run_time, std::chrono::nanoseconds(0));
-  seen_.waiting =
-      std::max(seen_.waiting - TimeMadeGood(fresh - seen_.fresh), std::chrono::nanoseconds(0));
-  seen_.run_time = now;
-  seen_.fresh = fresh;
-  return std::max(longest, seen_.waiting);
+  return std::max(longest, run_stall_.End(fresh));
 }
 
 // A look at whether the run still gets on; ends it if not.
 void VcpuExecutor::Look(std::unique_lock<std::mutex>& lock) {
   if (handler_ == nullptr) return;
-  seen_.at = Clock::now();
-  clock_.Tick(seen_.at.time_since_epoch());
-  const std::chrono::nanoseconds stalled = Stalled(clock_.Now(seen_.at.time_since_epoch()));
-  const bool late = options_.deadline != Clock::time_point() && seen_.at >= options_.deadline;
+  looked_at_ = Clock::now();
+  clock_.Tick(looked_at_.time_since_epoch());
+  const std::chrono::nanoseconds stalled = Stalled(clock_.Now(looked_at_.time_since_epoch()));
+  const bool late = options_.deadline != Clock::time_point() && looked_at_ >= options_.deadline;
   lock.unlock();
   if (std::string dead = CheckAlive(); !dead.empty()) {
     End(Ended(Outcome::Kind::kFault, std::move(dead)));
   } else if (late) {
-    End(Ended(Outcome::Kind::kTimedOut,
-              absl::StrFormat("not done after %g seconds", Seconds(options_.time_limit))));
+    End(Ended(Outcome::Kind::kTimedOut, absl::StrFormat("not done after %g seconds (--timeout)",
+                                                        Seconds(options_.time_limit))));
   } else if (stalled >= options_.stall_timeout) {
     End(Ended(Outcome::Kind::kStalled,
-              absl::StrFormat("no progress for %g seconds", Seconds(options_.stall_timeout))));
+              absl::StrFormat("no progress for %g seconds (--stall-timeout)",
+                              Seconds(options_.stall_timeout))));
   }
   lock.lock();
 }
@@ -399,7 +392,7 @@ void VcpuExecutor::InterruptThread(unsigned index) {
 
 // The same by the thread of the only vCPU: whenever it runs in the host, but not too often.
 void VcpuExecutor::LookAgain() {
-  if (Clock::now() - seen_.at < kWatchdogTick / 2) return;
+  if (Clock::now() - looked_at_ < kWatchdogTick / 2) return;
   std::unique_lock lock(mutex_);
   Look(lock);
 }

@@ -20,6 +20,7 @@
 #include "executor/guest_layout.h"
 #include "executor/host_thread.h"
 #include "executor/run_clock.h"
+#include "executor/run_stall_clock.h"
 #include "executor/stall_clock.h"
 
 namespace instar::vmm {
@@ -115,7 +116,8 @@ class VcpuExecutor : public Executor {
   void Watch();
   void Look(std::unique_lock<std::mutex>& lock);
   void LookAgain();
-  // Looks at all vCPUs: for how long the one with the least progress, or all together, made none.
+  // Looks at all vCPUs: for how long the one with the least progress, or the run as a whole, made
+  // none.
   std::chrono::nanoseconds Stalled(std::chrono::nanoseconds now);
 
   GuestImage image_;
@@ -134,13 +136,8 @@ class VcpuExecutor : public Executor {
   HostThread watchdog_;
   bool ticking_ = false;  // instead of the watchdog
   RunClock clock_;
-  // What was seen at the last look.
-  struct Seen {
-    std::chrono::steady_clock::time_point at;
-    std::chrono::nanoseconds run_time{0};
-    std::uint64_t fresh = 0;              // of all vCPUs
-    std::chrono::nanoseconds waiting{0};  // for how long all of them waited for each other
-  } seen_;
+  std::chrono::steady_clock::time_point looked_at_;
+  RunStallClock run_stall_;
   CallHandler* handler_ = nullptr;  // set while Run runs; under mutex_
   bool stopping_ = false;           // under mutex_
   bool kicking_ = false;            // the watchdog has begun to; under mutex_

@@ -87,6 +87,22 @@ def a_worker_that_yields_for_ever_is_ended_while_the_first_vcpu_waits_for_it(s):
     s.main.start(s.program(lambda p: p.for_ever(lambda q: q.ring(Op.YIELD)))).join()
 
 
+def taking_turns(vcpus, name, moment):
+    @row(options=[*STALL, f"--workers={vcpus}"], says="no progress", within=1,
+         name=f"{vcpus} vCPUs that take turns with {name} last no longer than one")
+    def write(s):
+        s.main.start(s.program(lambda p: p.for_ever(lambda q: moment(q).ring(Op.YIELD))),
+                     vcpus=vcpus - 1)
+        s.main.for_ever(lambda p: moment(p).ring(Op.YIELD))
+
+
+taking_turns(16, "guest code", lambda p: p.pause(10000))
+taking_turns(16, "a little guest code", lambda p: p.pause(100))
+taking_turns(16, "requests that change nothing", asks)
+taking_turns(16, "reading old bytes", lambda p: p.read(0, 0, 4096))
+taking_turns(4, "guest code", lambda p: p.pause(10000))
+
+
 @row(verbs=PARALLEL, options=[*STALL, *TWO], says="no progress", within=1)
 def starting_workers_anew_for_ever_is_no_progress(s):
     worker = s.program(lambda p: p.pause(1))
