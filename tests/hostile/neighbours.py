@@ -132,6 +132,96 @@ def named(t, row):
         refused(t, images, option, says="begins with a dot")
 
 
+# What a command makes or names beside a hidden image: the arguments of create or convert, and what
+# must be read again.
+OWN_PARTS = {
+    "flat extents": ["-O", "vmdk", "-o", "subformat=monolithicFlat", "x.raw", ".own.vmdk"],
+    "divided flat extents": ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentFlat", "x.raw",
+                             ".own.vmdk"],
+    "divided sparse extents": ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", "x.raw",
+                               ".own.vmdk"],
+    "a data file": ["-O", "qcow2", "-o", "data_file=.own.raw", "x.raw", ".own.qcow2"],
+}
+
+
+def own_parts(t, row, isolation):
+    """A hidden image that instar wrote, it reads."""
+    how = f"--isolation={t.tools.isolation(isolation)}"
+    images = furnish(t, os.geteuid())
+    (images / "x.raw").write_bytes(SECRET.ljust(1 << 16, b"x"))
+    t.succeeded(t.instar("convert", how, "-f", "raw", *OWN_PARTS[row], cwd=images))
+    image = OWN_PARTS[row][-1]
+    for path in (image, images / image):
+        t.succeeded(t.instar("compare", how, "-f", "raw", "x.raw", path, cwd=images))
+    t.succeeded(t.instar("check", how, image, cwd=images))
+
+
+HIDDEN_NAMES = {  # arguments, what the image names, what it is
+    "a backing file": (["create", "-f", "qcow2", "-b", ".hidden.raw", "-F", "raw", "over.qcow2"],
+                       ".hidden.raw", "backing file"),
+    "a backing file in a hidden directory": (
+        ["create", "-f", "qcow2", "-b", ".dir/inside.raw", "-F", "raw", "over.qcow2"],
+        ".dir/inside.raw", "backing file"),
+    "a data file": (["create", "-f", "qcow2", "-o", "data_file=.other.raw", "over.qcow2", "64k"],
+                    ".other.raw", "data file"),
+    "a backing file of a conversion": (
+        ["convert", "-f", "raw", "-O", "qcow2", "-B", ".hidden.raw", "-F", "raw", "base.raw",
+         "over.qcow2"], ".hidden.raw", "backing file"),
+}
+
+
+def hidden_names_are_warned_of(t, row, isolation):
+    """What cannot be read without an option is said when it is made, and that option works."""
+    how = f"--isolation={t.tools.isolation(isolation)}"
+    images = furnish(t, os.geteuid())
+    (verb, *arguments), name, kind = HIDDEN_NAMES[row]
+    outcome = t.instar(verb, how, *arguments, cwd=images)
+    t.equal(outcome.code, 0, "exit code", outcome)
+    t.equal(t.complaint(outcome),
+            [f"instar: warning: 'over.qcow2' names a hidden {kind}, '{name}', which opens only if "
+             "--allow-path names it"], "the warning", outcome)
+    read = ["convert", how, "-O", "raw", "over.qcow2", "out"]
+    t.refused(t.instar(*read, cwd=images), says="--allow-path")
+    allowed = "--allow-path=" + name.split("/")[0]
+    t.succeeded(t.instar(*read[:1], allowed, *read[1:], cwd=images))
+    for path in ("over.qcow2", ".other.raw"):
+        (images / path).unlink(missing_ok=True)
+    t.succeeded(t.instar(verb, how, allowed, *arguments, cwd=images))
+
+
+def image_options_lift_the_readers_rule(t):
+    """As the message says: a backing file that the user names, root reads."""
+    need_root()
+    images = furnish(t)
+    give(images / "base.raw", 0, 0o600)
+    refused(t, images, says="--image-opts")
+    t.succeeded(t.instar("convert", "--image-opts", "-O", "raw",
+                         "driver=qcow2,file.filename=x.qcow2,backing.driver=raw,"
+                         "backing.file.filename=base.raw", "out", cwd=images))
+    t.check((images / "out").read_bytes()[:10] == SECRET[:10], "not the content of the base")
+
+
+def links(t, isolation):
+    """A link may lead to any file that may be named."""
+    how = f"--isolation={t.tools.isolation(isolation)}"
+    images = furnish(t, os.geteuid())
+    elsewhere = t.dir / "elsewhere"
+    remove_tree(elsewhere)
+    elsewhere.mkdir()
+    (elsewhere / "base.raw").write_bytes(SECRET)
+    os.symlink(images / "base.raw", images / "absolute.raw")
+    os.symlink(elsewhere / "base.raw", images / "absolutely-out.raw")
+    os.symlink("../elsewhere/base.raw", images / "out.raw")
+    overlay(images, b"absolute.raw")
+    opens(t, images, how)
+    for name in (b"absolutely-out.raw", b"out.raw"):
+        overlay(images, name)
+        refused(t, images, how, says="--allow-path")
+        for allowed in (elsewhere, elsewhere / "base.raw"):
+            opens(t, images, how, f"--allow-path={allowed}")
+        refused(t, images, how, "--allow-path=sub", says="--allow-path")
+
+
 OWNERS = {  # owner and mode of the base of alice's image, options, what must be said; None: it opens
     "the image's owner's": (ALICE, 0o600, (), None),
     "root's that all may read": (0, 0o644, (), None),
@@ -294,11 +384,18 @@ def groups():
             group.add(f"{row}, {isolation}", hidden, row, isolation)
         for row in OWNERS:
             group.add(f"a base that is {row}, {isolation}", owners, row, isolation)
+        for row in OWN_PARTS:
+            group.add(f"{row} of a hidden image, {isolation}", own_parts, row, isolation)
+        for row in HIDDEN_NAMES:
+            group.add(f"a hidden name of {row} is warned of, {isolation}",
+                      hidden_names_are_warned_of, row, isolation)
+        group.add(f"links, {isolation}", links, isolation)
         group.add(f"the kernel's files, {isolation}", special, isolation)
         group.add(f"what was opened is shown, {isolation}", what_was_opened, isolation)
     group.case("no oracle for hidden files")(hidden_is_no_oracle)
     for row in NAMED:
         group.add(f"--allow-path names {row}", named, row)
+    group.case("--image-opts names what root reads")(image_options_lift_the_readers_rule)
     group.case("an access list counts")(access_list)
     group.case("a directory that the image's owner may not search")(closed_directory)
     group.case("a chain through root's image")(chain)

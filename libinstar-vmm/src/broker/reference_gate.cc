@@ -36,8 +36,12 @@ constexpr const char* kOtherOwner =
     "belongs neither to root, nor to the caller, nor to the owner of the image that names it "
     "(--references=any-owner allows it)";
 constexpr const char* kUnreadable =
-    "may not be read by the owner of an image that leads to it, for whom root will not read it";
+    "may not be read by the owner of an image that leads to it, for whom root will not read it "
+    "(give that owner the right, or name a backing file yourself with --image-opts)";
 constexpr const char* kNotRegular = "is not a regular file";
+
+// How often symbolic links may lead from one allowed directory to another.
+constexpr unsigned kMostLinksElsewhere = 8;
 
 // Stands for every user that a process in a user namespace has no number for.
 constexpr uid_t kUnmappedUser = 65534;
@@ -233,8 +237,8 @@ absl::Status ReferenceGate::OpenNamedRoots(const ReferencePolicy& policy) {
     auto root = OpenNamedRoot(path);
     if (!root) {
       return {errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
-              absl::StrFormat("Could not open the directory '%s', in which images may refer to "
-                              "files: %s",
+              absl::StrFormat("Could not open '%s', in which images may refer to files "
+                              "(--allow-path): %s",
                               PrintableText(path), std::strerror(errno))};
     }
     struct stat status{};
@@ -307,19 +311,35 @@ const char* ReferenceGate::WhyNotByOwner(const Device& parent, const struct stat
   return file.st_uid == parent.owner ? nullptr : kOtherOwner;
 }
 
-std::expected<FoundFile, ReferenceRefusal> ReferenceGate::Find(const DeviceTable& devices,
-                                                               DeviceId parent,
-                                                               const ResolvedReference& where,
-                                                               std::span<const FileReader> readers,
-                                                               const RefusalText& refusal) const {
-  auto found =
-      WalkBeneath(roots_[where.root].fd.get(), where.relative_path,
-                  {.is_named = [this](const FileIdentity& identity) { return IsNamed(identity); },
-                   .readers = readers});
-  if (!found) {
-    const char* why = WhyEnded(found.error().end);
-    return why != nullptr ? refusal.Deny(why) : refusal.System(found.error().os_errno);
+std::expected<ReferenceGate::Found, ReferenceRefusal> ReferenceGate::Walk(
+    const Device& parent, ResolvedReference where, const WalkRules& rules,
+    const RefusalText& refusal) const {
+  for (unsigned times = 0; times < kMostLinksElsewhere; ++times) {
+    auto found = WalkBeneath(roots_[where.root].fd.get(), where.relative_path,
+                             times == 0 ? rules : WalkRules{rules.is_named, rules.readers});
+    if (found) return Found{.file = *std::move(found), .root = where.root};
+    const WalkFailure& failure = found.error();
+    if (failure.end != WalkEnd::kOutside) {
+      const char* why = WhyEnded(failure.end);
+      return why != nullptr ? refusal.Deny(why) : refusal.System(failure.os_errno);
+    }
+    const std::string path = failure.path.starts_with('/')
+                                 ? failure.path
+                                 : roots_[where.root].real_path + "/" + failure.path;
+    auto elsewhere = ResolveReference(parent.location, NormalizePath(path), roots_);
+    if (!elsewhere) return refusal.Deny(kOutside);
+    if (elsewhere->hidden) return refusal.Deny(kHidden);
+    where = *std::move(elsewhere);
   }
+  return refusal.System(ELOOP);
+}
+
+std::expected<ReferenceGate::Found, ReferenceRefusal> ReferenceGate::Find(
+    const DeviceTable& devices, DeviceId parent, const ResolvedReference& where,
+    const WalkRules& rules, const RefusalText& refusal) const {
+  auto walked = Walk(*devices.Find(parent), where, rules, refusal);
+  if (!walked) return walked;
+  const FoundFile* const found = &walked->file;
   if (!S_ISREG(found->status().st_mode)) return refusal.Deny(kNotRegular);
   if (IsInSpecialFileSystem(found->fd())) return refusal.Deny(kSpecial);
   if (const char* why = WhyNotByOwner(*devices.Find(parent), found->status())) {
@@ -340,7 +360,7 @@ std::expected<FoundFile, ReferenceRefusal> ReferenceGate::Find(const DeviceTable
       return refusal.Deny("is the file being written");
     }
   }
-  return *std::move(found);
+  return walked;
 }
 
 std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
@@ -349,7 +369,9 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   const Device& parent = *devices.Find(parent_id);
   const RefusalText refusal(parent, name, role);
   if (allowed_ == AllowedReferences::kNone) {
-    return refusal.Deny("may not be opened: references to other files are not allowed");
+    return refusal.Deny(
+        "may not be opened: references to other files are not allowed "
+        "(--references=directory allows them)");
   }
   if (const char* why = WhyNotPlainPath(name)) return refusal.Deny(why);
   if (parent.writable) {
@@ -357,11 +379,17 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   }
   const auto resolved = ResolveReference(parent.location, name, roots_);
   if (!resolved) return refusal.Deny(kOutside);
-  if (resolved->hidden) return refusal.Deny(kHidden);
-  const ReferenceRoot& root = roots_[resolved->root];
+  const bool own_part = IsOwnHiddenPart(parent.location, *resolved, role);
+  if (resolved->hidden && !own_part) return refusal.Deny(kHidden);
   const std::vector<FileReader> readers = ReadersFor(devices, parent_id);
-  const auto found = Find(devices, parent_id, *resolved, readers, refusal);
-  if (!found) return std::unexpected(found.error());
+  const auto walked =
+      Find(devices, parent_id, *resolved,
+           {.is_named = [this](const FileIdentity& identity) { return IsNamed(identity); },
+            .readers = readers,
+            .last_may_be_hidden = own_part},
+           refusal);
+  if (!walked) return std::unexpected(walked.error());
+  const FoundFile* const found = &walked->file;
 
   const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK;
   OwnedFd fd = found->Reopen(flags);
@@ -377,7 +405,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   if (!readers.empty()) {
     const auto list = ReadAccessList(fd.get());
     if (!list || !std::ranges::all_of(readers, [&](const FileReader& reader) {
-          return CouldRead(reader, root.way, status, *list);
+          return CouldRead(reader, roots_[walked->root].way, status, *list);
         })) {
       return refusal.Deny(kUnreadable);
     }
@@ -405,7 +433,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
   device->location = {.root = static_cast<int>(resolved->root),
                       .home_root = parent.location.home_root,
                       .relative_path = resolved->relative_path,
-                      .real_directory = root.real_path};
+                      .real_directory = roots_[resolved->root].real_path};
   return device;
 }
 

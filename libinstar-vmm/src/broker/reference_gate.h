@@ -8,8 +8,8 @@
 //
 //   kind         a regular file, in no special file system (special_file_system.h)
 //   owner        root, the caller, or the owner of the image that names it, unless any owner will
-//   do readability  where root runs this, every other owner of an image on the chain from the top
-//   to
+//                do
+//   readability  where root runs this, every other owner of an image on the chain from the top to
 //                here must be able to read it himself (file_reader.h)
 //
 // The last one adds up along a chain: an image in between that belongs to root must not hand the
@@ -74,12 +74,21 @@ class ReferenceGate {
   // Looks up what the jail keeps from being looked up later, for the images that root did not make.
   void PrepareReaders(const DeviceTable& devices);
   [[nodiscard]] bool IsNamed(const FileIdentity& identity) const;
+  struct Found {
+    FoundFile file;
+    std::size_t root = 0;  // where a symbolic link led elsewhere: beneath that
+  };
+  // Walks from `where` to the file, and where a symbolic link leads elsewhere from there.
+  [[nodiscard]] std::expected<Found, ReferenceRefusal> Walk(const Device& parent,
+                                                            ResolvedReference where,
+                                                            const WalkRules& rules,
+                                                            const RefusalText& refusal) const;
   // The file that may be opened as far as is known without opening it for reading.
-  [[nodiscard]] std::expected<FoundFile, ReferenceRefusal> Find(const DeviceTable& devices,
-                                                                DeviceId parent,
-                                                                const ResolvedReference& where,
-                                                                std::span<const FileReader> readers,
-                                                                const RefusalText& refusal) const;
+  [[nodiscard]] std::expected<Found, ReferenceRefusal> Find(const DeviceTable& devices,
+                                                            DeviceId parent,
+                                                            const ResolvedReference& where,
+                                                            const WalkRules& rules,
+                                                            const RefusalText& refusal) const;
   // The owners of `parent` and of the images above it on whose behalf root reads.
   [[nodiscard]] std::vector<FileReader> ReadersFor(const DeviceTable& devices,
                                                    DeviceId parent) const;

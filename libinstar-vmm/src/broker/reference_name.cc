@@ -79,6 +79,38 @@ const char* WhyNotPlainPath(std::string_view name) {
   return nullptr;
 }
 
+bool IsPartName(std::string_view file, std::string_view image, ReferenceRole role) {
+  const std::size_t dot = std::min(image.rfind('.'), image.size());
+  const std::string_view stem = image.substr(0, dot);
+  const std::string_view extension = image.substr(dot);
+  if (!file.starts_with(stem)) return false;
+  file.remove_prefix(stem.size());
+  switch (role) {
+    case ReferenceRole::kBacking:
+      return false;
+    case ReferenceRole::kDataFile:
+      return file.size() > 1 && file.rfind('.') == 0;
+    case ReferenceRole::kExtent:
+      break;
+  }
+  if (!file.starts_with('-') || !file.ends_with(extension)) return false;
+  file.remove_prefix(1);
+  file.remove_suffix(std::min(extension.size(), file.size()));
+  if (file == "flat") return true;
+  return file.size() > 1 && (file[0] == 'f' || file[0] == 's') &&
+         file.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
+bool IsOwnHiddenPart(const ReferenceLocation& image, const ResolvedReference& part,
+                     ReferenceRole role) {
+  const std::string_view directory = DirectoryPart(image.relative_path);
+  const std::string_view name = std::string_view(image.relative_path).substr(directory.size());
+  const std::string_view path = part.relative_path;
+  return image.root == static_cast<int>(part.root) && IsHiddenName(name) &&
+         DirectoryPart(path) == directory && !HasHiddenName(directory) &&
+         IsPartName(path.substr(directory.size()), name, role);
+}
+
 std::string NormalizePath(std::string_view absolute) {
   std::vector<std::string_view> kept;
   for (const std::string_view component : Components(absolute)) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/device_table.h"
+#include "instar/requests.h"
 
 namespace instar::vmm {
 
@@ -51,6 +52,18 @@ struct ResolvedReference {
 // symbolic link; only a name that steps out of its root and into another is normalized first.
 [[nodiscard]] std::optional<ResolvedReference> ResolveReference(
     const ReferenceLocation& location, std::string_view name, std::span<const ReferenceRoot> roots);
+
+// Whether `file` is called like a part of the image `image`, both without directory. For
+// "disk.vmdk" the extents "disk-flat.vmdk", "disk-f001.vmdk" and "disk-s001.vmdk", with any number;
+// for "disk.qcow2" the data file "disk.raw", with any last extension. No image has a part that is a
+// backing file.
+[[nodiscard]] bool IsPartName(std::string_view file, std::string_view image, ReferenceRole role);
+
+// Whether what the image at `image` names is a part of it that lies beside it, and the image's own
+// name is hidden too. For example ".disk-flat.vmdk" of ".disk.vmdk": whoever opens the image means
+// its parts as well.
+[[nodiscard]] bool IsOwnHiddenPart(const ReferenceLocation& image, const ResolvedReference& part,
+                                   ReferenceRole role);
 
 }  // namespace instar::vmm
 

@@ -30,6 +30,10 @@ std::unexpected<WalkFailure> End(WalkEnd end, int error = 0) {
   return std::unexpected(WalkFailure{.end = end, .os_errno = error});
 }
 
+std::unexpected<WalkFailure> EndOutside(std::string path) {
+  return std::unexpected(WalkFailure{.end = WalkEnd::kOutside, .path = std::move(path)});
+}
+
 // Names yet to walk along, the next one last. An empty name or "." demands a directory.
 class NamesAhead {
  public:
@@ -45,6 +49,11 @@ class NamesAhead {
                   std::make_move_iterator(names.rend()));
   }
   [[nodiscard]] bool empty() const { return names_.empty(); }
+  // `path`, and after it the names that are left.
+  [[nodiscard]] std::string After(std::string path) const {
+    for (auto name = names_.rbegin(); name != names_.rend(); ++name) path.append("/").append(*name);
+    return path;
+  }
   std::string Take() {
     std::string name = std::move(names_.back());
     names_.pop_back();
@@ -104,7 +113,7 @@ std::expected<FoundFile, WalkFailure> WalkBeneath(int root, std::string_view pat
     const std::string name = ahead.Take();
     if (name.empty() || name == ".") continue;
     if (name == "..") {
-      if (way.empty()) return End(WalkEnd::kOutside);
+      if (way.empty()) return EndOutside(ahead.After(".."));
       way.pop_back();
       continue;
     }
@@ -114,14 +123,14 @@ std::expected<FoundFile, WalkFailure> WalkBeneath(int root, std::string_view pat
     if (!fd.valid()) return End(WalkEnd::kError, errno);
     struct stat status{};
     if (FileStatus(fd.get(), &status) != 0) return End(WalkEnd::kError, errno);
-    if (IsHiddenName(name) && !(rules.is_named && rules.is_named(IdentityOf(status)))) {
-      return End(WalkEnd::kHidden);
-    }
+    const bool may_be_hidden = (rules.last_may_be_hidden && links == 0 && ahead.empty()) ||
+                               (rules.is_named && rules.is_named(IdentityOf(status)));
+    if (IsHiddenName(name) && !may_be_hidden) return End(WalkEnd::kHidden);
     if (S_ISLNK(status.st_mode)) {
       if (++links > kMostLinks) return End(WalkEnd::kError, ELOOP);
       const std::string target = ReadLink(directory, name, fd.get());
       if (target.empty()) return End(WalkEnd::kError, errno);
-      if (target.starts_with('/')) return End(WalkEnd::kOutside);
+      if (target.starts_with('/')) return EndOutside(ahead.After(target));
       ahead.Insert(target);
       continue;
     }

@@ -4,8 +4,9 @@
 // which directories it went through, and a symbolic link may lead into one that must stay closed.
 // So every name is opened by itself, relative to the descriptor of the directory before it, and no
 // link is followed by the kernel: the text of the link takes its place. ".." goes back to the
-// descriptor that the walk came from, and not above the first. Whoever renames directories
-// meanwhile changes nothing: what was looked at is what is gone through.
+// descriptor that the walk came from, and not above the first. Where a link leads out of the
+// directory the walk ends, and the gate decides anew by the path that it leads to. Whoever renames
+// directories meanwhile changes nothing: what was looked at is what is gone through.
 //
 // The opener (jail/opener.h) takes the steps, where there is one. A file beside the image takes one
 // step more than to open it would; so does each directory on the way. Tests:
@@ -40,10 +41,12 @@ struct WalkRules {
   std::function<bool(const FileIdentity&)> is_named;
   // Who must be able to search every directory on the way, the first one excepted.
   std::span<const FileReader> readers;
+  // The path's last name may be a hidden one.
+  bool last_may_be_hidden = false;
 };
 
 enum class WalkEnd {
-  kOutside,     // a link or ".." leads out
+  kOutside,     // a link or ".." leads out: to `path`
   kHidden,      // a name on the way is hidden
   kUnreadable,  // one of the readers may not search a directory on the way
   kSpecial,     // a directory on the way lies in a special file system
@@ -52,6 +55,9 @@ enum class WalkEnd {
 struct WalkFailure {
   WalkEnd end = WalkEnd::kError;
   int os_errno = 0;
+  // Absolute, or relative to the directory where the walk began ("../base.img"). Nobody has looked
+  // whether anything is there.
+  std::string path = {};
 };
 
 // A directory that is open for the walk.

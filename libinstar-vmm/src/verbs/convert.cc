@@ -21,6 +21,7 @@
 #include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
+#include "verbs/hidden_reference.h"
 #include "verbs/identity.h"
 #include "verbs/jailed_run.h"
 #include "verbs/open_image.h"
@@ -324,7 +325,20 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
   const RunName name{
       .verb = "convert",
       .image = options.sources.empty() ? std::string_view() : ShownName(options.sources.front())};
-  return RunWhereAsked(name, settled, ConvertHere, EncodeResult, DecodeConvertResult);
+  const std::string& target_options = options.target_options;
+  const ReferencePolicy& policy = options.sandbox.references;
+  const std::string hidden_backing = HiddenReferenceWarning(
+      policy, options.target,
+      options.backing_file.empty() ? TextOption(target_options, "backing_file")
+                                   : options.backing_file,
+      ReferenceRole::kBacking);
+  const std::string hidden_data_file = HiddenReferenceWarning(
+      policy, options.target, TextOption(target_options, "data_file"), ReferenceRole::kDataFile);
+  auto report = RunWhereAsked(name, settled, ConvertHere, EncodeResult, DecodeConvertResult);
+  if (report.ok() && !options.keep_target) {
+    Warn(options.sandbox.notices, {hidden_backing, hidden_data_file});
+  }
+  return report;
 }
 
 }  // namespace instar::vmm

@@ -18,6 +18,7 @@
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
+#include "verbs/hidden_reference.h"
 #include "verbs/identity.h"
 #include "verbs/jailed_run.h"
 #include "verbs/single_report.h"
@@ -232,6 +233,11 @@ absl::StatusOr<CreateReport> Create(const CreateOptions& given) {
                     .virtual_size_bytes = plan->size_bytes.value_or(0),
                     .backing_file = plan->backing_name,
                     .backing_format = plan->backing_format};
+  const ReferencePolicy& policy = options.sandbox.references;
+  const std::string hidden_backing =
+      HiddenReferenceWarning(policy, options.path, plan->backing_name, ReferenceRole::kBacking);
+  const std::string hidden_data_file =
+      HiddenReferenceWarning(policy, options.path, plan->data_file, ReferenceRole::kDataFile);
   // Whether a backing file is an image of its format, and how large its disk is, a guest tells.
   const bool known = !OpensBacking(options, *plan);
   if (known && options.announce) options.announce(made);
@@ -245,6 +251,7 @@ absl::StatusOr<CreateReport> Create(const CreateOptions& given) {
   made.isolation = report->isolation;
   made.virtual_size_bytes = report->report.UnsignedAt("virtual-size");
   if (!known && options.announce) options.announce(made);
+  Warn(options.sandbox.notices, {hidden_backing, hidden_data_file});
   return made;
 }
 

@@ -32,8 +32,9 @@ class ReferenceGate : public testing::Test {
     ASSERT_TRUE(broker_.AllowReferences(policy).ok());
   }
   // The content of what the reference opens, or "" after a refusal.
-  std::string Follow(std::string_view name, DeviceId parent = kNoDevice) {
-    result_ = guest_.OpenReference(parent == kNoDevice ? id_ : parent, name);
+  std::string Follow(std::string_view name, DeviceId parent = kNoDevice,
+                     ReferenceRole role = ReferenceRole::kBacking) {
+    result_ = guest_.OpenReference(parent == kNoDevice ? id_ : parent, name, role);
     if (result_.result < 0) return "";
     opened_ = DeviceId{static_cast<std::uint32_t>(result_.result)};
     std::string text;
@@ -191,6 +192,46 @@ TEST_F(ReferenceGate, ASymbolicLinkWithinTheDirectoryIsFollowed) {
   EXPECT_EQ(Follow("link"), "deep");
 }
 
+TEST_F(ReferenceGate, AnAbsoluteLinkBackIntoTheDirectoryIsFollowed) {
+  fs::create_symlink(directory_ / "images/sub/deep.img", directory_ / "images/link");
+  fs::create_directory_symlink(directory_ / "images/sub", directory_ / "images/linked");
+  fs::create_symlink("../images/base.img", directory_ / "images/around");
+  Open({});
+  EXPECT_EQ(Follow("link"), "deep");
+  EXPECT_EQ(Follow("linked/deep.img"), "deep");
+  EXPECT_EQ(Follow("linked/../base.img"), "base");
+  EXPECT_EQ(Follow("around"), "base");
+}
+
+TEST_F(ReferenceGate, ALinkIntoAnAllowedDirectoryIsFollowed) {
+  fs::create_symlink("../outside/secret.img", directory_ / "images/relative");
+  fs::create_symlink(directory_ / "outside/secret.img", directory_ / "images/absolute");
+  fs::create_directory_symlink("../../outside", directory_ / "images/sub/directory");
+  fs::create_symlink("../../outside/secret.img", directory_ / "images/sub/up");
+  Open({.allow_paths = {directory_ / "outside"}});
+  EXPECT_EQ(Follow("relative"), "secret");
+  EXPECT_EQ(Follow("absolute"), "secret");
+  EXPECT_EQ(Follow("sub/up"), "secret");
+  EXPECT_EQ(Follow("sub/directory/secret.img"), "secret");
+}
+
+TEST_F(ReferenceGate, ALinkToTheOneAllowedFileIsFollowed) {
+  directory_.Write("outside/other.img", "other");
+  fs::create_symlink("../outside/secret.img", directory_ / "images/link");
+  fs::create_symlink("../outside/other.img", directory_ / "images/other");
+  Open({.allow_paths = {directory_ / "outside/secret.img"}});
+  EXPECT_EQ(Follow("link"), "secret");
+  EXPECT_EQ(Follow("other"), "");
+}
+
+TEST_F(ReferenceGate, LinksThatLeadBackAndForthEnd) {
+  fs::create_symlink(directory_ / "outside/b", directory_ / "images/a");
+  fs::create_symlink(directory_ / "images/a", directory_ / "outside/b");
+  Open({.allow_paths = {directory_ / "outside"}});
+  EXPECT_EQ(Follow("a"), "");
+  EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied);
+}
+
 TEST_F(ReferenceGate, OnlyRegularFilesAreOpened) {
   ASSERT_EQ(mkfifo((directory_ / "images/fifo").c_str(), 0600), 0);
   Open({});
@@ -338,6 +379,63 @@ TEST_F(HiddenReference, AnImageInAHiddenDirectoryHasThatDirectory) {
   EXPECT_EQ(Follow("key"), "key");
   ExpectDenied(".more/key");
   ExpectDenied("../base.img");
+}
+
+TEST_F(HiddenReference, IsRefusedWhereALinkLeadsToIt) {
+  fs::create_symlink(directory_ / "images/.env", directory_ / "images/absolute");
+  fs::create_symlink(directory_ / "outside/.key", directory_ / "images/elsewhere");
+  Open({.allow_paths = {directory_ / "outside"}});
+  ExpectDenied("absolute");
+  ExpectDenied("elsewhere");
+  EXPECT_NE(broker_.host_failure().find("begins with a dot"), std::string::npos);
+}
+
+TEST_F(HiddenReference, PartsOfAHiddenImageOpen) {
+  top_ = directory_.Write("images/.disk.vmdk", "top");
+  for (const char* name : {"-flat.vmdk", "-f001.vmdk", "-s1000.vmdk", ".raw"}) {
+    directory_.Write(std::string("images/.disk") + name, "part");
+  }
+  Open({});
+  for (const char* name : {".disk-flat.vmdk", ".disk-f001.vmdk", ".disk-s1000.vmdk"}) {
+    EXPECT_EQ(Follow(name, kNoDevice, ReferenceRole::kExtent), "part") << name;
+    ExpectDenied(name);
+  }
+  EXPECT_EQ(Follow(".disk.raw", kNoDevice, ReferenceRole::kDataFile), "part");
+  EXPECT_EQ(Follow("./.disk.raw", kNoDevice, ReferenceRole::kDataFile), "");
+  ExpectDenied(".disk.raw");
+}
+
+TEST_F(HiddenReference, NeighboursOfAHiddenImageAreNotItsParts) {
+  top_ = directory_.Write("images/.disk.vmdk", "top");
+  const char* const names[] = {
+      ".disk-.vmdk",   ".disk-f.vmdk", ".disk-key.vmdk", ".diskette.raw",     ".disk-flat.raw",
+      ".disk.raw.old", ".disk.",       ".env",           "sub/.disk-f1.vmdk", ".disk-f1x.vmdk"};
+  for (const char* name : names) directory_.Write(std::string("images/") + name, "neighbour");
+  Open({});
+  for (const char* name : names) {
+    for (const ReferenceRole role : {ReferenceRole::kExtent, ReferenceRole::kDataFile}) {
+      EXPECT_EQ(Follow(name, kNoDevice, role), "") << name;
+      EXPECT_EQ(CodeOf(result_), ErrorCode::kDenied) << name;
+    }
+  }
+}
+
+TEST_F(HiddenReference, AHiddenPartThatIsALinkLeadsToNoOtherHiddenFile) {
+  top_ = directory_.Write("images/.disk.vmdk", "top");
+  fs::create_symlink(".env", directory_ / "images/.disk-flat.vmdk");
+  fs::create_symlink(directory_ / "images/.env", directory_ / "images/.disk-f001.vmdk");
+  Open({});
+  for (const char* name : {".disk-flat.vmdk", ".disk-f001.vmdk"}) {
+    EXPECT_EQ(Follow(name, kNoDevice, ReferenceRole::kExtent), "") << name;
+  }
+}
+
+// A shown image has no hidden parts.
+TEST_F(HiddenReference, OnlyAHiddenImageHasHiddenParts) {
+  top_ = directory_.Write("images/disk.vmdk", "top");
+  directory_.Write("images/.disk-flat.vmdk", "hidden");
+  Open({});
+  EXPECT_EQ(Follow(".disk-flat.vmdk", kNoDevice, ReferenceRole::kExtent), "");
 }
 
 // -- special places ----------------------------------------------------------------------------
