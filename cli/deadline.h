@@ -22,7 +22,7 @@ struct DeadlineWords {
 
 // Starts the time of `sandbox`, once a process; `own` is the verb's where the user asks for none,
 // 0: no limit. From now on the process ends when it is over:
-// "instar: FILE: VERB: ended by the watchdog: not done after N seconds".
+// "instar: FILE: VERB: ended by the watchdog: not done after N seconds (--timeout)".
 void StartDeadline(vmm::SandboxOptions& sandbox, const DeadlineWords& words,
                    std::chrono::milliseconds own = {});
 

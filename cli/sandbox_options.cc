@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -217,24 +218,54 @@ std::string ApplyConfigured(const std::string& path, const ConfiguredOption& con
   }
   const GivenOption option{
       .id = row->id, .spelling = "--" + configured.option, .value = configured.value};
+  if (row->id == kAllowPath) {
+    settings.configured_paths.push_back(
+        {.path = configured.value, .where = where + ": allow_paths"});
+  }
   const std::string error = ApplySandboxOption(option, settings).value_or(std::string());
   return error.empty() ? error : where + ": " + error;
 }
 
+// Under qemu-img's name nothing is said that qemu-img would not say.
+void WarnOfUnknownConfiguration(const std::string& path, int error) {
+  if (ProgramName() == "qemu-img") return;
+  PrintError("warning: whether there is a configuration file '" + path + "' cannot be seen: " +
+             std::strerror(error) + " (set XDG_CONFIG_HOME or HOME to another directory)");
+}
+
 std::string ApplyConfiguration(const ConfigurationFile& file, SandboxSettings& settings) {
   const std::string& path = file.path;
-  // Most machines have no such file: do not even load the parser's tables. A user may have no way
-  // into the HOME that is set, but limits that the administrator set are never passed over.
+  // Most machines have no such file: do not even load the parser's tables.
   if (path.empty()) return {};
-  if (access(path.c_str(), F_OK) != 0 &&
-      (errno == ENOENT || errno == ENOTDIR || !path.starts_with("/etc/"))) {
+  char byte = 0;
+  const bool is_link = readlink(path.c_str(), &byte, 1) >= 0;
+  if (!is_link && (errno == ENOENT || errno == ENOTDIR)) return {};
+  // A user may have no way into the HOME that is set, but limits that the administrator set are
+  // never passed over.
+  if (!is_link && errno != EINVAL && !path.starts_with("/etc/")) {
+    WarnOfUnknownConfiguration(path, errno);
     return {};
+  }
+  if (is_link && access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
+    return "'" + path + "' is a symbolic link that leads to no file (remove it, or mend it)";
   }
   const auto configuration = ReadConfiguration(path, file.base);
   if (!configuration) return configuration.error();
   for (const ConfiguredOption& configured : *configuration) {
     if (std::string error = ApplyConfigured(path, configured, settings); !error.empty()) {
       return error;
+    }
+  }
+  return {};
+}
+
+// The error line for a configured path that is not there, or empty. Of one on the command line the
+// run itself says so.
+std::string CheckConfiguredPaths(const SandboxSettings& settings) {
+  if (settings.sandbox.references.allowed == vmm::AllowedReferences::kNone) return {};
+  for (const auto& [path, where] : settings.configured_paths) {
+    if (access(path.c_str(), F_OK) != 0) {
+      return where + ": Could not open '" + path + "': " + std::strerror(errno);
     }
   }
   return {};
@@ -342,7 +373,12 @@ std::string LoadDefaults(SandboxSettings& settings) {
   }
   settings.strict_by_configuration = std::exchange(settings.strict, false);
   if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {
-    AppendPaths(paths, settings.sandbox.references.allow_paths);
+    std::vector<std::string>& allowed = settings.sandbox.references.allow_paths;
+    const std::size_t before = allowed.size();
+    AppendPaths(paths, allowed);
+    for (std::size_t i = before; i < allowed.size(); ++i) {
+      settings.configured_paths.push_back({.path = allowed[i], .where = "INSTAR_ALLOW_PATH"});
+    }
   }
   if (const char* name = std::getenv("INSTAR_ISOLATION"); name != nullptr && *name != '\0') {
     std::string error = ApplyDefaultIsolation("INSTAR_ISOLATION", name, settings);
@@ -366,11 +402,15 @@ int SettleIsolation(SandboxSettings& settings) {
   if (wanted == vmm::Isolation::kInline && vmm::inline_executor_factory() == nullptr) {
     return ContinueWithoutIsolation();
   }
+  if (const std::string error = CheckConfiguredPaths(settings); !error.empty()) {
+    return PrintError(error);
+  }
   AnnounceMissing(settings);
   if (wanted != vmm::Isolation::kAuto) return 0;
   const auto expected = vmm::ResolveIsolation(wanted);
   if (!expected.ok()) return PrintError(expected.status());
-  if (*expected == vmm::Isolation::kProcess) {
+  // Where KVM is required the run says that it is not there.
+  if (*expected == vmm::Isolation::kProcess && !settings.sandbox.require.kvm) {
     AnnounceFallback();
     settings.fallback_announced = true;
   }

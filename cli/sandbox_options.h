@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/options.h"
 #include "cli/qemu_version.h"
@@ -25,6 +26,13 @@ struct SandboxSettings {
   bool strict = false;
   bool fallback_announced = false;
   bool reproducible = false;  // identities follow from content; for the verbs that write images
+  // Paths in sandbox.references.allow_paths that were not given on the command line, and where they
+  // stand ("/etc/instar/config.toml: line 2: allow_paths").
+  struct ConfiguredPath {
+    std::string path;
+    std::string where;
+  };
+  std::vector<ConfiguredPath> configured_paths;
   QemuVersion qemu_version = kNewestQemuVersion;
   TimingTrace* trace = nullptr;  // of the program, for --trace=timing
 };
@@ -48,9 +56,10 @@ inline constexpr int kTraceOption = 1100;
 [[nodiscard]] std::string LoadDefaults(SandboxSettings& settings);
 
 // What to do before and after a sandboxed verb ran, about isolation that is weaker than one might
-// expect. Settle: hands over to the program that parses unprotected if that is asked for, and says
-// on standard error if there is no KVM and nobody chose to do without; returns the exit code, 0 to
-// go on. Confirm: says so if that showed only during the run.
+// expect. Settle: hands over to the program that parses unprotected if that is asked for, says on
+// standard error if there is no KVM and nobody chose to do without, and which path of a
+// configuration file is not there; returns the exit code, 0 to go on. Confirm: says so if that
+// showed only during the run.
 [[nodiscard]] int SettleIsolation(SandboxSettings& settings);
 void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used);
 

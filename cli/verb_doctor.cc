@@ -49,14 +49,22 @@ bool Available(std::span<const vmm::DoctorFinding> findings, std::string_view na
   });
 }
 
-// The names of what is required and not available.
-std::vector<std::string_view> Missing(std::span<const vmm::DoctorFinding> findings,
-                                      const vmm::Requirements& require) {
-  std::vector<std::string_view> missing;
+// A line for each thing that is required and would not be active in a run.
+std::vector<std::string> Missing(std::span<const vmm::DoctorFinding> findings,
+                                 const vmm::SandboxOptions& sandbox) {
+  const vmm::Requirements& require = sandbox.require;
+  std::vector<std::string> missing;
   const auto demand = [&](bool required, std::string_view name) {
-    if (required && !Available(findings, name)) missing.push_back(name);
+    if (!required || Available(findings, name)) return;
+    missing.push_back("'" + std::string(name) + "' is required (--require) but not available");
   };
-  demand(require.kvm, "kvm");
+  const bool without_kvm =
+      sandbox.isolation == vmm::Isolation::kProcess || sandbox.isolation == vmm::Isolation::kInline;
+  if (require.kvm && without_kvm) {
+    missing.emplace_back("'kvm' is required (--require) but --isolation chooses another isolation");
+  } else {
+    demand(require.kvm, "kvm");
+  }
   demand(require.seccomp, "seccomp");
   demand(require.landlock, "landlock");
   demand(require.openat2, "openat2");
@@ -117,10 +125,8 @@ int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) 
     out.Add(FindingsText(findings, isolation));
   }
   const int failure = out.Finish();
-  const auto missing = Missing(findings, settings.sandbox.require);
-  for (const std::string_view name : missing) {
-    PrintError("'" + std::string(name) + "' is required (--require) but not available");
-  }
+  const std::vector<std::string> missing = Missing(findings, settings.sandbox);
+  for (const std::string& line : missing) PrintError(line);
   return failure == 0 && ((!kvm && !process) || !missing.empty()) ? 1 : failure;
 }
 

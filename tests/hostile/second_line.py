@@ -1,6 +1,9 @@
 """What holds a host process that was taken over, and that a run can demand it."""
 
+import os
+import shutil
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from hostile import tracing, without_calls
 from hostile.generate import Qcow2
 from hostile.jail import Running
 
+STRANGER = 64001
 ISOLATIONS = ("kvm", "process")
 SAID = "Landlock is not available"
 
@@ -139,6 +143,31 @@ def refuses_the_other_isolation(t):
     t.refused(outcome, says="'kvm' is required")
 
 
+def refuses_without_kvm(t):
+    """As a user who may not use it: one line, and no word about what takes its place."""
+    if os.geteuid() != 0:
+        raise Skip("needs root, to become another user")
+    program = reachable_program(t)
+    outcome = run([program, "info", "--require=kvm", "x.qcow2"], cwd=t.dir, user=STRANGER)
+    if outcome.code == 0:
+        raise Skip("everybody may use /dev/kvm")
+    t.equal(outcome.code, 1, "exit code", outcome)
+    t.equal(len(outcome.err_lines), 1, "lines", outcome)
+    t.check("'kvm' is required" in outcome.err_text, "says not what is missing", outcome)
+
+
+def reachable_program(t):
+    """A copy where every user may run it."""
+    t.dir.chmod(0o755)
+    for above in t.dir.parents:
+        if stat.S_IMODE(above.stat().st_mode) & 0o011 != 0o011:
+            raise Skip(f"others may not search {above}")
+    program = t.dir / "instar"
+    if not program.exists():
+        shutil.copy(t.tools.instar, program)
+    return program
+
+
 def refuses_unknown_names(t):
     for words in ("landlok", "", "kvm,", "kvm,,seccomp"):
         outcome, made = required(t, f"--require={words}")
@@ -162,6 +191,16 @@ def doctor_judges_it(t):
     outcome = without_landlock(t, "doctor", "--require=landlock")
     t.equal(outcome.code, 1, "exit code", outcome)
     t.check("'landlock' is required" in outcome.err_text, "says not what is missing", outcome)
+
+
+def doctor_judges_the_chosen_isolation(t):
+    """As a run would: where KVM is there but not used, it is not what was required."""
+    outcome = t.instar("doctor", "--require=kvm", f"--isolation={t.tools.isolation('process')}")
+    t.equal(outcome.code, 1, "exit code", outcome)
+    t.equal(len(outcome.err_lines), 1, "lines", outcome)
+    t.check("'kvm' is required" in outcome.err_text, "says not what is missing", outcome)
+    if t.tools.isolation("kvm"):
+        t.equal(t.instar("doctor", "--require=kvm", "--isolation=kvm").code, 0, "with KVM")
 
 
 def groups():
@@ -190,5 +229,7 @@ def groups():
     demands.add("another isolation than the required is refused", refuses_the_other_isolation)
     demands.add("an unknown name is refused", refuses_unknown_names)
     demands.add("it can stand in the configuration", is_read_from_a_file)
+    demands.add("a run without KVM is refused in one line", refuses_without_kvm)
     demands.add("doctor says what is missing", doctor_judges_it)
+    demands.add("doctor judges the isolation that is chosen", doctor_judges_the_chosen_isolation)
     return [chain, demands]

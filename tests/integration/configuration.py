@@ -1,8 +1,10 @@
 """Whose configuration file is obeyed: only the caller's own, or root's, that nobody else may write."""
 
 import os
+import shutil
+import stat
 
-from harness import Group, Skip, remove_tree
+from harness import Group, Skip, remove_tree, run
 from hostile.generate import Qcow2
 
 STRANGER = 64001
@@ -72,10 +74,62 @@ def sticky(t):
     t.succeeded(convert(t))
 
 
+def missing_path(t):
+    """The line says where the path stands. Who opens no references does without it."""
+    file = furnish(t, 'timeout = 60\nallow_paths = ["{outside}", "{outside}/nothing"]\n')
+    outcome = t.refused(convert(t))
+    t.equal(outcome.err_text.strip(),
+            f"instar: {file}: line 2: allow_paths: Could not open '{t.dir}/outside/nothing': "
+            "No such file or directory", "the line", outcome)
+    home = {"HOME": str(t.dir / "home")}
+    t.succeeded(t.instar("info", "--references=none", "x.qcow2", cwd=t.dir / "images", env=home))
+    t.equal(t.instar("doctor", env=home).code, 0, "exit code of doctor")
+    environment = {"HOME": str(t.dir), "INSTAR_ALLOW_PATH": f"{t.dir}/nowhere"}
+    t.refused(t.instar("info", "x.qcow2", cwd=t.dir / "images", env=environment),
+              says="INSTAR_ALLOW_PATH: Could not open")
+    t.refused(t.instar("info", f"--allow-path={t.dir}/nowhere", "x.qcow2", cwd=t.dir / "images"),
+              says="--allow-path")
+
+
+def link_to_nothing(t):
+    """It may stand for what closes something."""
+    file = furnish(t, OPENS)
+    file.unlink()
+    file.symlink_to("elsewhere.toml")
+    t.refused(convert(t), says=f"'{file}' is a symbolic link that leads to no file")
+    (file.parent / "elsewhere.toml").write_text(CLOSES, encoding="ascii")
+    t.refused(convert(t), says="--references=directory")
+
+
+def closed_home(t):
+    """Whether there is a file cannot be seen: one warning, not under the name qemu-img."""
+    if os.geteuid() != 0:
+        raise Skip("needs root, to become another user")
+    furnish(t, CLOSES)
+    for folder in (t.dir, *t.dir.parents):
+        if folder == t.dir:
+            folder.chmod(0o755)
+        elif stat.S_IMODE(folder.stat().st_mode) & 0o011 != 0o011:
+            raise Skip(f"others may not search {folder}")
+    (t.dir / "home").chmod(0o700)
+    for name in ("instar", "qemu-img"):
+        if not (t.dir / name).exists():
+            shutil.copy(t.tools.instar, t.dir / name)
+    for name, lines in (("instar", 1), ("qemu-img", 0)):
+        outcome = run([t.dir / name, "info", "--isolation=process", "images/x.qcow2"], cwd=t.dir,
+                      user=STRANGER, env={"HOME": str(t.dir / "home")})
+        t.equal(outcome.code, 0, "exit code", outcome)
+        warnings = [line for line in outcome.err_lines if "configuration file" in line]
+        t.equal(len(warnings), lines, "warnings", outcome)
+
+
 def groups():
     group = Group("configuration")
     group.case("a file of one's own is obeyed")(own)
     group.case("a home in a directory like /tmp is as good")(sticky)
+    group.case("a path that is not there is told with its place")(missing_path)
+    group.case("a link to no file")(link_to_nothing)
+    group.case("a home that cannot be looked into")(closed_home)
     for row in CHANGES:
         group.add(f"a file {row} that opens the gate", not_obeyed, row, OPENS)
         group.add(f"a file {row} that closes it", not_obeyed, row, CLOSES)

@@ -23,7 +23,7 @@ std::chrono::milliseconds OwnTimeLimit(const CreateOptions& options) {
 std::string LateText(std::string_view name, std::string_view verb,
                      std::chrono::milliseconds limit) {
   const std::string seconds =
-      absl::StrFormat("%s: ended by the watchdog: not done after %g seconds", verb,
+      absl::StrFormat("%s: ended by the watchdog: not done after %g seconds (--timeout)", verb,
                       static_cast<double>(limit.count()) / 1000);
   return name.empty() ? seconds : absl::StrFormat("%s: %s", PrintableText(name), seconds);
 }

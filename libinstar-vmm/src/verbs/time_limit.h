@@ -22,7 +22,7 @@ void FixDeadline(SandboxOptions& sandbox, std::chrono::milliseconds own = {});
 // of it.
 [[nodiscard]] std::chrono::milliseconds OwnTimeLimit(const CreateOptions& options);
 
-// "NAME: VERB: ended by the watchdog: not done after N seconds". NAME may be empty.
+// "NAME: VERB: ended by the watchdog: not done after N seconds (--timeout)". NAME may be empty.
 [[nodiscard]] std::string LateText(std::string_view name, std::string_view verb,
                                    std::chrono::milliseconds limit);
 
