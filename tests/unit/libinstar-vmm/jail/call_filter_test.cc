@@ -33,6 +33,12 @@ std::optional<std::uint32_t> Verdict(const CallFilter& filter, const seccomp_dat
       case BPF_JMP | BPF_JEQ | BPF_K:
         at += accumulator == step.k ? step.jt : step.jf;
         break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        at += accumulator >= step.k ? step.jt : step.jf;
+        break;
+      case BPF_JMP | BPF_JA:
+        at += step.k;
+        break;
       case BPF_RET | BPF_K:
         return step.k;
       default:
@@ -66,6 +72,45 @@ TEST(CallFilter, AllowsWhatIsListedWhateverItsArguments) {
   EXPECT_TRUE(Allowed(filter, SYS_exit_group, {1, 2, 3, 4, 5, 6}));
   EXPECT_FALSE(Allowed(filter, SYS_write));
   EXPECT_FALSE(Allowed(filter, -1));
+}
+
+TEST(CallFilter, AllowsEachNumberOfARunAndNoneBesideIt) {
+  CallFilter filter;
+  for (const long number : {0, 1, 2, 7, 8, 9, 11}) filter.Allow(number);
+  filter.Allow(3, {{.index = 0, .mask = 1, .value = 1}});
+  filter.Allow(10, {{.index = 0, .mask = 1, .value = 1}});
+  for (long number = -2; number < 20; ++number) {
+    const bool always =
+        (number >= 0 && number <= 2) || (number >= 7 && number <= 11 && number != 10);
+    const bool odd = number == 3 || number == 10;
+    EXPECT_EQ(Allowed(filter, number, {0}), always) << number;
+    EXPECT_EQ(Allowed(filter, number, {1}), always || odd) << number;
+  }
+}
+
+TEST(CallFilter, ManyCallsAreAllJudged) {
+  CallFilter filter;
+  for (long number = 0; number < 1000; number += 2) filter.Allow(number);
+  for (long number = 1; number < 1000; number += 100) {
+    filter.Allow(number, {{.index = 5, .mask = ~std::uint64_t{0}, .value = 77}});
+  }
+  for (long number = 0; number < 1002; ++number) {
+    const bool known = number < 1000;
+    EXPECT_EQ(Allowed(filter, number), known && number % 2 == 0) << number;
+    EXPECT_EQ(Allowed(filter, number, {0, 0, 0, 0, 0, 77}),
+              known && (number % 2 == 0 || number % 100 == 1))
+        << number;
+  }
+}
+
+TEST(CallFilter, WhatIsAllowedWhateverItsArgumentsStaysSo) {
+  CallFilter filter;
+  filter.Allow(5);
+  filter.Allow(5, {{.index = 0, .mask = 1, .value = 1}});
+  filter.Allow(6, {{.index = 0, .mask = 1, .value = 1}});
+  filter.Allow(6);
+  EXPECT_TRUE(Allowed(filter, 5));
+  EXPECT_TRUE(Allowed(filter, 6));
 }
 
 TEST(CallFilter, KillsTheCallsOfOtherArchitectures) {
