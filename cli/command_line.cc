@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/option_rows.h"
 #include "cli/options.h"
 #include "cli/program.h"
 #include "cli/sandbox_options.h"
@@ -17,14 +18,6 @@
 namespace instar::cli {
 namespace {
 
-enum Id : int { kHelp = 1, kVersion, kTrace };
-
-constexpr OptionRow kRows[] = {
-    {kHelp, "help,h", nullptr, "show this text; after a verb, what that verb takes"},
-    {kVersion, "version,V", nullptr, "show the version"},
-    {kTrace, ",T", "PATTERN", "as --trace; patterns of qemu-img are accepted, without effect"},
-};
-
 std::string VersionText(QemuVersion imitated) {
   const std::string version = INSTAR_VERSION;
   if (ProgramName() == "qemu-img") {
@@ -32,6 +25,24 @@ std::string VersionText(QemuVersion imitated) {
   }
   return "instar version " + version + " (speaks as qemu-img " + ToString(imitated) + ")\n";
 }
+
+OrStop<void> AnswerVersion(SandboxSettings& settings, GivenOption&) {
+  return Answer(VersionText(settings.qemu_version));
+}
+
+// --trace of this program; patterns of qemu-img change nothing.
+OrStop<void> TakeAnyTrace(SandboxSettings& settings, GivenOption& given) {
+  return IsTrace(given.value) ? TakeTrace(settings, given) : OrStop<void>();
+}
+
+// The options that come before the verb besides those of every verb.
+constexpr OptionRow kRows[] = {
+    {"help,h", nullptr, "show this text; after a verb, what that verb takes"},
+    Call<AnswerVersion>("version,V", nullptr, "show the version"),
+    Call<TakeAnyTrace>(",T", "PATTERN",
+                       "as --trace; patterns of qemu-img are accepted, without effect"),
+    Call<TakeAnyTrace>("trace", "PATTERN", ""),
+};
 
 std::string HelpText(QemuVersion imitated) {
   std::string text = VersionText(imitated);
@@ -42,16 +53,16 @@ std::string HelpText(QemuVersion imitated) {
       "Inspects and converts disk images that nobody has to trust: they are parsed in a sandbox.\n"
       "\nVerbs:\n";
   std::string later;
-  for (const Verb& verb : Verbs()) {
-    if (verb.run == nullptr) {
+  for (const Verb* verb : Verbs()) {
+    if (verb->run == nullptr) {
       later += ' ';
-      later += verb.name;
+      later += verb->name;
       continue;
     }
     std::string line = "  ";
-    line += verb.name;
+    line += verb->name;
     line.resize(12, ' ');
-    text += line + verb.summary + '\n';
+    text += line + verb->brief + '\n';
   }
   text += "Not available in this version:" + later + "\n\nOptions:\n";
   text += DescribeOptions(kRows);
@@ -60,31 +71,26 @@ std::string HelpText(QemuVersion imitated) {
   text +=
       "\nDefaults of these come from /etc/instar/config.toml, ~/.config/instar/config.toml and "
       "the\n"
-      "environment (INSTAR_ISOLATION, INSTAR_ALLOW_PATH, INSTAR_QEMU_VERSION).\n"
-      "\nSupported formats:";
+      "environment (INSTAR_ISOLATION, INSTAR_ALLOW_PATH, INSTAR_QEMU_VERSION).\n";
+  std::string supported = "\nSupported formats:";
+  std::string refused = "\nRecognised and refused:";
   for (const FormatName& format : kFormatNames) {
-    if (OptionsOf(format.id).empty()) continue;
-    text += ' ';
-    text += format.name;
+    std::string& list = OptionsOf(format.id).empty() ? refused : supported;
+    list += ' ';
+    list += format.name;
   }
-  text += '\n';
+  text += supported + refused + '\n';
   return text;
 }
 
 OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
                                         SandboxSettings& settings, std::size_t& verb_at) {
-  const std::array tables = {std::span<const OptionRow>(kRows), SandboxOptionRows()};
-  const Arguments given = ReadArguments(tables, arguments, Operands::kEndOptions);
-  for (GivenOption option : given.options) {
-    if (option.id == kTrace) option.id = kTraceOption;
-    if (option.id == kTraceOption && !IsTrace(option.value)) continue;
-    if (const auto error = ApplySandboxOption(option, settings)) {
-      if (!error->empty()) return Refusal(*error);
-    } else if (option.id == kHelp) {
-      return Answer(HelpText(settings.qemu_version));
-    } else if (option.id == kVersion) {
-      return Answer(VersionText(settings.qemu_version));
-    }
+  const std::array tables = {OptionTable{.rows = kRows, .target = &settings},
+                             OptionTable{.rows = SandboxOptionRows(), .target = &settings}};
+  Arguments given = ReadArguments(tables, arguments, Operands::kEndOptions);
+  for (GivenOption& option : given.options) {
+    if (option.row->take == nullptr) return Answer(HelpText(settings.qemu_version));
+    INSTAR_TRY(option.Take());
   }
   if (!given.fault.empty()) return UsageError(given.fault);
   verb_at = given.first_operand;
@@ -97,7 +103,7 @@ OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
 // Where memory is refused, by the jail's limit or the system, the command ends as with any error.
 int Run(const Verb& verb, std::span<const std::string> arguments, const SandboxSettings& settings) {
   try {
-    return verb.run(arguments, settings);
+    return verb.run(verb, arguments, settings);
   } catch (const std::bad_alloc&) {
     PrintError("out of memory: this process reached its limit, or the system has no more");
     return verb.failure;
@@ -121,17 +127,13 @@ int RunCommandLine(int argc, char** argv) {
     PrintError("warning: " + line);
   };
   settings.trace = &trace;
-  const std::string misconfigured = LoadDefaults(settings);
+  const OrStop<void> configured = LoadDefaults(settings);
   std::size_t verb_at = 0;
   const OrStop<const Verb*> verb = ReadGlobalArguments(arguments, settings, verb_at);
   if (!verb) return Conclude(verb.error());
-  if (!misconfigured.empty()) {
-    PrintError(misconfigured);
-    return (*verb)->failure;
-  }
+  if (!configured) return ConcludeVerb(**verb, configured.error());
   if ((*verb)->run == nullptr) {
-    PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
-    return (*verb)->failure;
+    return PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
   }
   const int code = Run(**verb, std::span(arguments).subspan(verb_at + 1), settings);
   trace.Print();

@@ -1,5 +1,6 @@
 #include "cli/image_node.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -22,7 +23,7 @@ bool IsFileDriver(std::string_view driver) { return driver == "file" || driver =
 
 // Options that change nothing here, by the values they take. What they are for: caches of qemu's
 // own, and what a running machine may do with the image.
-enum class Values { kBoolean, kSize, kDiscard, kDetectZeroes, kAio, kLocking, kOverlap };
+enum class Values { kBoolean, kSize, kOverlap };
 
 struct HarmlessOption {
   std::string_view name;
@@ -64,30 +65,13 @@ constexpr auto kOfQcow2 = std::to_array<HarmlessOption>({
     {"refcount-cache-size", Values::kSize},
 });
 
-// The words that options of a kind take.
-std::span<const std::string_view> WordsOf(Values values) {
-  static constexpr std::string_view kDiscard[] = {"ignore", "off", "unmap", "on"};
-  static constexpr std::string_view kDetectZeroes[] = {"off", "on", "unmap"};
-  static constexpr std::string_view kAio[] = {"threads", "native", "io_uring"};
-  static constexpr std::string_view kLocking[] = {"on", "off", "auto"};
-  static constexpr std::string_view kOverlap[] = {"none", "constant", "cached", "all"};
-  switch (values) {
-    case Values::kDiscard:
-      return kDiscard;
-    case Values::kDetectZeroes:
-      return kDetectZeroes;
-    case Values::kAio:
-      return kAio;
-    case Values::kLocking:
-      return kLocking;
-    case Values::kOverlap:
-      return kOverlap;
-    case Values::kBoolean:
-    case Values::kSize:
-      break;
-  }
-  return {};
-}
+// The words that an option may take.
+using KnownWords = std::span<const std::string_view>;
+constexpr std::string_view kDiscard[] = {"ignore", "off", "unmap", "on"};
+constexpr std::string_view kDetectZeroes[] = {"off", "on", "unmap"};
+constexpr std::string_view kAio[] = {"threads", "native", "io_uring"};
+constexpr std::string_view kLocking[] = {"on", "off", "auto"};
+constexpr std::string_view kOverlap[] = {"none", "constant", "cached", "all"};
 
 // Takes the options of one node.
 class NodeReader {
@@ -132,12 +116,9 @@ class NodeReader {
     return *bytes;
   }
 
-  OrFault<std::optional<std::string>> Word(std::string_view name, Values values) {
+  OrFault<std::optional<std::string>> Word(std::string_view name, KnownWords known) {
     auto word = Text(name);
-    if (!word || !*word) return word;
-    for (const std::string_view known : WordsOf(values)) {
-      if (**word == known) return word;
-    }
+    if (!word || !*word || std::ranges::find(known, **word) != known.end()) return word;
     return Fault("Invalid value of '" + std::string(name) + "': " + **word);
   }
 
@@ -155,14 +136,10 @@ class NodeReader {
         return Only(Boolean(option.name));
       case Values::kSize:
         return Only(Size(option.name, nullptr));
-      case Values::kDiscard:
-      case Values::kDetectZeroes:
-      case Values::kAio:
-      case Values::kLocking:
       case Values::kOverlap:
-        break;
+        return Only(Word(option.name, kOverlap));
     }
-    return Only(Word(option.name, option.values));
+    return {};
   }
   template <typename T>
   static OrFault<void> Only(const OrFault<T>& value) {
@@ -199,8 +176,8 @@ OrFault<void> ReadCommon(ImageOptions& options, ImageNode& node, bool& direct) {
   node.force_share |= force_share.value_or(false);
   INSTAR_ASSIGN_OR_RETURN(const auto bypass, reader.Boolean("cache.direct"));
   direct = bypass.value_or(direct);
-  INSTAR_ASSIGN_OR_RETURN(const auto discard, reader.Word("discard", Values::kDiscard));
-  INSTAR_ASSIGN_OR_RETURN(const auto detect, reader.Word("detect-zeroes", Values::kDetectZeroes));
+  INSTAR_ASSIGN_OR_RETURN(const auto discard, reader.Word("discard", kDiscard));
+  INSTAR_ASSIGN_OR_RETURN(const auto detect, reader.Word("detect-zeroes", kDetectZeroes));
   if (detect == "unmap" && discard != "unmap" && discard != "on") {
     return Fault(
         "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
@@ -218,12 +195,12 @@ OrFault<void> ReadFile(ImageOptions& options, ImageNode& node, bool direct) {
   const bool special = *path == "-" || (colon != std::string::npos && (*path)[colon] == ':');
   node.path = (special ? "./" : "") + *path;
   INSTAR_TRY(ReadCommon(options, node, direct));
-  INSTAR_ASSIGN_OR_RETURN(const auto aio, reader.Word("aio", Values::kAio));
+  INSTAR_ASSIGN_OR_RETURN(const auto aio, reader.Word("aio", kAio));
   if (aio == "native" && !direct) {
     return Fault(
         "aio=native was specified, but it requires cache.direct=on, which was not specified.");
   }
-  INSTAR_ASSIGN_OR_RETURN(const auto locking, reader.Word("locking", Values::kLocking));
+  INSTAR_ASSIGN_OR_RETURN(const auto locking, reader.Word("locking", kLocking));
   if (locking == "off") node.force_share = true;
   INSTAR_ASSIGN_OR_RETURN(const auto manager, reader.Text("pr-manager"));
   if (manager) return Fault("No persistent reservation manager with id '" + *manager + "'");

@@ -4,6 +4,7 @@
 
 #include "cli/image_node.h"
 #include "cli/image_options.h"
+#include "formats/base/error.h"
 
 namespace instar::cli {
 namespace {
@@ -56,17 +57,16 @@ OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& f
     spec.format = form.format;
     return spec;
   }
-  auto chain = ReadDescription(text, form.options, form.format);
-  if (!chain) return std::unexpected(chain.error());
-  ImageNode& top = chain->nodes.front();
+  INSTAR_ASSIGN_OR_RETURN(ImageChain chain, ReadDescription(text, form.options, form.format));
+  ImageNode& top = chain.nodes.front();
   if (top.window) spec.name = NameOfWindow(top);
   spec.path = std::move(top.path);
   spec.format = std::move(top.driver);
   spec.window = top.window;
   spec.force_share = top.force_share;
-  spec.backing_ends = chain->ends;
-  for (std::size_t i = 1; i < chain->nodes.size(); ++i) {
-    ImageNode& node = chain->nodes[i];
+  spec.backing_ends = chain.ends;
+  for (std::size_t i = 1; i < chain.nodes.size(); ++i) {
+    ImageNode& node = chain.nodes[i];
     spec.backing.push_back({.path = std::move(node.path),
                             .format = std::move(node.driver),
                             .window = node.window,
@@ -78,10 +78,10 @@ OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& f
 OrStop<TargetSpec> ReadTargetSpec(const std::string& text, bool image_opts,
                                   const std::string& format) {
   if (!IsDescription(text, image_opts)) return TargetSpec{.path = text, .format = format};
-  auto chain = ReadDescription(text, image_opts, image_opts ? "" : format);
-  if (!chain) return std::unexpected(chain.error());
-  ImageNode& top = chain->nodes.front();
-  if (chain->nodes.size() > 1 || chain->ends) {
+  INSTAR_ASSIGN_OR_RETURN(ImageChain chain,
+                          ReadDescription(text, image_opts, image_opts ? "" : format));
+  ImageNode& top = chain.nodes.front();
+  if (chain.nodes.size() > 1 || chain.ends) {
     return CouldNotOpen(text, "the backing file of an image that is written cannot be chosen");
   }
   if (top.read_only) return CouldNotOpen(text, "Block node is read-only");

@@ -22,8 +22,6 @@ struct ImageForm {
   std::string format;    // -f; empty without
 };
 
-inline constexpr const char* kImageOptsHelp =
-    "images are named by options: driver=FORMAT,file.filename=FILE,...";
 inline constexpr const char* kImageOptsExclusive =
     "--image-opts and --format are mutually exclusive";
 

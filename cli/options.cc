@@ -1,200 +1,154 @@
 #include "cli/options.h"
 
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
+
+#include <algorithm>
 #include <boost/program_options/errors.hpp>
-#include <boost/program_options/option.hpp>
 #include <boost/program_options/options_description.hpp>
-#include <boost/program_options/parsers.hpp>
 #include <boost/program_options/value_semantic.hpp>
 #include <optional>
+#include <utility>
 
 namespace instar::cli {
 namespace {
 
 namespace po = boost::program_options;
 
-// A style parser for Boost: cuts the next argument, and the one after it where that is its value,
-// into options.
-class GetoptStyle {
- public:
-  GetoptStyle(const po::options_description& known, Operands operands, Arguments& result)
-      : known_(known), operands_(operands), result_(result) {}
+// The first name of a row: its long one, or the comma and the letter if it has no other.
+std::string_view FirstName(const OptionRow& row) {
+  const std::string_view names = row.names;
+  return names.substr(0, names.find(',', 1));
+}
 
-  std::vector<po::option> operator()(std::vector<std::string>& rest) {
-    const std::string token = rest.front();
-    rest.erase(rest.begin());
-    if (!options_ended_ && token == "--") {
-      options_ended_ = true;
-      if (operands_ == Operands::kEndOptions) End(rest);
-      return {};
-    }
-    if (options_ended_ || token.size() < 2 || token[0] != '-') {
-      if (operands_ == Operands::kEndOptions) {
-        End(rest);
-        ++unread_;
-      } else {
-        result_.operands.push_back(token);
+// Whether a row of `rows` has the first name of `row`.
+bool HasNameOf(std::span<const OptionRow> rows, const OptionRow& row) {
+  return std::ranges::find(rows, FirstName(row), FirstName) != rows.end();
+}
+
+// Cuts arguments into options.
+class Reader {
+ public:
+  Reader(std::span<const OptionTable> tables, std::span<const std::string> arguments)
+      : arguments_(arguments) {
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      for (const OptionRow& row : tables[i].rows) {
+        const auto has_it = [&row](const OptionTable& table) { return HasNameOf(table.rows, row); };
+        if (std::ranges::any_of(tables.first(i), has_it)) continue;
+        names_.add_options()(row.names, new po::untyped_value());
+        rows_.push_back({.row = &row, .target = tables[i].target, .spelling = {}, .value = {}});
       }
-      return {};
     }
-    return token[1] == '-' ? LongOption(token, rest) : ShortOptions(token, rest);
   }
 
-  // Arguments left unread at the end.
-  [[nodiscard]] std::size_t unread() const { return unread_; }
+  Arguments Read(Operands operands) {
+    for (bool options_ended = false; next_ < arguments_.size() && result_.fault.empty();) {
+      const std::string& token = arguments_[next_];
+      if (options_ended || token.size() < 2 || token[0] != '-') {
+        if (operands == Operands::kEndOptions) break;
+        result_.operands.push_back(token);
+        ++next_;
+        continue;
+      }
+      ++next_;
+      if (token == "--") {
+        options_ended = true;
+        if (operands == Operands::kEndOptions) break;
+      } else if (token[1] == '-') {
+        ReadLong(token);
+      } else {
+        ReadShort(token);
+      }
+    }
+    result_.first_operand = next_;
+    return std::move(result_);
+  }
 
  private:
-  // Leaves the rest unread.
-  void End(std::vector<std::string>& rest) {
-    unread_ += rest.size();
-    rest.clear();
-  }
-
-  std::vector<po::option> Fault(std::string text, std::vector<std::string>& rest) {
-    result_.fault = std::move(text);
-    End(rest);
-    return {};
-  }
-
-  std::vector<po::option> LongOption(const std::string& token, std::vector<std::string>& rest) {
+  void ReadLong(const std::string& token) {
     const std::size_t equals = token.find('=');
     const std::string name = token.substr(2, equals == std::string::npos ? equals : equals - 2);
+    const GivenOption* known = name.empty() ? nullptr : Find(name);
+    const bool attached = equals != std::string::npos;
+    if (known == nullptr || (attached && known->row->value == nullptr)) {
+      result_.fault = "unrecognized option '" + token + "'";
+      return;
+    }
+    Add(*known, "--" + name, attached ? std::optional(token.substr(equals + 1)) : std::nullopt,
+        token);
+  }
+
+  void ReadShort(const std::string& token) {
+    for (std::size_t i = 1; i < token.size() && result_.fault.empty(); ++i) {
+      const std::string letter = std::string("-") + token[i];
+      const GivenOption* known = Find(letter);
+      if (known == nullptr) {
+        result_.fault = "unrecognized option '" + letter + "'";
+        return;
+      }
+      const bool attached = known->row->value != nullptr && i + 1 < token.size();
+      Add(*known, letter, attached ? std::optional(token.substr(i + 1)) : std::nullopt, letter);
+      if (attached) return;
+    }
+  }
+
+  // Adds an option, with the next argument as its value if it takes one that is not `attached`.
+  void Add(const GivenOption& known, const std::string& spelling,
+           std::optional<std::string> attached, const std::string& token) {
+    if (known.row->value != nullptr && !attached) {
+      if (next_ == arguments_.size()) {
+        result_.fault = "missing argument for option '" + token + "'";
+        return;
+      }
+      attached = arguments_[next_++];
+    }
+    GivenOption& option = result_.options.emplace_back(known);
+    option.spelling = spelling;
+    option.value = std::move(attached).value_or("");
+  }
+
+  // The option that a name, perhaps shortened, or "-" and a letter means; null: none, or several.
+  const GivenOption* Find(const std::string& name) {
     const po::option_description* found = nullptr;
     try {
-      found = name.empty() ? nullptr : known_.find_nothrow(name, /*approx=*/true);
+      found = names_.find_nothrow(name, /*approx=*/name[0] != '-');
     } catch (const po::ambiguous_option&) {
-      found = nullptr;
     }
-    if (found == nullptr) return Fault("unrecognized option '" + token + "'", rest);
-    po::option option;
-    option.string_key = found->key("");
-    option.original_tokens = {"--" + name};
-    if (found->semantic()->max_tokens() == 0) {
-      if (equals != std::string::npos) return Fault("unrecognized option '" + token + "'", rest);
-    } else if (equals != std::string::npos) {
-      option.value = {token.substr(equals + 1)};
-    } else if (!TakeValue(option, rest)) {
-      return Fault("missing argument for option '" + token + "'", rest);
-    }
-    return {option};
+    const auto at = std::ranges::find(names_.options(), found, &Description::get);
+    return found == nullptr ? nullptr : &rows_[at - names_.options().begin()];
   }
 
-  std::vector<po::option> ShortOptions(const std::string& token, std::vector<std::string>& rest) {
-    std::vector<po::option> options;
-    for (std::size_t i = 1; i < token.size(); ++i) {
-      const std::string letter = std::string("-") + token[i];
-      const po::option_description* found = known_.find_nothrow(letter, /*approx=*/false);
-      if (found == nullptr) {
-        Fault("unrecognized option '" + letter + "'", rest);
-        return options;
-      }
-      po::option& option = options.emplace_back();
-      option.string_key = found->key("");
-      option.original_tokens = {letter};
-      if (found->semantic()->max_tokens() == 0) continue;
-      if (i + 1 < token.size()) {
-        option.value = {token.substr(i + 1)};
-      } else if (!TakeValue(option, rest)) {
-        options.pop_back();
-        Fault("missing argument for option '" + letter + "'", rest);
-      }
-      break;
-    }
-    return options;
-  }
+  using Description = boost::shared_ptr<po::option_description>;
 
-  static bool TakeValue(po::option& option, std::vector<std::string>& rest) {
-    if (rest.empty()) return false;
-    option.value = {rest.front()};
-    rest.erase(rest.begin());
-    return true;
-  }
-
-  const po::options_description& known_;
-  Operands operands_;
-  Arguments& result_;
-  bool options_ended_ = false;
-  std::size_t unread_ = 0;
+  std::span<const std::string> arguments_;
+  std::size_t next_ = 0;
+  po::options_description names_;
+  std::vector<GivenOption> rows_;  // of the options in names_, in the same order
+  Arguments result_;
 };
-
-// The first name of a row as Boost keys it.
-std::string KeyOf(const OptionRow& row) {
-  const std::string_view names = row.names;
-  if (names.starts_with(',')) return "-" + std::string(names.substr(1));
-  return std::string(names.substr(0, names.find(',')));
-}
 
 }  // namespace
 
-Arguments ReadArguments(std::span<const std::span<const OptionRow>> tables,
-                        std::span<const std::string> arguments, Operands operands) {
-  po::options_description known;
-  for (const auto table : tables) {
-    for (const OptionRow& row : table) {
-      if (row.value == nullptr) {
-        known.add_options()(row.names, new po::untyped_value(/*zero_tokens=*/true), row.help);
-      } else {
-        known.add_options()(row.names, po::value<std::string>(), row.help);
-      }
-    }
-  }
-
-  Arguments result;
-  GetoptStyle style(known, operands, result);
-  const po::parsed_options parsed =
-      po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
-          .options(known)
-          .extra_style_parser([&style](std::vector<std::string>& rest) { return style(rest); })
-          .run();
-  result.first_operand = arguments.size() - style.unread();
-
-  for (const po::option& option : parsed.options) {
-    for (const auto table : tables) {
-      for (const OptionRow& row : table) {
-        if (KeyOf(row) != option.string_key) continue;
-        result.options.push_back({.id = row.id,
-                                  .spelling = option.original_tokens.front(),
-                                  .value = option.value.empty() ? "" : option.value.front()});
-      }
-    }
-  }
-  return result;
+Arguments ReadArguments(std::span<const OptionTable> tables, std::span<const std::string> arguments,
+                        Operands operands) {
+  return Reader(tables, arguments).Read(operands);
 }
 
-std::string DescribeOptions(std::span<const OptionRow> table) {
-  constexpr std::size_t kColumn = 6;
+std::string DescribeOptions(std::span<const OptionRow> rows, std::span<const OptionRow> others) {
   std::string text;
-  for (const OptionRow& row : table) {
-    if (*row.help == '\0') continue;
-    std::string_view names = row.names;
-    std::string line = "  ";
-    // The letter comes last in the table and first in the help.
-    const std::size_t last = names.rfind(',');
-    const std::string_view final_name = last == names.npos ? names : names.substr(last + 1);
-    if (last != names.npos && final_name.size() == 1) {
-      line += '-';
-      line += final_name;
-      names = names.substr(0, last);
-      if (!names.empty()) line += ", ";
+  for (const OptionRow& row : rows) {
+    if (*row.help == '\0' || HasNameOf(others, row)) continue;
+    std::string letter;
+    std::string names;
+    for (const absl::string_view name : absl::StrSplit(row.names, ',', absl::SkipEmpty())) {
+      // The letter comes last in the table and first in the help.
+      std::string& list = name.size() == 1 ? letter : names;
+      absl::StrAppend(&list, list.empty() ? "" : ", ", name.size() == 1 ? "-" : "--", name);
     }
-    while (!names.empty()) {
-      const std::size_t comma = names.find(',');
-      line += "--";
-      line += names.substr(0, comma);
-      names = comma == names.npos ? std::string_view() : names.substr(comma + 1);
-      if (!names.empty()) line += ", ";
-    }
-    if (row.value != nullptr) {
-      line += ' ';
-      line += row.value;
-    }
-    text += line + '\n';
-    std::string_view help = row.help;
-    while (!help.empty()) {
-      const std::size_t end = help.find('\n');
-      text += std::string(kColumn, ' ');
-      text += help.substr(0, end);
-      text += '\n';
-      help = end == help.npos ? std::string_view() : help.substr(end + 1);
+    absl::StrAppend(&text, "  ", letter, letter.empty() || names.empty() ? "" : ", ", names,
+                    row.value == nullptr ? "" : " ", row.value == nullptr ? "" : row.value, "\n");
+    for (const absl::string_view line : absl::StrSplit(row.help, '\n')) {
+      absl::StrAppend(&text, "      ", line, "\n");
     }
   }
   return text;

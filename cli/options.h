@@ -1,6 +1,11 @@
 // Options of the command line: what a verb takes, declared in tables, and how a list of arguments
 // is read against them.
 //
+// A row of a table says all there is to say of an option: how it is spelled, what its value is
+// called, what it is for, and which function takes it over (cli/option_rows.h makes rows whose
+// function sets a member of a struct). --help is written from the rows; the manual page, the
+// completions and the tables of docs/verbs are made from --help (tests/generated_docs.py).
+//
 // Boost.Program_options keeps the names and matches them; how arguments are cut into options
 // follows getopt_long, because scripts written for qemu-img rely on it: short options may be
 // bundled ("-pq") and carry their value attached or as the next argument, whatever that looks like;
@@ -14,21 +19,38 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/stop.h"
+
 namespace instar::cli {
 
-// One option a program or verb takes.
-struct OptionRow {
-  int id = 0;                   // an enumerator of whoever declares the table
-  const char* names = "";       // long names, then the letter: "target-format,O", ",B", "bitmaps"
-  const char* value = nullptr;  // what to call its value in the help text; null: it takes none
-  const char* help = "";        // newlines separate lines; empty: not listed
-};
+struct OptionRow;
 
 // A value a user gave, in the order given.
 struct GivenOption {
-  int id = 0;
-  std::string spelling;  // as typed, without an attached value: "-O", "--target-f"
+  const OptionRow* row = nullptr;
+  void* target = nullptr;  // of the row's table
+  std::string spelling;    // as typed, without an attached value: "-O", "--target-f"
   std::string value;
+
+  // Has the row's function take it over. Not for a row that has none.
+  OrStop<void> Take();
+};
+
+// One option a program or verb takes.
+struct OptionRow {
+  const char* names = "";       // long names, then letters: "target-format,O", "backing,b,B", ",T"
+  const char* value = nullptr;  // in the help text: "FORMAT", "human|json"; null: it takes none
+  const char* help = "";        // newlines separate lines; empty: not listed
+  // Takes the option over into `target`, the struct that the rows of the table are bound to. Stops
+  // where the value is wrong. Null: --help.
+  OrStop<void> (*take)(GivenOption& given, void* target) = nullptr;
+};
+
+inline OrStop<void> GivenOption::Take() { return row->take(*this, target); }
+
+struct OptionTable {
+  std::span<const OptionRow> rows;
+  void* target = nullptr;
 };
 
 struct Arguments {
@@ -46,12 +68,14 @@ enum class Operands {
   kEndOptions  // the first operand ends the options and is not consumed, nor is what follows
 };
 
-// Reads `arguments` against all rows of `tables`.
-[[nodiscard]] Arguments ReadArguments(std::span<const std::span<const OptionRow>> tables,
+// Reads `arguments` against all rows of `tables`. Where two tables have an option of the same first
+// name (--strict of compare), the earlier table's is meant.
+[[nodiscard]] Arguments ReadArguments(std::span<const OptionTable> tables,
                                       std::span<const std::string> arguments, Operands operands);
 
-// The rows as lines of a help text.
-[[nodiscard]] std::string DescribeOptions(std::span<const OptionRow> table);
+// The rows as lines of a help text, but for those whose first name a row of `others` has, too.
+[[nodiscard]] std::string DescribeOptions(std::span<const OptionRow> rows,
+                                          std::span<const OptionRow> others = {});
 
 }  // namespace instar::cli
 

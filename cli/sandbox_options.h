@@ -4,7 +4,6 @@
 #ifndef CLI_SANDBOX_OPTIONS_H_
 #define CLI_SANDBOX_OPTIONS_H_
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 
 #include "cli/options.h"
 #include "cli/qemu_version.h"
+#include "cli/stop.h"
 #include "cli/timing_trace.h"
 #include "instar/vmm/sandbox.h"
 
@@ -37,31 +37,17 @@ struct SandboxSettings {
   TimingTrace* trace = nullptr;  // of the program, for --trace=timing
 };
 
-// --trace before the verb takes the patterns of qemu-img as well.
-inline constexpr int kTraceOption = 1100;
-// Whether `value` is one of those that mean something here.
-[[nodiscard]] bool IsTrace(std::string_view value);
-
-// The rows of these options; their ids are above all others'.
+// The rows of these options, bound to SandboxSettings.
 [[nodiscard]] std::span<const OptionRow> SandboxOptionRows();
 
-// Applies `option` if it is one of these; nothing if it is not. The string is an error line, empty
-// on success.
-[[nodiscard]] std::optional<std::string> ApplySandboxOption(const GivenOption& option,
-                                                            SandboxSettings& settings);
+// Takes the value of --trace. Before the verb it may be a pattern of qemu-img as well: IsTrace says
+// whether it means something here.
+OrStop<void> TakeTrace(SandboxSettings& settings, GivenOption& given);
+[[nodiscard]] bool IsTrace(std::string_view value);
 
 // Fills `settings` from /etc/instar/config.toml, the user's config.toml and the environment, each
-// overruling what comes before it (allowed directories add up). Returns an error line, or an empty
-// string.
-[[nodiscard]] std::string LoadDefaults(SandboxSettings& settings);
-
-// What to do before and after a sandboxed verb ran, about isolation that is weaker than one might
-// expect. Settle: hands over to the program that parses unprotected if that is asked for, says on
-// standard error if there is no KVM and nobody chose to do without, and which path of a
-// configuration file is not there; returns the exit code, 0 to go on. Confirm: says so if that
-// showed only during the run.
-[[nodiscard]] int SettleIsolation(SandboxSettings& settings);
-void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used);
+// overruling what comes before it (allowed directories add up).
+OrStop<void> LoadDefaults(SandboxSettings& settings);
 
 }  // namespace instar::cli
 

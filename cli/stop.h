@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <string>
+#include <utility>
 
 namespace instar::cli {
 
@@ -28,6 +29,13 @@ using OrStop = std::expected<T, Stop>;
 }
 [[nodiscard]] inline std::unexpected<Stop> Refusal(std::string text) {
   return std::unexpected(Stop{Stop::Kind::kError, std::move(text)});
+}
+
+// `value`, whose error is a line.
+template <typename T>
+[[nodiscard]] OrStop<T> OrRefuse(std::expected<T, std::string> value) {
+  if (!value) return Refusal(std::move(value).error());
+  return *std::move(value);
 }
 
 // Prints what `stop` says. Returns the exit code.

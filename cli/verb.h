@@ -1,36 +1,72 @@
-// The verbs: one table, in verb_table.cc, in which each registers.
+// The verbs. Each is a file verb_NAME.cc that ends with its row; verb_table.cc lists the rows.
+//
+// A row is bound to a struct, the verb's command: what its command line asks for. The struct has a
+// member `settings` (what the options of every verb set), the members that the verb's own options
+// set, and two functions:
+//
+//     // Takes what is no option, and judges all of it together.
+//     OrStop<void> TakeOperands(std::vector<std::string> operands);
+//     // Does the work. Returns the exit code.
+//     int Run();
 #ifndef CLI_VERB_H_
 #define CLI_VERB_H_
 
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "cli/options.h"
 #include "cli/sandbox_options.h"
+#include "cli/stop.h"
+#include "formats/base/error.h"
 
 namespace instar::cli {
 
 struct Verb {
   const char* name = "";
-  const char* summary = "";  // one line for --help
+  const char* brief = "";        // one line for --help
+  const char* synopsis = "";     // what follows its name: a line for each form of the command
+  const char* description = "";  // lines for its own --help
+  std::span<const OptionRow> options;
   // Runs the verb on the arguments that follow its name and returns the exit code. Null: a verb of
   // qemu-img that this version does not have.
-  int (*run)(std::span<const std::string> arguments, SandboxSettings settings) = nullptr;
+  int (*run)(const Verb& verb, std::span<const std::string> arguments,
+             SandboxSettings settings) = nullptr;
   int failure = 1;  // exit code of a failure to do anything at all
 };
 
-[[nodiscard]] std::span<const Verb> Verbs();
+[[nodiscard]] std::span<const Verb* const> Verbs();
 [[nodiscard]] const Verb* FindVerb(std::string_view name);
 
-int RunInfo(std::span<const std::string> arguments, SandboxSettings settings);
-int RunMap(std::span<const std::string> arguments, SandboxSettings settings);
-int RunCompare(std::span<const std::string> arguments, SandboxSettings settings);
-int RunCheck(std::span<const std::string> arguments, SandboxSettings settings);
-int RunConvert(std::span<const std::string> arguments, SandboxSettings settings);
-int RunCreate(std::span<const std::string> arguments, SandboxSettings settings);
-int RunDd(std::span<const std::string> arguments, SandboxSettings settings);
-int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings);
-int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings);
+// Reads the options of `verb` into `command` and the options of every verb into `settings`. What is
+// wrong first is what is told: the options up to the first mistake count. The operands.
+[[nodiscard]] OrStop<std::vector<std::string>> ReadVerbOptions(
+    const Verb& verb, std::span<const std::string> arguments, SandboxSettings& settings,
+    void* command);
+
+// The command of a whole command line.
+template <typename Command>
+[[nodiscard]] OrStop<Command> ReadCommand(const Verb& verb, std::span<const std::string> arguments,
+                                          SandboxSettings settings) {
+  Command command{.settings = std::move(settings)};
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::string> operands,
+                          ReadVerbOptions(verb, arguments, command.settings, &command));
+  INSTAR_TRY(command.TakeOperands(std::move(operands)));
+  return command;
+}
+
+// Says why `verb` does not run. Returns the exit code: mistakes in the form of the command are 1,
+// as with every verb of qemu-img.
+int ConcludeVerb(const Verb& verb, const Stop& stop);
+
+// Verb::run of a verb with this command.
+template <typename Command>
+int RunAs(const Verb& verb, std::span<const std::string> arguments, SandboxSettings settings) {
+  OrStop<Command> command = ReadCommand<Command>(verb, arguments, std::move(settings));
+  return command ? command->Run() : ConcludeVerb(verb, command.error());
+}
 
 }  // namespace instar::cli
 

@@ -1,12 +1,15 @@
 // instar check: looks for inconsistencies in an image.
 #include <unistd.h>
 
-#include "cli/check_arguments.h"
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "cli/check_output.h"
-#include "cli/deadline.h"
 #include "cli/program.h"
-#include "cli/strict_profile.h"
 #include "cli/verb.h"
+#include "cli/verb_options.h"
+#include "cli/verb_run.h"
 #include "instar/vmm/check.h"
 #include "instar/vmm/info.h"
 #include "verbs/open_image.h"
@@ -20,6 +23,43 @@ enum ExitCode : int {
   kCorrupt = 2,
   kLeaks = 3,
   kNotSupported = 63,
+};
+
+struct CheckCommand {
+  SandboxSettings settings;
+  OneImage image;
+  vmm::CheckOptions options;
+  std::string cache = "writeback";
+  bool quiet = false;
+  bool repair = false;  // -r, of which it can only be said whether the format has it
+
+  OrStop<void> TakeOperands(std::vector<std::string> operands) {
+    INSTAR_TRY(image.TakeOperands(std::move(operands)));
+    INSTAR_ASSIGN_OR_RETURN(options.cache, ReadCacheMode(cache, "source cache"));
+    INSTAR_ASSIGN_OR_RETURN(options.image, image.Spec());
+    return {};
+  }
+  int Run();
+};
+
+OrStop<bool> ReadRepair(const GivenOption& given) {
+  if (given.value == "leaks" || given.value == "all") return true;
+  return UsageError("Unknown option value for -r (expecting 'leaks' or 'all'): " + given.value);
+}
+
+constexpr OptionRow kRows[] = {
+    kFormatRow<&CheckCommand::image>,
+    kImageOptsRow<&CheckCommand::image, &OneImage::form, &ImageForm::options>,
+    kOutputRow<&CheckCommand::image>,
+    Text<&CheckCommand::cache>("cache,T", kAlternatives<kCacheModes>.data(),
+                               "how to read (default writeback)"),
+    Flag<&CheckCommand::options, &vmm::CheckOptions::force_share>(
+        "force-share,U",
+        "read the image even while somebody writes to it; what is found may be wrong"),
+    Flag<&CheckCommand::quiet>("quiet,q", "print findings and errors only"),
+    kHelpRow,
+    Value<ReadRepair, &CheckCommand::repair>("repair,r", "leaks|all", ""),
+    kObjectRow,
 };
 
 // What becomes of -r: repairing is not there yet, and some formats have none.
@@ -41,24 +81,15 @@ int RefuseRepair(const CheckCommand& command) {
       "repairing images (-r) is not available in this version; nothing was checked or changed");
 }
 
-}  // namespace
-
-int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
-  OrStop<CheckCommand> command = ReadCheckArguments(arguments, std::move(settings));
-  if (!command) return Conclude(command.error());
-  StartDeadline(command->settings.sandbox,
-                {.file = vmm::ShownName(command->options.image), .verb = "check"});
-  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
-  if (JudgeSources(command->settings, {&command->options.image, 1}, command->options.force_share) !=
-      Judgement::kPassed) {
+int CheckCommand::Run() {
+  if (Begin(*this, {.file = vmm::ShownName(options.image), .verb = "check"}, {&options.image, 1}) !=
+      0) {
     return kNotCompleted;
   }
-  command->options.sandbox = command->settings.sandbox;
-  if (command->repair) return RefuseRepair(*command);
-  const absl::StatusOr<vmm::CheckReport> report = vmm::Check(command->options);
+  if (repair) return RefuseRepair(*this);
+  const absl::StatusOr<vmm::CheckReport> report = vmm::Check(options);
   if (!report.ok()) return PrintError(report.status());
-  ConfirmIsolation(command->settings, report->isolation);
-  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
+  ConfirmRun(settings, *report);
   if (!report->supported) {
     PrintError("This image format does not support checks");
     return kNotSupported;
@@ -68,10 +99,10 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   });
   WriteFindingLines(*report, findings);
   findings.Finish();
-  if (!command->quiet) {
-    TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
-    if (command->json) {
-      WriteCheckJson(*report, command->image, out);
+  if (!quiet) {
+    TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
+    if (image.json) {
+      WriteCheckJson(*report, image.name, out);
     } else {
       out.Add(CheckText(*report));
     }
@@ -84,5 +115,18 @@ int RunCheck(std::span<const std::string> arguments, SandboxSettings settings) {
   if (report->corruptions != 0) return kCorrupt;
   return report->leaks != 0 ? kLeaks : kClean;
 }
+
+}  // namespace
+
+extern constinit const Verb kCheck = {
+    "check",
+    "look for inconsistencies in an image",
+    "[OPTION...] FILE",
+    "Looks for inconsistencies in the metadata of the image FILE. Changes nothing.\n"
+    "Exit code: 0 none, 1 the check could not be completed, 2 the image is corrupt, 3 storage is\n"
+    "wasted but nothing wrong, 63 images of this format have nothing that could be checked.\n",
+    kRows,
+    RunAs<CheckCommand>,
+};
 
 }  // namespace instar::cli

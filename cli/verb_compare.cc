@@ -1,15 +1,16 @@
 // instar compare: compares the contents of two images.
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "cli/compare_arguments.h"
-#include "cli/deadline.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
-#include "cli/strict_profile.h"
 #include "cli/text_output.h"
 #include "cli/verb.h"
+#include "cli/verb_options.h"
+#include "cli/verb_run.h"
 #include "instar/vmm/compare.h"
 #include "verbs/open_image.h"
 
@@ -22,6 +23,49 @@ enum ExitCode : int {
   kNotOpened = 2,
   kNotMapped = 3,
   kNotRead = 4,
+};
+
+struct CompareCommand {
+  SandboxSettings settings;
+  vmm::CompareOptions options;
+  std::string first_format;
+  std::string second_format;
+  bool image_opts = false;
+  std::string cache = "writeback";
+  bool progress = false;
+  bool quiet = false;
+
+  OrStop<void> TakeOperands(std::vector<std::string> operands) {
+    if (operands.size() != 2) return UsageError("Expecting two image file names");
+    INSTAR_ASSIGN_OR_RETURN(options.cache, ReadCacheMode(cache, "source cache"));
+    INSTAR_ASSIGN_OR_RETURN(
+        options.first, ReadImageSpec(operands[0], {.options = image_opts, .format = first_format}));
+    INSTAR_ASSIGN_OR_RETURN(options.second, ReadImageSpec(operands[1], {.options = image_opts,
+                                                                        .format = second_format}));
+    if (quiet) progress = false;
+    return {};
+  }
+  int Run();
+};
+
+constexpr OptionRow kRows[] = {
+    Text<&CompareCommand::first_format>(
+        "a-format,f", "FORMAT",
+        "take the first image for this format instead of looking at its content"),
+    Text<&CompareCommand::second_format>("b-format,F", "FORMAT",
+                                         "take the second one for this format"),
+    kImageOptsRow<&CompareCommand::image_opts>,
+    Flag<&CompareCommand::options, &vmm::CompareOptions::strict>(
+        "strict,s", "the disks must have the same size and hold data in the same places, too"),
+    Text<&CompareCommand::cache>("cache,T", kAlternatives<kCacheModes>.data(),
+                                 "how to read (default writeback)"),
+    Flag<&CompareCommand::options, &vmm::CompareOptions::force_share>(
+        "force-share,U",
+        "read images even while somebody writes to them; the result may be inconsistent"),
+    Flag<&CompareCommand::progress>("progress,p", "show how far it is"),
+    Flag<&CompareCommand::quiet>("quiet,q", "print nothing but errors"),
+    kHelpRow,
+    kObjectRow,
 };
 
 std::string Sentence(const vmm::CompareReport& report) {
@@ -78,52 +122,53 @@ bool PassedTheShorterEnd(const vmm::CompareReport& report) {
          report.offset >= std::min(report.first_size, report.second_size);
 }
 
-}  // namespace
-
-int RunCompare(std::span<const std::string> arguments, SandboxSettings settings) {
-  OrStop<CompareCommand> command = ReadCompareArguments(arguments, std::move(settings));
-  if (!command) {
-    // Mistakes in the form of the command are 1, as with every verb of qemu-img.
-    const int code = Conclude(command.error());
-    return command.error().kind == Stop::Kind::kError ? kNotOpened : code;
-  }
-  StartDeadline(
-      command->settings.sandbox,
-      {.file = vmm::ShownName(command->options.first), .verb = "compare", .exit_code = kNotRead});
-  if (SettleIsolation(command->settings) != 0) return kNotOpened;
-  const std::vector<vmm::ImageSpec> images = {command->options.first, command->options.second};
-  if (JudgeSources(command->settings, images, command->options.force_share) != Judgement::kPassed) {
+int CompareCommand::Run() {
+  const std::array images = {options.first, options.second};
+  if (Begin(*this,
+            {.file = vmm::ShownName(options.first), .verb = "compare", .exit_code = kNotRead},
+            images) != 0) {
     return kNotOpened;
   }
-  command->options.sandbox = command->settings.sandbox;
-
-  ProgressLine progress(command->progress);
-  command->options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
-    progress.Update(done, total);
-  };
-  const absl::StatusOr<vmm::CompareReport> report = vmm::Compare(command->options);
+  ProgressLine line(progress);
+  options.progress = [&line](std::uint64_t done, std::uint64_t total) { line.Update(done, total); };
+  const absl::StatusOr<vmm::CompareReport> report = vmm::Compare(options);
   if (!report.ok()) {
-    progress.Finish(/*success=*/false);
+    line.Finish(/*success=*/false);
     PrintError(report.status());
     return CodeOf(report.status());
   }
-  if (report->verdict == vmm::CompareReport::Verdict::kIdentical) progress.Complete();
+  if (report->verdict == vmm::CompareReport::Verdict::kIdentical) line.Complete();
   int printed = 0;
-  if (!command->quiet) {
+  if (!quiet) {
     const char* const warning =
         PassedTheShorterEnd(*report) ? "Warning: Image size mismatch!\n" : "";
-    TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
+    TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
     out.Add(warning + Sentence(*report));
     printed = out.Finish();
   }
-  progress.End();
-  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
+  line.End();
+  PrintWarnings(report->warnings);
   if (!report->failure.ok()) {
     PrintError(report->failure);
   } else {
-    ConfirmIsolation(command->settings, report->isolation);
+    ConfirmIsolation(settings, report->isolation);
   }
   return printed != 0 ? static_cast<int>(kNotRead) : CodeOf(report->verdict);
 }
+
+}  // namespace
+
+// 1 says that the images differ, so its failures are 2.
+extern constinit const Verb kCompare = {
+    "compare",
+    "compare the contents of two images",
+    "[OPTION...] FILE1 FILE2",
+    "Compares the virtual disks of two images. What the shorter one lacks counts as zeros.\n"
+    "Exit code: 0 the same, 1 different, 2 an image could not be opened, 3 where its data is\n"
+    "could not be found out, 4 data could not be read, or the run was ended (--timeout).\n",
+    kRows,
+    RunAs<CompareCommand>,
+    kNotOpened,
+};
 
 }  // namespace instar::cli

@@ -6,42 +6,31 @@
 
 #include "cli/json_text.h"
 #include "cli/program.h"
-#include "cli/stop.h"
 #include "cli/terminal_text.h"
 #include "cli/verb.h"
-#include "cli/verb_arguments.h"
+#include "cli/verb_options.h"
 #include "instar/vmm/doctor.h"
 
 namespace instar::cli {
 namespace {
 
-enum Id : int { kHelp = 1, kOutput };
+struct DoctorCommand {
+  SandboxSettings settings;
+  std::string output = "human";
+  bool json = false;
 
-constexpr OptionRow kRows[] = {
-    {kOutput, "output", "FORM", "print for people (human, the default) or programs (json)"},
-    {kHelp, "help,h", nullptr, "show this text"},
+  OrStop<void> TakeOperands(std::vector<std::string> operands) {
+    if (!operands.empty()) return UsageError("doctor takes no file");
+    INSTAR_ASSIGN_OR_RETURN(json, ReadForm(output));
+    return {};
+  }
+  int Run();
 };
 
-constexpr std::string_view kUsage =
-    " doctor [OPTION...]\n"
-    "Says what of the protection is to be had on this machine, and which isolation is used.\n"
-    "Succeeds if images can be parsed in a sandbox, and all is there that --require names.\n";
-
-// Whether to print JSON.
-OrStop<bool> ReadDoctorArguments(std::span<const std::string> arguments,
-                                 SandboxSettings& settings) {
-  std::string output = "human";
-  const auto take = [&](const GivenOption& option) -> OrStop<void> {
-    if (option.id == kHelp) return Answer(VerbHelp(kUsage, kRows));
-    output = option.value;
-    return {};
-  };
-  const OrStop<std::vector<std::string>> operands =
-      ReadVerbArguments(kRows, arguments, settings, take);
-  if (!operands) return std::unexpected(operands.error());
-  if (!operands->empty()) return UsageError("doctor takes no file");
-  return ReadOutputForm(output);
-}
+constexpr OptionRow kRows[] = {
+    Text<&DoctorCommand::output>("output", kForms, kFormHelp),
+    kHelpRow,
+};
 
 bool Available(std::span<const vmm::DoctorFinding> findings, std::string_view name) {
   return std::ranges::any_of(findings, [name](const vmm::DoctorFinding& finding) {
@@ -104,11 +93,7 @@ void WriteFindingsJson(std::span<const vmm::DoctorFinding> findings, std::string
   out.Add('\n');
 }
 
-}  // namespace
-
-int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) {
-  const OrStop<bool> json = ReadDoctorArguments(arguments, settings);
-  if (!json) return Conclude(json.error());
+int DoctorCommand::Run() {
   const std::vector<vmm::DoctorFinding> findings = vmm::Doctor();
   const vmm::Isolation wanted = settings.sandbox.isolation;
   const bool kvm = wanted != vmm::Isolation::kProcess && Available(findings, "kvm");
@@ -119,7 +104,7 @@ int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) 
       : process                         ? "process"
                                         : "not to be had: images cannot be parsed safely here";
   TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
-  if (*json) {
+  if (json) {
     WriteFindingsJson(findings, isolation, out);
   } else {
     out.Add(FindingsText(findings, isolation));
@@ -129,5 +114,17 @@ int RunDoctor(std::span<const std::string> arguments, SandboxSettings settings) 
   for (const std::string& line : missing) PrintError(line);
   return failure == 0 && ((!kvm && !process) || !missing.empty()) ? 1 : failure;
 }
+
+}  // namespace
+
+extern constinit const Verb kDoctor = {
+    "doctor",
+    "say what of the protection is active on this machine",
+    "[OPTION...]",
+    "Says what of the protection is to be had on this machine, and which isolation is used.\n"
+    "Succeeds if images can be parsed in a sandbox, and all is there that --require names.\n",
+    kRows,
+    RunAs<DoctorCommand>,
+};
 
 }  // namespace instar::cli

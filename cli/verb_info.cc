@@ -3,19 +3,35 @@
 #include <utility>
 #include <vector>
 
-#include "cli/deadline.h"
-#include "cli/info_arguments.h"
+#include "cli/commands.h"
 #include "cli/info_human.h"
 #include "cli/info_json.h"
 #include "cli/program.h"
 #include "cli/strict_profile.h"
 #include "cli/verb.h"
+#include "cli/verb_run.h"
 #include "instar/vmm/info.h"
 #include "verbs/open_image.h"
 #include "verbs/time_limit.h"
 
 namespace instar::cli {
 namespace {
+
+constexpr OptionRow kRows[] = {
+    kFormatRow<&InfoCommand::image>,
+    kImageOptsRow<&InfoCommand::image, &OneImage::form, &ImageForm::options>,
+    kOutputRow<&InfoCommand::image>,
+    Flag<&InfoCommand::options, &vmm::InfoOptions::backing_chain>(
+        "backing-chain",
+        "show the backing files too, and theirs; JSON is then an array, the image itself first"),
+    Flag<&InfoCommand::options, &vmm::InfoOptions::partitions>(
+        "partitions", "show the partition table (MBR or GPT) of a raw image, too"),
+    Flag<&InfoCommand::options, &vmm::InfoOptions::force_share>(
+        "force-share,U",
+        "read the image even while somebody writes to it; what is shown may be inconsistent"),
+    kHelpRow,
+    kObjectRow,
+};
 
 enum ExitCode : int {
   kNotJudged = 1,
@@ -33,7 +49,7 @@ int GiveVerdict(InfoCommand& command) {
   if (!verdict.ok()) return PrintError(verdict.status());
   ConfirmIsolation(command.settings, verdict->isolation);
   TextOutput out(command.settings.sandbox.max_output_bytes, PrintOutput);
-  if (command.json) {
+  if (command.image.json) {
     WriteVerdictJson(*verdict, out);
   } else {
     out.Add(VerdictText(*verdict));
@@ -55,36 +71,59 @@ void CollectReferences(vmm::Notices& notices, std::vector<vmm::OpenedReference>&
 
 }  // namespace
 
-int RunInfo(std::span<const std::string> arguments, SandboxSettings settings) {
-  OrStop<InfoCommand> command = ReadInfoArguments(arguments, std::move(settings));
-  if (!command) return Conclude(command.error());
-  StartDeadline(command->settings.sandbox,
-                {.file = vmm::ShownName(command->options.image), .verb = "info"},
-                vmm::kShortTimeLimit);
-  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
-  if (command->settings.strict) return GiveVerdict(*command);
-  const Judgement judgement =
-      JudgeSources(command->settings, {&command->options.image, 1}, command->options.force_share);
+OrStop<void> InfoCommand::TakeOperands(std::vector<std::string> operands) {
+  INSTAR_TRY(image.TakeOperands(std::move(operands)));
+  INSTAR_ASSIGN_OR_RETURN(options.image, image.Spec());
+  // As qemu-img does: what is shown of a chain is what the images say of it.
+  if (!options.image.backing.empty()) {
+    return Refusal("Could not open '" + image.name +
+                   "': info does not support the option 'backing'");
+  }
+  options.image.backing_ends = false;
+  if (!settings.strict) return {};
+  if (options.backing_chain || options.partitions) {
+    return Refusal("--strict gives a verdict on one image: no --backing-chain, no --partitions");
+  }
+  if (options.image.window) return Refusal("--strict judges whole files: no offset, no size");
+  return {};
+}
+
+int InfoCommand::Run() {
+  if (const int failure =
+          BeginRun(settings, {.file = vmm::ShownName(options.image), .verb = "info"},
+                   vmm::kShortTimeLimit)) {
+    return failure;
+  }
+  if (settings.strict) return GiveVerdict(*this);
+  const Judgement judgement = JudgeSources(settings, {&options.image, 1}, options.force_share);
   if (judgement != Judgement::kPassed) {
     return judgement == Judgement::kRefused ? kRefused : kNotJudged;
   }
-  command->options.sandbox = command->settings.sandbox;
+  options.sandbox = settings.sandbox;
   // Snapshots are dated in local time, and after Info has put up the jail no file can be read.
-  if (!command->json) tzset();
+  if (!image.json) tzset();
   std::vector<vmm::OpenedReference> opened;
-  CollectReferences(command->options.sandbox.notices, opened);
-  const absl::StatusOr<vmm::InfoReport> report = vmm::Info(command->options);
+  CollectReferences(options.sandbox.notices, opened);
+  const absl::StatusOr<vmm::InfoReport> report = vmm::Info(options);
   if (!report.ok()) return PrintError(report.status());
-  ConfirmIsolation(command->settings, report->isolation);
-  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
-  const QemuVersion version = command->settings.qemu_version;
-  TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
-  if (command->json) {
-    WriteInfoJson(report->images, opened, command->options.backing_chain, version, out);
+  ConfirmRun(settings, *report);
+  TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
+  if (image.json) {
+    WriteInfoJson(report->images, opened, options.backing_chain, settings.qemu_version, out);
   } else {
-    WriteInfoText(report->images, version, out);
+    WriteInfoText(report->images, settings.qemu_version, out);
   }
   return out.Finish();
 }
+
+extern constinit const Verb kInfo = {
+    "info",
+    "show what an image is",
+    "[OPTION...] FILE",
+    "Shows what the image FILE is. Opens no other file but the extents of a VMDK, unless\n"
+    "--backing-chain asks for it.\n",
+    kRows,
+    RunAs<InfoCommand>,
+};
 
 }  // namespace instar::cli

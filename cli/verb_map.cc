@@ -1,47 +1,81 @@
 // instar map: lists which parts of a virtual disk hold data, and where.
-#include "cli/deadline.h"
-#include "cli/map_arguments.h"
+#include <utility>
+#include <vector>
+
 #include "cli/map_output.h"
 #include "cli/program.h"
-#include "cli/strict_profile.h"
 #include "cli/verb.h"
+#include "cli/verb_options.h"
+#include "cli/verb_run.h"
 #include "instar/vmm/map.h"
 #include "verbs/open_image.h"
 
 namespace instar::cli {
+namespace {
 
-int RunMap(std::span<const std::string> arguments, SandboxSettings settings) {
-  OrStop<MapCommand> command = ReadMapArguments(arguments, std::move(settings));
-  if (!command) return Conclude(command.error());
-  StartDeadline(command->settings.sandbox,
-                {.file = vmm::ShownName(command->options.image), .verb = "map"});
-  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
-  if (JudgeSources(command->settings, {&command->options.image, 1}, command->options.force_share) !=
-      Judgement::kPassed) {
-    return 1;
-  }
-  command->options.sandbox = command->settings.sandbox;
+struct MapCommand {
+  SandboxSettings settings;
+  OneImage image;
+  vmm::MapOptions options;
 
-  MapOutput output(command->json, command->settings.qemu_version,
-                   command->settings.sandbox.max_output_bytes, PrintOutput);
-  bool begun = false;
-  bool refused = false;
-  command->options.entry = [&](const vmm::MapEntry& entry) {
-    if (!begun) output.Begin();
-    begun = true;
-    refused = !output.Add(entry);
-    return !refused;
-  };
-  const absl::StatusOr<vmm::MapReport> report = vmm::Map(command->options);
-  if (!report.ok()) {
-    // As qemu-img does, what was found out before the fault is shown.
-    const int printed = begun ? output.Finish(/*complete=*/false) : 0;
-    if (!refused) return PrintError(report.status());
-    return output.failure().empty() || printed != 0 ? 1 : PrintError(output.failure());
+  OrStop<void> TakeOperands(std::vector<std::string> operands) {
+    INSTAR_TRY(image.TakeOperands(std::move(operands)));
+    INSTAR_ASSIGN_OR_RETURN(options.image, image.Spec());
+    return {};
   }
-  ConfirmIsolation(command->settings, report->isolation);
-  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
-  return output.Finish(/*complete=*/true);
-}
+
+  int Run() {
+    if (Begin(*this, {.file = vmm::ShownName(options.image), .verb = "map"}, {&options.image, 1}) !=
+        0) {
+      return 1;
+    }
+    MapOutput output(image.json, settings.qemu_version, settings.sandbox.max_output_bytes,
+                     PrintOutput);
+    bool begun = false;
+    bool refused = false;
+    options.entry = [&](const vmm::MapEntry& entry) {
+      if (!begun) output.Begin();
+      begun = true;
+      refused = !output.Add(entry);
+      return !refused;
+    };
+    const absl::StatusOr<vmm::MapReport> report = vmm::Map(options);
+    if (!report.ok()) {
+      // As qemu-img does, what was found out before the fault is shown.
+      const int printed = begun ? output.Finish(/*complete=*/false) : 0;
+      if (!refused) return PrintError(report.status());
+      return output.failure().empty() || printed != 0 ? 1 : PrintError(output.failure());
+    }
+    ConfirmRun(settings, *report);
+    return output.Finish(/*complete=*/true);
+  }
+};
+
+constexpr OptionRow kRows[] = {
+    kFormatRow<&MapCommand::image>,
+    kImageOptsRow<&MapCommand::image, &OneImage::form, &ImageForm::options>,
+    kOutputRow<&MapCommand::image>,
+    Size<"start offset", &MapCommand::options, &vmm::MapOptions::start>(
+        "start-offset,s", "leave out what comes before this byte of the disk"),
+    Size<"max length", &MapCommand::options, &vmm::MapOptions::max_length>(
+        "max-length,l", "list so many bytes at most"),
+    Flag<&MapCommand::options, &vmm::MapOptions::force_share>(
+        "force-share,U",
+        "read the image even while somebody writes to it; what is shown may be inconsistent"),
+    kHelpRow,
+    kObjectRow,
+};
+
+}  // namespace
+
+extern constinit const Verb kMap = {
+    "map",
+    "list which parts of a virtual disk hold data, and where",
+    "[OPTION...] FILE",
+    "Lists which parts of the virtual disk of FILE hold data, in which file of the chain, and "
+    "where.\n",
+    kRows,
+    RunAs<MapCommand>,
+};
 
 }  // namespace instar::cli

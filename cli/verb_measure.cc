@@ -1,15 +1,48 @@
 // instar measure: tells how long the file of a new image would be.
-#include "cli/deadline.h"
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/create_option_help.h"
 #include "cli/json_text.h"
-#include "cli/measure_arguments.h"
 #include "cli/program.h"
-#include "cli/strict_profile.h"
 #include "cli/verb.h"
+#include "cli/verb_run.h"
+#include "formats/base/create_options.h"
 #include "instar/vmm/measure.h"
 #include "verbs/open_image.h"
 
 namespace instar::cli {
 namespace {
+
+using Options = vmm::MeasureOptions;
+
+OrStop<void> TakeOutput(MeasureCommand& command, GivenOption& given) {
+  INSTAR_ASSIGN_OR_RETURN(command.json, ReadForm(given.value));
+  return {};
+}
+
+constexpr OptionRow kRows[] = {
+    Text<&MeasureCommand::options, &Options::target_format>(
+        "target-format,O", "FORMAT", "format of the new image (default raw)"),
+    OptionLists<&MeasureCommand::options, &Options::target_options>(
+        "target-format-options,o", "options of that format; may be repeated; '-o help' lists them"),
+    Size<"image size", &MeasureCommand::size_bytes>(
+        "size,s", "measure an empty disk of SIZE bytes instead of an image"),
+    Text<&MeasureCommand::image, &ImageForm::format>(
+        "source-format,f", "FORMAT", "take FILE for this format instead of looking at its content"),
+    Text<&MeasureCommand::image, &ImageForm::format>("format", "FORMAT", ""),
+    kImageOptsRow<&MeasureCommand::image, &ImageForm::options>,
+    Value<ReadSnapshot, &MeasureCommand::snapshot>(
+        "snapshot,l", "SNAPSHOT",
+        "measure this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
+        "or both with a comma"),
+    Call<TakeOutput>("output", kForms, kFormHelp),
+    Flag<&MeasureCommand::options, &Options::force_share>(
+        "force-share,U",
+        "read FILE even while somebody writes to it; the figures may then be wrong"),
+    kHelpRow,
+    kObjectRow,
+};
 
 void WriteJson(const vmm::MeasureReport& report, TextOutput& out) {
   JsonWriter json(out);
@@ -21,7 +54,7 @@ void WriteJson(const vmm::MeasureReport& report, TextOutput& out) {
   out.Add('\n');
 }
 
-std::string Text(const vmm::MeasureReport& report) {
+std::string TextOf(const vmm::MeasureReport& report) {
   std::string text = "required size: " + std::to_string(report.required_bytes) + '\n';
   text += "fully allocated size: " + std::to_string(report.fully_allocated_bytes) + '\n';
   if (report.bitmap_bytes) {
@@ -32,29 +65,51 @@ std::string Text(const vmm::MeasureReport& report) {
 
 }  // namespace
 
-int RunMeasure(std::span<const std::string> arguments, SandboxSettings settings) {
-  OrStop<MeasureCommand> command = ReadMeasureArguments(arguments, std::move(settings));
-  if (!command) return Conclude(command.error());
-  StartDeadline(command->settings.sandbox,
-                {.file = vmm::ShownName(command->options.image), .verb = "measure"});
-  if (const int failure = SettleIsolation(command->settings); failure != 0) return failure;
-  if (JudgeSources(command->settings,
-                   {&command->options.image, command->options.image.path.empty() ? 0u : 1u},
-                   command->options.force_share) != Judgement::kPassed) {
+OrStop<void> MeasureCommand::TakeOperands(std::vector<std::string> operands) {
+  if (operands.size() > 1) return Refusal("At most one filename argument is allowed.");
+  const bool file = !operands.empty();
+  if (!file && (!image.format.empty() || image.options || snapshot)) {
+    return Refusal("--image-opts, -f, and -l require a filename argument.");
+  }
+  if (file && size_bytes) return Refusal("--size N cannot be used together with a filename.");
+  if (AsksForHelp(options.target_options)) return CreateOptionHelp(options.target_format);
+  if (!file && !size_bytes) return Refusal("Either --size N or one filename must be specified.");
+  if (file && operands.front().empty() && !image.options) {
+    return Refusal("Could not open '': The 'file' block driver requires a file name");
+  }
+  if (file) {
+    INSTAR_ASSIGN_OR_RETURN(options.image, ReadImageSpec(operands.front(), image));
+  }
+  options.size_bytes = size_bytes.value_or(0);
+  if (snapshot) options.snapshot = *std::move(snapshot);
+  return {};
+}
+
+int MeasureCommand::Run() {
+  if (Begin(*this, {.file = vmm::ShownName(options.image), .verb = "measure"},
+            {&options.image, options.image.path.empty() ? 0u : 1u}) != 0) {
     return 1;
   }
-  command->options.sandbox = command->settings.sandbox;
-  const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(command->options);
+  const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(options);
   if (!report.ok()) return PrintError(report.status());
-  ConfirmIsolation(command->settings, report->isolation);
-  for (const std::string& warning : report->warnings) PrintError("warning: " + warning);
-  TextOutput out(command->settings.sandbox.max_output_bytes, PrintOutput);
-  if (command->json) {
+  ConfirmRun(settings, *report);
+  TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
+  if (json) {
     WriteJson(*report, out);
   } else {
-    out.Add(Text(*report));
+    out.Add(TextOf(*report));
   }
   return out.Finish();
 }
+
+extern constinit const Verb kMeasure = {
+    "measure",
+    "calculate the size a new image would have",
+    "[OPTION...] FILE\n[OPTION...] --size SIZE",
+    "Calculates how long the file would be that convert makes of the image FILE, or create of a\n"
+    "disk of SIZE bytes.\n",
+    kRows,
+    RunAs<MeasureCommand>,
+};
 
 }  // namespace instar::cli

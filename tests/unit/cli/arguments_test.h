@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "cli/verb.h"
 
 namespace instar::cli {
 
@@ -19,6 +22,12 @@ inline std::vector<std::string> Words(const std::string& line) {
     at = end + 1;
   }
   return words;
+}
+
+// What `verb` makes of these words.
+template <typename Command>
+OrStop<Command> ReadLine(std::string_view verb, const std::string& line) {
+  return ReadCommand<Command>(*FindVerb(verb), Words(line), {});
 }
 
 }  // namespace instar::cli

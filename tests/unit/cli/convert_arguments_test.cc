@@ -1,9 +1,8 @@
-#include "cli/convert_arguments.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/arguments_test.h"
+#include "cli/commands.h"
 
 namespace instar::cli {
 namespace {
@@ -12,7 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 OrStop<ConvertCommand> Read(const std::string& line) {
-  return ReadConvertArguments(Words(line), {});
+  return ReadLine<ConvertCommand>("convert", line);
 }
 
 vmm::ConvertOptions Options(const std::string& line) {
@@ -231,7 +230,7 @@ TEST(ConvertArguments, HelpNamesBothSpellings) {
                              "-t, --target-cache",
                              "-T, --source-cache",
                              "-l, --snapshot",
-                             "--isolation KIND"}) {
+                             "--isolation auto|kvm|process|none"}) {
     EXPECT_THAT(command.error().text, HasSubstr(option));
   }
 }

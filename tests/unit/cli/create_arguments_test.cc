@@ -1,16 +1,17 @@
-#include "cli/create_arguments.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/arguments_test.h"
+#include "cli/commands.h"
 
 namespace instar::cli {
 namespace {
 
 using ::testing::HasSubstr;
 
-OrStop<CreateCommand> Read(const std::string& line) { return ReadCreateArguments(Words(line), {}); }
+OrStop<CreateCommand> Read(const std::string& line) {
+  return ReadLine<CreateCommand>("create", line);
+}
 
 TEST(CreateArguments, BothSpellingsOfEachOptionAreTaken) {
   for (const char* line :

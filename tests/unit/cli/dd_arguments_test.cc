@@ -1,16 +1,15 @@
-#include "cli/dd_arguments.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/arguments_test.h"
+#include "cli/commands.h"
 
 namespace instar::cli {
 namespace {
 
 using ::testing::HasSubstr;
 
-OrStop<DdCommand> Read(const std::string& line) { return ReadDdArguments(Words(line), {}); }
+OrStop<DdCommand> Read(const std::string& line) { return ReadLine<DdCommand>("dd", line); }
 
 TEST(DdArguments, OperandsAndOptionsMayBeMixed) {
   for (const char* line : {"-f raw -O qcow2 -U bs=4k count=3 skip=2 if=a of=b",

@@ -1,16 +1,15 @@
-#include "cli/info_arguments.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/arguments_test.h"
+#include "cli/commands.h"
 
 namespace instar::cli {
 namespace {
 
 using ::testing::HasSubstr;
 
-OrStop<InfoCommand> Read(const std::string& line) { return ReadInfoArguments(Words(line), {}); }
+OrStop<InfoCommand> Read(const std::string& line) { return ReadLine<InfoCommand>("info", line); }
 
 TEST(InfoArguments, BothSpellingsOfEachOptionAreTaken) {
   for (const char* line : {"-f qcow2 -U --output json --backing-chain disk",
@@ -22,14 +21,14 @@ TEST(InfoArguments, BothSpellingsOfEachOptionAreTaken) {
     EXPECT_EQ(command->options.image.format, "qcow2");
     EXPECT_TRUE(command->options.backing_chain);
     EXPECT_TRUE(command->options.force_share);
-    EXPECT_TRUE(command->json);
+    EXPECT_TRUE(command->image.json);
   }
 }
 
 TEST(InfoArguments, DefaultsAreHumanAndProbing) {
   const auto command = Read("disk");
   ASSERT_TRUE(command);
-  EXPECT_FALSE(command->json);
+  EXPECT_FALSE(command->image.json);
   EXPECT_EQ(command->options.image.format, "");
   EXPECT_FALSE(command->options.backing_chain);
   EXPECT_FALSE(command->options.force_share);
@@ -73,8 +72,9 @@ TEST(InfoArguments, HelpNamesEveryOption) {
   const auto command = Read("--help");
   ASSERT_FALSE(command);
   EXPECT_EQ(command.error().kind, Stop::Kind::kAnswer);
-  for (const char* option : {"-f, --format FORMAT", "--output FORM", "--backing-chain",
-                             "-U, --force-share", "--isolation KIND", "--allow-path DIR"}) {
+  for (const char* option :
+       {"-f, --format FORMAT", "--output human|json", "--backing-chain", "-U, --force-share",
+        "--isolation auto|kvm|process|none", "--allow-path DIR"}) {
     EXPECT_THAT(command.error().text, HasSubstr(option));
   }
 }

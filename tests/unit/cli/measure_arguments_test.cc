@@ -1,9 +1,8 @@
-#include "cli/measure_arguments.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/arguments_test.h"
+#include "cli/commands.h"
 
 namespace instar::cli {
 namespace {
@@ -11,7 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 
 OrStop<MeasureCommand> Read(const std::string& line) {
-  return ReadMeasureArguments(Words(line), {});
+  return ReadLine<MeasureCommand>("measure", line);
 }
 
 TEST(MeasureArguments, BothSpellingsOfEachOptionAreTaken) {

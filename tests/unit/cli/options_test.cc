@@ -11,28 +11,26 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-enum Id : int { kProgress = 1, kQuiet, kFormat, kOutput, kObject, kZero, kBacking };
-
 constexpr OptionRow kRows[] = {
-    {kProgress, "progress,p", nullptr, "show progress"},
-    {kQuiet, "quiet,q", nullptr, "be quiet"},
-    {kFormat, "target-format,O", "FORMAT", "format\nof the target"},
-    {kOutput, "output", "FORM", "form"},
-    {kObject, "object", "DEFINITION", ""},
-    {kZero, "target-is-zero", nullptr, "zero"},
-    {kBacking, ",B", "FILE", ""},
+    {"progress,p", nullptr, "show progress"},
+    {"quiet,q", nullptr, "be quiet"},
+    {"target-format,O", "FORMAT", "format\nof the target"},
+    {"output", "FORM", "form"},
+    {"object", "DEFINITION", ""},
+    {"target-is-zero", nullptr, "zero"},
+    {",B", "FILE", ""},
 };
 
 Arguments Read(std::vector<std::string> arguments, Operands operands = Operands::kMixed) {
-  const std::array tables = {std::span<const OptionRow>(kRows)};
+  const std::array tables = {OptionTable{.rows = kRows}};
   return ReadArguments(tables, arguments, operands);
 }
 
-// "id=value" of each option, and the operands, in one line.
-std::string Summary(const Arguments& arguments) {
+// "number of its row=value" of each option, and the operands, in one line.
+std::string Summary(const Arguments& arguments, const OptionRow* rows = kRows) {
   std::string text;
   for (const GivenOption& option : arguments.options) {
-    text += std::to_string(option.id) + "=" + option.value + " ";
+    text += std::to_string(option.row - rows + 1) + "=" + option.value + " ";
   }
   text += "|";
   for (const std::string& operand : arguments.operands) text += " " + operand;
@@ -94,11 +92,11 @@ TEST(Options, TheFirstMistakeEndsTheReading) {
 }
 
 TEST(Options, AnExactLongNameIsNotAmbiguousWithALongerOne) {
-  constexpr OptionRow kBitmaps[] = {{1, "bitmaps", nullptr, "x"},
-                                    {2, "bitmaps-only", nullptr, "y"}};
-  const std::array tables = {std::span<const OptionRow>(kBitmaps)};
+  static constexpr OptionRow kBitmaps[] = {{"bitmaps", nullptr, "x"},
+                                           {"bitmaps-only", nullptr, "y"}};
+  const std::array tables = {OptionTable{.rows = kBitmaps}};
   const std::vector<std::string> arguments = {"--bitmaps"};
-  EXPECT_EQ(Summary(ReadArguments(tables, arguments, Operands::kMixed)), "1= |");
+  EXPECT_EQ(Summary(ReadArguments(tables, arguments, Operands::kMixed), kBitmaps), "1= |");
 }
 
 TEST(Options, SpellingIsKeptForMessages) {
@@ -114,6 +112,23 @@ TEST(Options, TheFirstOperandMayEndTheOptions) {
   EXPECT_EQ(arguments.first_operand, 1u);
   EXPECT_EQ(Read({"-p", "--", "info"}, Operands::kEndOptions).first_operand, 2u);
   EXPECT_EQ(Read({"-p"}, Operands::kEndOptions).first_operand, 1u);
+}
+
+TEST(Options, WhereTwoTablesHaveANameTheFirstTableCounts) {
+  static constexpr OptionRow kStrict[] = {{"strict,s", nullptr, "x"}};
+  static constexpr OptionRow kCommon[] = {{"strict", nullptr, "y"}, {"workers", "N", "z"}};
+  int first = 0;
+  int second = 0;
+  const std::array tables = {OptionTable{.rows = kStrict, .target = &first},
+                             OptionTable{.rows = kCommon, .target = &second}};
+  const std::vector<std::string> words = {"--strict", "--workers=2"};
+  const Arguments arguments = ReadArguments(tables, words, Operands::kMixed);
+  ASSERT_EQ(arguments.options.size(), 2u);
+  EXPECT_EQ(arguments.options[0].row, &kStrict[0]);
+  EXPECT_EQ(arguments.options[0].target, &first);
+  EXPECT_EQ(arguments.options[1].row, &kCommon[1]);
+  EXPECT_EQ(arguments.options[1].target, &second);
+  EXPECT_EQ(DescribeOptions(kCommon, kStrict), "  --workers N\n      z\n");
 }
 
 TEST(Options, HelpListsLetterThenNamesThenValueAndLeavesOutWhatHasNoText) {

@@ -19,13 +19,11 @@ using ::testing::IsEmpty;
 
 // Applies the options in `arguments`; the first error, or empty.
 std::string Apply(std::vector<std::string> arguments, SandboxSettings& settings) {
-  const std::array tables = {SandboxOptionRows()};
-  const Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
+  const std::array tables = {OptionTable{.rows = SandboxOptionRows(), .target = &settings}};
+  Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
   EXPECT_EQ(given.fault, "");
-  for (const GivenOption& option : given.options) {
-    const auto error = ApplySandboxOption(option, settings);
-    EXPECT_TRUE(error.has_value());
-    if (error && !error->empty()) return *error;
+  for (GivenOption& option : given.options) {
+    if (const auto taken = option.Take(); !taken) return taken.error().text;
   }
   return {};
 }
@@ -117,6 +115,12 @@ TEST(SandboxOptions, ValuesOutOfRangeAreRefused) {
   }
 }
 
+// Loads the defaults; the error, or empty.
+std::string Load(SandboxSettings& settings) {
+  const OrStop<void> loaded = LoadDefaults(settings);
+  return loaded ? "" : loaded.error().text;
+}
+
 class SandboxDefaults : public testing::Test {
  protected:
   void SetUp() override {
@@ -141,7 +145,7 @@ class SandboxDefaults : public testing::Test {
 TEST_F(SandboxDefaults, ComeFromTheUsersFile) {
   Configure("allow_paths = ['/srv']\nisolation = 'process'\n");
   SandboxSettings settings;
-  EXPECT_EQ(LoadDefaults(settings), "");
+  EXPECT_EQ(Load(settings), "");
   EXPECT_THAT(settings.sandbox.references.allow_paths, ElementsAre("/srv"));
   EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kProcess);
 }
@@ -152,7 +156,7 @@ TEST_F(SandboxDefaults, TheEnvironmentOverrulesFilesAndAddsDirectories) {
   setenv("INSTAR_ALLOW_PATH", "/a::/b", 1);
   setenv("INSTAR_QEMU_VERSION", "8.2.1", 1);
   SandboxSettings settings;
-  EXPECT_EQ(LoadDefaults(settings), "");
+  EXPECT_EQ(Load(settings), "");
   EXPECT_THAT(settings.sandbox.references.allow_paths, ElementsAre("/srv", "/a", "/b"));
   EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kKvm);
   EXPECT_EQ(settings.qemu_version, (QemuVersion{8, 2}));
@@ -161,28 +165,28 @@ TEST_F(SandboxDefaults, TheEnvironmentOverrulesFilesAndAddsDirectories) {
 TEST_F(SandboxDefaults, ReproducibleComesFromAFileOrFromSourceDateEpoch) {
   Configure("reproducible = true\n");
   SandboxSettings by_file;
-  EXPECT_EQ(LoadDefaults(by_file), "");
+  EXPECT_EQ(Load(by_file), "");
   EXPECT_TRUE(by_file.reproducible);
   Configure("reproducible = false\n");
   SandboxSettings without;
-  EXPECT_EQ(LoadDefaults(without), "");
+  EXPECT_EQ(Load(without), "");
   EXPECT_FALSE(without.reproducible);
   setenv("SOURCE_DATE_EPOCH", "", 1);
-  EXPECT_EQ(LoadDefaults(without), "");
+  EXPECT_EQ(Load(without), "");
   EXPECT_FALSE(without.reproducible);
   setenv("SOURCE_DATE_EPOCH", "0", 1);
   SandboxSettings by_environment;
-  EXPECT_EQ(LoadDefaults(by_environment), "");
+  EXPECT_EQ(Load(by_environment), "");
   EXPECT_TRUE(by_environment.reproducible);
 }
 
 TEST_F(SandboxDefaults, CannotGiveUpTheProtection) {
   setenv("INSTAR_ISOLATION", "none", 1);
   SandboxSettings settings;
-  EXPECT_THAT(LoadDefaults(settings), HasSubstr("only be chosen on the command line"));
+  EXPECT_THAT(Load(settings), HasSubstr("only be chosen on the command line"));
   unsetenv("INSTAR_ISOLATION");
   Configure("isolation = 'none'");
-  EXPECT_THAT(LoadDefaults(settings), HasSubstr("only be chosen on the command line"));
+  EXPECT_THAT(Load(settings), HasSubstr("only be chosen on the command line"));
   EXPECT_EQ(settings.sandbox.isolation, vmm::Isolation::kAuto);
 }
 
@@ -194,29 +198,29 @@ TEST_F(SandboxDefaults, ReferencesCanBeConfiguredUnderBothNames) {
         std::pair{"no_references = false", vmm::AllowedReferences::kDirectory}}) {
     Configure(text);
     SandboxSettings settings;
-    EXPECT_EQ(LoadDefaults(settings), "");
+    EXPECT_EQ(Load(settings), "");
     EXPECT_EQ(settings.sandbox.references.allowed, allowed) << text;
   }
   Configure("references = 'all'");
   SandboxSettings settings;
-  EXPECT_THAT(LoadDefaults(settings), HasSubstr("line 1: --references: unknown 'all'"));
+  EXPECT_THAT(Load(settings), HasSubstr("line 1: --references: unknown 'all'"));
 }
 
 TEST_F(SandboxDefaults, AFileThatOthersMayWriteEndsEveryVerb) {
   Configure("allow_paths = ['/srv']");
   std::filesystem::permissions(home_ + "/instar/config.toml", std::filesystem::perms{0666});
   SandboxSettings settings;
-  EXPECT_THAT(LoadDefaults(settings), HasSubstr("is not obeyed"));
+  EXPECT_THAT(Load(settings), HasSubstr("is not obeyed"));
   EXPECT_THAT(settings.sandbox.references.allow_paths, IsEmpty());
 }
 
 TEST_F(SandboxDefaults, MistakesAreReported) {
   SandboxSettings settings;
   setenv("INSTAR_QEMU_VERSION", "new", 1);
-  EXPECT_THAT(LoadDefaults(settings), HasSubstr("INSTAR_QEMU_VERSION"));
+  EXPECT_THAT(Load(settings), HasSubstr("INSTAR_QEMU_VERSION"));
   unsetenv("INSTAR_QEMU_VERSION");
   Configure("isolation = 'strong'");
-  EXPECT_THAT(LoadDefaults(settings), HasSubstr("unknown isolation 'strong'"));
+  EXPECT_THAT(Load(settings), HasSubstr("unknown isolation 'strong'"));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/arguments_test.h"
-#include "cli/info_arguments.h"
+#include "cli/commands.h"
 #include "cli/printed.h"
 
 namespace instar::cli {
@@ -46,11 +46,11 @@ TEST(StrictVerdict, JsonHasVerdictFormatAndReasons) {
 
 TEST(StrictArguments, GoWithNothingThatDescribesMoreThanOneImage) {
   for (const char* line : {"--strict --backing-chain disk", "--strict --partitions disk"}) {
-    const auto command = ReadInfoArguments(Words(line), {});
+    const auto command = ReadLine<InfoCommand>("info", line);
     ASSERT_FALSE(command) << line;
     EXPECT_NE(command.error().text.find("--strict"), std::string::npos) << line;
   }
-  const auto command = ReadInfoArguments(Words("--strict -f raw disk"), {});
+  const auto command = ReadLine<InfoCommand>("info", "--strict -f raw disk");
   ASSERT_TRUE(command);
   EXPECT_TRUE(command->settings.strict);
 }

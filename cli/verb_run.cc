@@ -1,0 +1,81 @@
+#include "cli/verb_run.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "cli/program.h"
+#include "cli/stop.h"
+#include "executor/executor.h"
+#include "jail/jail.h"
+#include "operation/operation.h"
+#include "timing/mark.h"
+
+namespace instar::cli {
+namespace {
+
+// Under qemu-img's name nothing is said that qemu-img would not say.
+void AnnounceFallback() {
+  if (ProgramName() == "qemu-img") return;
+  PrintError(
+      "KVM is not available: parsing in a sandboxed process instead ('instar doctor' says why, "
+      "--isolation=kvm refuses this)");
+}
+
+// What the run goes without, as far as it matters.
+void AnnounceMissing(const SandboxSettings& settings) {
+  if (ProgramName() == "qemu-img" || settings.sandbox.require.landlock) return;
+  if (vmm::LandlockVersion() > 0) return;
+  PrintError(
+      "Landlock is not available: a filter of system calls and a process that opens files take its "
+      "place ('instar doctor' says more, --require=landlock refuses this)");
+}
+
+// A configured path that is not there ends the run. Of one on the command line the run itself says
+// so.
+OrStop<void> CheckConfiguredPaths(const SandboxSettings& settings) {
+  if (settings.sandbox.references.allowed == vmm::AllowedReferences::kNone) return {};
+  for (const auto& [path, where] : settings.configured_paths) {
+    if (access(path.c_str(), F_OK) != 0) {
+      return Refusal(where + ": Could not open '" + path + "': " + std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+int BeginRun(SandboxSettings& settings, const DeadlineWords& words,
+             std::chrono::milliseconds own_time_limit) {
+  StartDeadline(settings.sandbox, words, own_time_limit);
+  vmm::Mark(settings.sandbox.timing, vmm::TimingPhase::kCommandLine);
+  const vmm::Isolation wanted = settings.sandbox.isolation;
+  if (wanted == vmm::Isolation::kInline && vmm::inline_executor_factory() == nullptr) {
+    return ContinueWithoutIsolation();
+  }
+  if (const auto there = CheckConfiguredPaths(settings); !there) return Conclude(there.error());
+  AnnounceMissing(settings);
+  if (wanted != vmm::Isolation::kAuto) return 0;
+  const auto expected = vmm::ResolveIsolation(wanted);
+  if (!expected.ok()) return PrintError(expected.status());
+  // Where KVM is required the run says that it is not there.
+  if (*expected == vmm::Isolation::kProcess && !settings.sandbox.require.kvm) {
+    AnnounceFallback();
+    settings.fallback_announced = true;
+  }
+  return 0;
+}
+
+void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used) {
+  const bool fallback =
+      settings.sandbox.isolation == vmm::Isolation::kAuto && used == vmm::Isolation::kProcess;
+  if (fallback && !settings.fallback_announced) AnnounceFallback();
+}
+
+void PrintWarnings(std::span<const std::string> warnings) {
+  for (const std::string& warning : warnings) PrintError("warning: " + warning);
+}
+
+}  // namespace instar::cli
