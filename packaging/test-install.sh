@@ -24,7 +24,8 @@ quietly() {
 
 quietly install cmake --install "$build" --prefix "$prefix"
 for file in bin/instar libexec/instar/instar-inline share/man/man1/instar.1 \
-  share/bash-completion/completions/instar share/doc/instar/LICENSE; do
+  share/bash-completion/completions/instar share/zsh/site-functions/_instar \
+  share/fish/vendor_completions.d/instar.fish share/doc/instar/LICENSE; do
   [ -s "$prefix/$file" ] || {
     echo "not installed: $file" >&2
     exit 1

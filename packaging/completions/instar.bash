@@ -1,4 +1,83 @@
-# bash completion for instar: verbs, options, formats, then files.
+# bash completion for instar: verbs, options and their values, then files.
+
+# made by './dev docs': options
+_instar_verbs='check compare convert create dd doctor info map measure'
+
+# _instar_options VERB: its options; without a verb those that come before it.
+_instar_options() {
+  case $1 in
+    '') echo '-h --help -V --version -T' ;;
+    check) echo '-f --format --image-opts --output -T --cache -U --force-share -q --quiet -h --help' ;;
+    compare) echo '-f --a-format -F --b-format --image-opts -s --strict -T --cache -U --force-share -p --progress -q --quiet -h --help' ;;
+    convert) echo '-f --source-format --image-opts -O --target-format -o --target-format-options -c --compress --compress-level -l --snapshot -b --backing -F --backing-format -n --no-create --target-image-opts --target-is-zero -S --sparse-size --bitmaps --skip-broken-bitmaps --salvage -T --source-cache -t --target-cache -m --parallel -W --oob-writes -C --copy-range-offloading -r --rate-limit -U --force-share -p --progress -q --quiet -h --help' ;;
+    create) echo '-f --format -o --options -b --backing -F --backing-format -u --backing-unsafe -q --quiet -h --help' ;;
+    dd) echo '-f --format -O --output-format --image-opts -U --force-share -h --help' ;;
+    doctor) echo '--output -h --help' ;;
+    info) echo '-f --format --image-opts --output --backing-chain --partitions -U --force-share -h --help' ;;
+    map) echo '-f --format --image-opts --output -s --start-offset -l --max-length -U --force-share -h --help' ;;
+    measure) echo '-O --target-format -o --target-format-options -s --size -f --source-format --image-opts -l --snapshot --output -U --force-share -h --help' ;;
+  esac
+  echo '--isolation --require --allow-path --references --no-references --qemu-version --max-memory --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible --strict --trace'
+}
+
+# _instar_value VERB OPTION: the words its value may be, FILE, DIR, or ANY; nothing where
+# it takes none.
+_instar_value() {
+  case $1:$2 in
+    :-T) echo 'ANY' ;;
+    check:-f | check:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    check:--output) echo 'human json' ;;
+    check:-T | check:--cache) echo 'writeback none writethrough directsync unsafe' ;;
+    compare:-f | compare:--a-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    compare:-F | compare:--b-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    compare:-T | compare:--cache) echo 'writeback none writethrough directsync unsafe' ;;
+    convert:-f | convert:--source-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    convert:-O | convert:--target-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    convert:-o | convert:--target-format-options) echo 'ANY' ;;
+    convert:--compress-level) echo 'ANY' ;;
+    convert:-l | convert:--snapshot) echo 'ANY' ;;
+    convert:-b | convert:--backing) echo 'FILE' ;;
+    convert:-F | convert:--backing-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    convert:-S | convert:--sparse-size) echo 'ANY' ;;
+    convert:-T | convert:--source-cache) echo 'writeback none writethrough directsync unsafe' ;;
+    convert:-t | convert:--target-cache) echo 'writeback none writethrough directsync unsafe' ;;
+    convert:-m | convert:--parallel) echo 'ANY' ;;
+    convert:-r | convert:--rate-limit) echo 'ANY' ;;
+    create:-f | create:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    create:-o | create:--options) echo 'ANY' ;;
+    create:-b | create:--backing) echo 'FILE' ;;
+    create:-F | create:--backing-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    dd:-f | dd:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    dd:-O | dd:--output-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    doctor:--output) echo 'human json' ;;
+    info:-f | info:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    info:--output) echo 'human json' ;;
+    map:-f | map:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    map:--output) echo 'human json' ;;
+    map:-s | map:--start-offset) echo 'ANY' ;;
+    map:-l | map:--max-length) echo 'ANY' ;;
+    measure:-O | measure:--target-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    measure:-o | measure:--target-format-options) echo 'ANY' ;;
+    measure:-s | measure:--size) echo 'ANY' ;;
+    measure:-f | measure:--source-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    measure:-l | measure:--snapshot) echo 'ANY' ;;
+    measure:--output) echo 'human json' ;;
+    *:--isolation) echo 'auto kvm process none' ;;
+    *:--require) echo 'kvm seccomp landlock openat2' ;;
+    *:--allow-path) echo 'DIR' ;;
+    *:--references) echo 'none directory any-owner' ;;
+    *:--qemu-version) echo 'ANY' ;;
+    *:--max-memory) echo 'ANY' ;;
+    *:--max-virtual-size) echo 'ANY' ;;
+    *:--max-output-size) echo 'ANY' ;;
+    *:--max-chain-depth) echo 'ANY' ;;
+    *:--timeout) echo 'ANY' ;;
+    *:--stall-timeout) echo 'ANY' ;;
+    *:--workers) echo 'ANY' ;;
+    *:--trace) echo 'timing references' ;;
+  esac
+}
+# end of what './dev docs' made
 
 _instar() {
   local cur prev words cword
@@ -10,115 +89,54 @@ _instar() {
     words=("${COMP_WORDS[@]}")
     cword=$COMP_CWORD
   fi
+  COMPREPLY=()
 
-  local formats="raw qcow2 vmdk vpc vhdx"
-  local caches="none writeback writethrough directsync unsafe"
-  local sandbox="--isolation= --require= --allow-path --references= --no-references --qemu-version --max-memory
-    --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible
-    --strict --trace= --help"
-  local verb=""
-  local word
+  local verb="" word option="" value="" matches=""
   for word in "${words[@]:1:cword-1}"; do
-    case $word in
-      info | map | compare | check | convert | create | dd | doctor | measure) verb=$word && break ;;
+    case " $_instar_verbs " in
+      *" $word "*) verb=$word && break ;;
     esac
   done
 
-  case $cur in
-    --isolation=*)
-      mapfile -t COMPREPLY < <(compgen -W "auto kvm process none" -- "${cur#*=}")
-      return
-      ;;
-    --require=*)
-      mapfile -t COMPREPLY < <(compgen -W "kvm seccomp landlock openat2" -- "${cur#*=}")
-      return
-      ;;
-    --references=*)
-      mapfile -t COMPREPLY < <(compgen -W "none directory any-owner" -- "${cur#*=}")
-      return
-      ;;
-    --trace=*)
-      mapfile -t COMPREPLY < <(compgen -W "timing references" -- "${cur#*=}")
-      return
-      ;;
-    --output=*)
-      mapfile -t COMPREPLY < <(compgen -W "human json" -- "${cur#*=}")
-      return
-      ;;
-  esac
-  case $prev in
-    -f | -O | -F | --format | --a-format | --b-format | --source-format | --target-format | --output-format | --backing-format)
-      mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
-      return
-      ;;
-    -t | -T | --cache | --source-cache | --target-cache)
-      mapfile -t COMPREPLY < <(compgen -W "$caches" -- "$cur")
-      return
-      ;;
-    --allow-path)
-      mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-      return
-      ;;
+  # The option whose value is to be completed: "--output=...", which may come as three words, or the
+  # word before.
+  if [[ $cur == --*=* ]]; then
+    option=${cur%%=*}
+    cur=${cur#*=}
+  elif [[ $cur == "=" ]]; then
+    option=$prev cur=""
+  elif [[ $prev == "=" ]]; then
+    option=${words[cword - 2]}
+  elif [[ $prev == -* ]]; then
+    option=$prev
+  fi
+  [[ -n $option ]] && value=$(_instar_value "$verb" "$option")
+  case $value in
+    "") ;;
+    FILE) matches=$(compgen -f -- "$cur") ;;
+    DIR) matches=$(compgen -d -- "$cur") ;;
+    ANY) return ;;
+    *) matches=$(compgen -W "$value" -- "$cur") ;;
   esac
 
-  if [[ -z $verb ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "info map compare check convert create dd doctor measure --version $sandbox" -- "$cur")
-    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
-    return
+  if [[ -z $value ]]; then
+    if [[ $cur == -* ]]; then
+      matches=$(compgen -W "$(_instar_options "$verb")" -- "$cur")
+    elif [[ -z $verb ]]; then
+      matches=$(compgen -W "$_instar_verbs" -- "$cur")
+    elif [[ $verb == dd && $cur != if=* && $cur != of=* ]]; then
+      matches=$(compgen -W "if= of= bs= count= skip=" -- "$cur")
+      compopt -o nospace
+    else
+      [[ $verb == dd ]] && cur=${cur#*=}
+      value=FILE
+      matches=$(compgen -f -- "$cur")
+    fi
   fi
-  if [[ $cur == -* ]]; then
-    local options=""
-    case $verb in
-      info)
-        options="-f --format --output= --backing-chain --partitions -U --force-share --image-opts
-          $sandbox"
-        ;;
-      map)
-        options="-f --format --output= -s --start-offset -l --max-length -U --force-share
-          --image-opts $sandbox"
-        ;;
-      compare)
-        options="-f --a-format -F --b-format -s --strict -T --cache -p --progress -q --quiet -U
-          --force-share --image-opts $sandbox"
-        ;;
-      check)
-        options="-f --format --output= -T --cache -q --quiet -U --force-share --image-opts $sandbox"
-        ;;
-      convert)
-        options="-f -O -o -c -p -q -n -m -W -C -S -b -B -F -l -t -T -r -U --source-format
-          --target-format --target-format-options --source-cache --target-cache --snapshot
-          --backing --backing-format --sparse-size --no-create --rate-limit --parallel
-          --oob-writes --copy-range-offloading --compress --compress-level --progress --quiet --force-share
-          --target-is-zero --salvage --bitmaps --skip-broken-bitmaps --image-opts
-          --target-image-opts $sandbox"
-        ;;
-      create)
-        options="-f -o -b -B -F -u -q --format --options --backing --backing-format --backing-unsafe
-          --quiet $sandbox"
-        ;;
-      measure)
-        options="-O -o -s -f -l -U --target-format --target-format-options --size --source-format
-          --snapshot --output= --force-share --image-opts $sandbox"
-        ;;
-      dd) options="-f -O -U --format --output-format --force-share --image-opts $sandbox" ;;
-      doctor) options="--output= $sandbox" ;;
-    esac
-    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
-    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
-    return
-  fi
-  if [[ $verb == dd ]]; then
-    case $cur in
-      if=* | of=*) cur=${cur#*=} ;;
-      *)
-        mapfile -t COMPREPLY < <(compgen -W "if= of= bs= count= skip=" -- "$cur")
-        compopt -o nospace
-        return
-        ;;
-    esac
-  fi
-  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-  compopt -o filenames
+  [[ -n $matches ]] && mapfile -t COMPREPLY <<<"$matches"
+  case $value in
+    FILE | DIR) compopt -o filenames ;;
+  esac
 }
 
 complete -F _instar instar
