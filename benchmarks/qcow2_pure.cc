@@ -12,7 +12,7 @@
 
 #include "formats/check.h"
 #include "formats/create.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "physical.h"
 #include "support/memory_device.h"
 

@@ -35,7 +35,7 @@ const char* Prefix(CheckFinding::Kind kind) {
 
 }  // namespace
 
-std::string CheckText(const vmm::CheckReport& report) {
+std::string CheckText(const vmm::CheckResult& report) {
   std::string out;
   if (report.corruptions == 0 && report.leaks == 0 && report.check_errors == 0) {
     out += "No errors were found on the image.\n";
@@ -68,7 +68,7 @@ std::string CheckText(const vmm::CheckReport& report) {
   return out;
 }
 
-void WriteCheckJson(const vmm::CheckReport& report, std::string_view filename, TextOutput& out) {
+void WriteCheckJson(const vmm::CheckResult& report, std::string_view filename, TextOutput& out) {
   // In qemu-img's order, and as there without what is zero, check-errors aside.
   JsonWriter json(out);
   const auto add_count = [&json](std::string_view key, const std::optional<std::uint64_t>& count) {
@@ -89,7 +89,7 @@ void WriteCheckJson(const vmm::CheckReport& report, std::string_view filename, T
   out.Add('\n');
 }
 
-void WriteFindingLines(const vmm::CheckReport& report, TextOutput& out) {
+void WriteFindingLines(const vmm::CheckResult& report, TextOutput& out) {
   for (const CheckFinding& finding : report.findings) {
     out.Add(Prefix(finding.kind));
     out.Add(TerminalText(finding.text));

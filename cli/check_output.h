@@ -10,11 +10,11 @@
 
 namespace instar::cli {
 
-[[nodiscard]] std::string CheckText(const vmm::CheckReport& report);
-void WriteCheckJson(const vmm::CheckReport& report, std::string_view filename, TextOutput& out);
+[[nodiscard]] std::string CheckText(const vmm::CheckResult& report);
+void WriteCheckJson(const vmm::CheckResult& report, std::string_view filename, TextOutput& out);
 
 // The findings, a line each; for standard error.
-void WriteFindingLines(const vmm::CheckReport& report, TextOutput& out);
+void WriteFindingLines(const vmm::CheckResult& report, TextOutput& out);
 
 }  // namespace instar::cli
 

@@ -12,7 +12,7 @@
 namespace instar::cli {
 namespace {
 
-using vmm::ReportValue;
+using vmm::ReportTree;
 
 void AddLine(TextOutput& out, std::string_view label, std::string_view value) {
   out.Add(label);
@@ -31,7 +31,7 @@ class TreePrinter {
  public:
   explicit TreePrinter(TextOutput& out) : out_(out) {}
 
-  void Members(const ReportValue& object, std::size_t level) {
+  void Members(const ReportTree& object, std::size_t level) {
     for (const auto& [key, value] : object.members()) {
       std::string label(key);
       for (char& c : label) {
@@ -42,37 +42,37 @@ class TreePrinter {
   }
 
  private:
-  void Items(const ReportValue& array, std::size_t level) {
+  void Items(const ReportTree& array, std::size_t level) {
     std::size_t i = 0;
     for (const auto& [none, item] : array.members()) {
       Entry("[" + std::to_string(i++) + "]", item, level);
     }
   }
 
-  void Entry(const std::string& label, const ReportValue& value, std::size_t level) {
+  void Entry(const std::string& label, const ReportTree& value, std::size_t level) {
     if (out_.failed()) return;
     out_.AddSpaces(4 * level);
     out_.Add(label);
     out_.Add(':');
     switch (value.kind()) {
-      case ReportValue::Kind::kObject:
+      case ReportTree::Kind::kObject:
         out_.Add('\n');
         return Members(value, level + 1);
-      case ReportValue::Kind::kArray:
+      case ReportTree::Kind::kArray:
         out_.Add('\n');
         return Items(value, level + 1);
-      case ReportValue::Kind::kUnsigned:
+      case ReportTree::Kind::kUnsigned:
         out_.Add(' ');
         out_.AddNumber(*value.AsUnsigned());
         break;
-      case ReportValue::Kind::kSigned:
+      case ReportTree::Kind::kSigned:
         out_.Add(' ');
         out_.AddNumber(*value.AsSigned());
         break;
-      case ReportValue::Kind::kBoolean:
+      case ReportTree::Kind::kBoolean:
         out_.Add(*value.AsBoolean() ? " true" : " false");
         break;
-      case ReportValue::Kind::kString:
+      case ReportTree::Kind::kString:
         out_.Add(' ');
         out_.Add(TerminalText(*value.AsString()));
         break;
@@ -95,10 +95,10 @@ void AddBacking(TextOutput& out, const vmm::ImageInfo& image) {
   if (!format.empty()) AddLine(out, "backing file format", TerminalText(format));
 }
 
-void AddPartitions(TextOutput& out, const ReportValue& report) {
+void AddPartitions(TextOutput& out, const ReportTree& report) {
   const auto table = report.Find("partition-table");
   const auto partitions = table ? table->Find("partitions") : std::nullopt;
-  if (!partitions || partitions->kind() != ReportValue::Kind::kArray) return;
+  if (!partitions || partitions->kind() != ReportTree::Kind::kArray) return;
   AddLine(out, "partition table", TerminalText(table->StringAt("type")));
   for (const auto& [none, partition] : partitions->members()) {
     if (out.failed()) return;
@@ -110,7 +110,7 @@ void AddPartitions(TextOutput& out, const ReportValue& report) {
 }
 
 void AddImage(TextOutput& out, const vmm::ImageInfo& image, QemuVersion version) {
-  const ReportValue& report = image.report;
+  const ReportTree& report = image.report;
   AddLine(out, "image", TerminalText(image.filename));
   AddLine(out, "file format", TerminalText(report.StringAt("format")));
   AddLine(out, "virtual size", SizeWithBytes(report.UnsignedAt("virtual-size")));
@@ -122,13 +122,12 @@ void AddImage(TextOutput& out, const vmm::ImageInfo& image, QemuVersion version)
   if (report.BooleanAt("dirty-flag")) AddLine(out, "cleanly shut down", "no");
   AddBacking(out, image);
   if (const auto snapshots = report.Find("snapshots");
-      snapshots && snapshots->kind() == ReportValue::Kind::kArray &&
-      !snapshots->members().empty()) {
+      snapshots && snapshots->kind() == ReportTree::Kind::kArray && !snapshots->members().empty()) {
     WriteSnapshotTable(*snapshots, version, out);
   }
   const auto specific = report.Find("format-specific");
   const auto data = specific ? specific->Find("data") : std::nullopt;
-  if (data && data->kind() == ReportValue::Kind::kObject && !data->members().empty()) {
+  if (data && data->kind() == ReportTree::Kind::kObject && !data->members().empty()) {
     out.Add("Format specific information:\n");
     TreePrinter(out).Members(*data, 1);
   }

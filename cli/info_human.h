@@ -15,7 +15,7 @@ namespace instar::cli {
 void WriteInfoText(std::span<const vmm::ImageInfo> images, QemuVersion version, TextOutput& out);
 
 // The table of `snapshots`, an array as reported by the image, with its heading.
-void WriteSnapshotTable(const vmm::ReportValue& snapshots, QemuVersion version, TextOutput& out);
+void WriteSnapshotTable(const vmm::ReportTree& snapshots, QemuVersion version, TextOutput& out);
 
 }  // namespace instar::cli
 

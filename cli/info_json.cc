@@ -12,7 +12,7 @@
 namespace instar::cli {
 namespace {
 
-using vmm::ReportValue;
+using vmm::ReportTree;
 
 // qemu-img prints members in an order of its own, the same in every release: programs that look at
 // the text instead of parsing it have come to depend on it.
@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, 8> kSnapshotOrder = {
 using Members = std::vector<vmm::ReportMember>;
 
 // The members of `object` in `order`; those it does not mention stay behind, in the order they had.
-Members Arranged(const ReportValue& object, std::span<const std::string_view> order) {
+Members Arranged(const ReportTree& object, std::span<const std::string_view> order) {
   Members members;
   for (const vmm::ReportMember& member : object.members()) members.push_back(member);
   std::ranges::stable_sort(members, {}, [order](const vmm::ReportMember& member) {
@@ -67,10 +67,10 @@ void WriteFileChild(JsonWriter& json, const vmm::ImageInfo& image) {
   json.EndObject();
 }
 
-void WriteSnapshots(JsonWriter& json, const ReportValue& snapshots) {
+void WriteSnapshots(JsonWriter& json, const ReportTree& snapshots) {
   json.BeginArray("snapshots");
   for (const auto& [none, snapshot] : snapshots.members()) {
-    if (snapshot.kind() != ReportValue::Kind::kObject) {
+    if (snapshot.kind() != ReportTree::Kind::kObject) {
       json.Value({}, snapshot);
       continue;
     }
@@ -81,8 +81,8 @@ void WriteSnapshots(JsonWriter& json, const ReportValue& snapshots) {
   json.EndArray();
 }
 
-void WriteReported(JsonWriter& json, std::string_view key, const ReportValue& value) {
-  if (key == "snapshots" && value.kind() == ReportValue::Kind::kArray) {
+void WriteReported(JsonWriter& json, std::string_view key, const ReportTree& value) {
+  if (key == "snapshots" && value.kind() == ReportTree::Kind::kArray) {
     WriteSnapshots(json, value);
   } else {
     json.Value(key, value);

@@ -107,8 +107,8 @@ void JsonWriter::String(std::string_view key, std::string_view value) {
   Quoted(value);
 }
 
-void JsonWriter::Value(std::string_view key, const vmm::ReportValue& value) {
-  using Kind = vmm::ReportValue::Kind;
+void JsonWriter::Value(std::string_view key, const vmm::ReportTree& value) {
+  using Kind = vmm::ReportTree::Kind;
   if (out_.failed()) return;
   switch (value.kind()) {
     case Kind::kUnsigned:

@@ -29,7 +29,7 @@ class JsonWriter final : public ReportSink {
   void String(std::string_view key, std::string_view value) override;
 
   // A value of a report with all that is inside of it.
-  void Value(std::string_view key, const vmm::ReportValue& value);
+  void Value(std::string_view key, const vmm::ReportTree& value);
 
  private:
   void Begin(std::string_view key, char bracket);

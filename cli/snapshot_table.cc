@@ -37,7 +37,7 @@ std::string Clock(std::uint64_t seconds, std::uint64_t nanoseconds, bool wide) {
   return text;
 }
 
-std::string Icount(const vmm::ReportValue& snapshot, bool wide) {
+std::string Icount(const vmm::ReportTree& snapshot, bool wide) {
   const std::uint64_t icount = snapshot.UnsignedAt("icount", kNoIcount);
   if (icount == kNoIcount) return wide ? "--" : "";
   return std::to_string(icount);
@@ -63,7 +63,7 @@ std::string Line(const Column (&columns)[6], const std::string (&cells)[6]) {
 
 }  // namespace
 
-void WriteSnapshotTable(const vmm::ReportValue& snapshots, QemuVersion version, TextOutput& out) {
+void WriteSnapshotTable(const vmm::ReportTree& snapshots, QemuVersion version, TextOutput& out) {
   constexpr Column kNarrowHeading[6] = {{-10, 0}, {-17, 0}, {8, 0}, {20, 0}, {13, 0}, {11, 0}};
   constexpr Column kNarrowRow[6] = {{-9, 0}, {-16, 1}, {8, 1}, {20, 0}, {13, 0}, {11, 0}};
   constexpr Column kWide[6] = {{-7, 0}, {-16, 1}, {8, 1}, {19, 1}, {15, 1}, {10, 1}};

@@ -71,7 +71,7 @@ int RefuseRepair(const CheckCommand& command) {
                  .force_share = command.options.force_share,
                  .sandbox = command.options.sandbox});
   if (!info.ok()) return PrintError(info.status());
-  const vmm::ReportValue& report = info->images.front().report;
+  const vmm::ReportTree& report = info->images.front().report;
   const std::string_view format = report.StringAt("format");
   if (format != "qcow2" && format != "vhdx") {
     PrintError("This image format does not support repairs");
@@ -87,7 +87,7 @@ int CheckCommand::Run() {
     return kNotCompleted;
   }
   if (repair) return RefuseRepair(*this);
-  const absl::StatusOr<vmm::CheckReport> report = vmm::Check(options);
+  const absl::StatusOr<vmm::CheckResult> report = vmm::Check(options);
   if (!report.ok()) return PrintError(report.status());
   ConfirmRun(settings, *report);
   if (!report->supported) {

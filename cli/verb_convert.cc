@@ -89,7 +89,7 @@ constexpr OptionRow kRows[] = {
                                       "TARGET is such a list of options (with -n, without -O)"),
     Flag<&Command::options, &Options::target_is_zero>(
         "target-is-zero", "that target reads as zeros everywhere (with -n)"),
-    Value<ReadSparseSize, &Command::options, &Options::sparse_bytes>(
+    Value<ReadSparseSize, &Command::options, &Options::zero_run_bytes>(
         "sparse-size,S", "SIZE",
         "leave out runs of zeros at least so long (default 4k, a multiple of 512, at most 16M);\n"
         "0 writes everything"),
@@ -158,7 +158,7 @@ OrStop<void> ConvertCommand::CheckAgreement() const {
   if (options.copy_offloading && options.compress) {
     return Refusal("Cannot enable copy offloading when -c is used");
   }
-  if (options.copy_offloading && options.sparse_bytes) {
+  if (options.copy_offloading && options.zero_run_bytes) {
     return Refusal("Cannot enable copy offloading when -S is used");
   }
   if (options.copy_offloading && options.salvage) {

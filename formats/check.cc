@@ -1,6 +1,6 @@
 #include "formats/check.h"
 
-#include "formats/qcow2/checker.h"
+#include "formats/qcow2/check/check.h"
 #include "formats/vhdx/checker.h"
 #include "formats/vmdk/checker.h"
 #include "formats/vpc/checker.h"

@@ -1,6 +1,6 @@
 #include "formats/create.h"
 
-#include "formats/qcow2/writer.h"
+#include "formats/qcow2/write/writer.h"
 #include "formats/raw/writer.h"
 #include "formats/vhdx/writer.h"
 #include "formats/vmdk/writer.h"

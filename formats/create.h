@@ -41,7 +41,7 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options);
 // -n): what is not placed keeps its content. Of the options, those that describe a new image are
 // ignored; the image's virtual disk must be at least virtual_size_bytes long, and an image with an
 // external data file needs `data_file`. kInvalidArgument, kUnsupported, kCorrupt, kLimit, kIo.
-Result<std::unique_ptr<ImageWriter>> OverwriteImage(const CreateOptions& options);
+Result<std::unique_ptr<ImageWriter>> OpenForWriting(const CreateOptions& options);
 
 }  // namespace instar
 

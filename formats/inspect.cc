@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "formats/other_signatures.h"
-#include "formats/qcow2/inspector.h"
+#include "formats/qcow2/read/inspector.h"
 #include "formats/vhdx/inspector.h"
 #include "formats/vmdk/inspector.h"
 #include "formats/vpc/inspector.h"

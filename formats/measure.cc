@@ -1,6 +1,6 @@
 #include "formats/measure.h"
 
-#include "formats/qcow2/measurer.h"
+#include "formats/qcow2/write/measurer.h"
 #include "formats/raw/measurer.h"
 #include "formats/vhdx/measurer.h"
 #include "formats/vmdk/measurer.h"

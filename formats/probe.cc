@@ -10,7 +10,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "formats/signatures.h"
 #include "formats/vpc/footer.h"
 

@@ -32,7 +32,7 @@
 #include "broker/broker.h"
 #include "instar/abi/call_table.h"
 #include "instar/abi/mailbox.h"
-#include "instar/report.h"
+#include "instar/records.h"
 
 namespace instar::fuzz {
 
@@ -119,8 +119,8 @@ inline std::uint64_t TakeArgument(FuzzInput& input, std::uint64_t writable) {
   }
 }
 
-inline unsigned DepthOf(const vmm::ReportValue& value) {
-  using Kind = vmm::ReportValue::Kind;
+inline unsigned DepthOf(const vmm::ReportTree& value) {
+  using Kind = vmm::ReportTree::Kind;
   if (value.kind() != Kind::kArray && value.kind() != Kind::kObject) return 0;
   unsigned deepest = 0;
   for (const auto& [key, item] : value.members()) {
@@ -183,7 +183,7 @@ inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
   Require(broker.device(DeviceId{1}).size_bytes <= kOutputLimit, "the output stays in its limit");
   Require(!broker.device(DeviceId{6}).path.size(), "the number of files is bounded");
   if (const auto reports = broker.TakeReports(); reports.ok()) {
-    for (const vmm::ReportValue& report : *reports) {
+    for (const vmm::ReportTree& report : *reports) {
       Require(DepthOf(report) <= kMaxReportDepth, "reports have bounded depth");
     }
   }

@@ -8,8 +8,8 @@
 
 #include "budgeted_device.h"
 #include "counting_sink.h"
-#include "formats/qcow2/checker.h"
-#include "formats/registry.h"
+#include "formats/open.h"
+#include "formats/qcow2/check/check.h"
 
 namespace instar::fuzz {
 

@@ -6,8 +6,8 @@
 #include <array>
 
 #include "budgeted_device.h"
-#include "formats/qcow2/header.h"
-#include "formats/registry.h"
+#include "formats/open.h"
+#include "formats/qcow2/structures/header.h"
 
 namespace instar::fuzz {
 

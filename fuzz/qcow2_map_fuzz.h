@@ -5,7 +5,7 @@
 
 #include "budgeted_device.h"
 #include "extent_walk.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 
 namespace instar::fuzz {
 

@@ -9,8 +9,8 @@
 #include "budgeted_device.h"
 #include "formats/base/crc32c.h"
 #include "formats/base/endian.h"
-#include "formats/registry.h"
-#include "formats/vhdx/layout.h"
+#include "formats/open.h"
+#include "formats/vhdx/constants.h"
 #include "image_walk.h"
 
 namespace instar::fuzz {

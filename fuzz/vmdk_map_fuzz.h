@@ -4,7 +4,7 @@
 #define FUZZ_VMDK_MAP_FUZZ_H_
 
 #include "budgeted_device.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "image_walk.h"
 
 namespace instar::fuzz {

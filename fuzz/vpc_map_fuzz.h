@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "formats/base/endian.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "formats/vpc/dynamic_header.h"
 #include "image_walk.h"
 

@@ -55,7 +55,7 @@ cat >"$work/small/pure.cc" <<'END'
 // Opens a raw image that is only a size, through the pure library.
 #include <cstdio>
 
-#include "formats/registry.h"
+#include "formats/open.h"
 
 class Zeros final : public instar::BlockDevice {
  public:

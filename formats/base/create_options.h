@@ -79,7 +79,8 @@ inline constexpr std::array kRawOptions = {
     OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
 };
 
-// Levels of zstd from here on are another matter than those below (formats/qcow2/compress_zstd.cc).
+// Levels of zstd from here on are another matter than those below
+// (formats/qcow2/write/compress_zstd.cc).
 inline constexpr std::uint64_t kFirstDenseZstdLevel = 5;
 
 inline constexpr std::array kQcow2Options = {

@@ -1,7 +1,7 @@
 // The one reader interface. info, convert and every later verb see an image only through it, so
 // what one verb accepts every verb accepts.
 //
-// Life of a reader: OpenImage (formats/registry.h) decodes and validates the header; the caller
+// Life of a reader: OpenImage (formats/open.h) decodes and validates the header; the caller
 // attaches the files the image names (references()), optionally selects a snapshot, then opens one
 // MapCursor per worker. Until then the reader may be used from one thread; from the first cursor on
 // it does not change, and its const members may be called from several threads at once.

@@ -10,7 +10,7 @@
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
 #include "formats/base/read_window.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/table_reuse_limit.h"
 
 namespace instar {
 
@@ -41,7 +41,7 @@ class SectorBits {
 
   BitOrder order_;
   ReadWindow window_;
-  TableMeter meter_;
+  TableReuseLimit meter_;
 };
 
 }  // namespace instar

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "formats/base/checked.h"
-#include "formats/vhdx/layout.h"
+#include "formats/vhdx/constants.h"
 
 namespace instar::vhdx {
 

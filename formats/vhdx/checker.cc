@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "formats/base/block_overlap_check.h"
 #include "formats/base/crc32c.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
-#include "formats/base/storage_audit.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/table_reuse_limit.h"
 #include "formats/vhdx/image.h"
 
 namespace instar::vhdx {
@@ -34,8 +34,8 @@ class Checker {
     if (image_.header.has_log()) {
       Warn("the log is not empty; what it holds was taken into account");
     }
-    StorageAudit audit(kHeaderSectionBytes, findings_,
-                       "the block at {0x} overlaps the one at {1x}");
+    BlockOverlapCheck audit(kHeaderSectionBytes, findings_,
+                            "the block at {0x} overlaps the one at {1x}");
     bool again = true;
     for (bool first = true; again; first = false) {
       INSTAR_TRY(TellBlocks(audit, first));
@@ -77,7 +77,7 @@ class Checker {
   }
 
   // A block of `bytes` that entry `index` puts somewhere.
-  void TellBlock(StorageAudit& audit, bool first, std::uint64_t index, const BatEntry& entry,
+  void TellBlock(BlockOverlapCheck& audit, bool first, std::uint64_t index, const BatEntry& entry,
                  std::uint64_t bytes) {
     if (image_.CheckBlock(entry.offset, bytes)) {
       audit.Add(entry.offset, bytes);
@@ -87,7 +87,7 @@ class Checker {
     }
   }
 
-  Status TellBlocks(StorageAudit& audit, bool first) {
+  Status TellBlocks(BlockOverlapCheck& audit, bool first) {
     const BatLayout& bat = image_.bat;
     const std::uint64_t chunk = bat.chunk_ratio() + 1;
     bool partial = false;        // whether a block of this chunk is partly there
@@ -138,7 +138,7 @@ class Checker {
     return {};
   }
 
-  void TellBitmap(StorageAudit& audit, bool first, std::uint64_t index, const BatEntry& entry,
+  void TellBitmap(BlockOverlapCheck& audit, bool first, std::uint64_t index, const BatEntry& entry,
                   bool needed) {
     if (entry.state == static_cast<std::uint8_t>(BlockState::kFullyPresent)) {
       TellBlock(audit, first, index, entry, kSectorBitmapBytes);
@@ -152,7 +152,7 @@ class Checker {
   FindingSink& findings_;
   const Image& image_;
   ReadWindow table_;
-  TableMeter meter_;
+  TableReuseLimit meter_;
   CheckCounts counts_;
 };
 

@@ -9,7 +9,7 @@
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
-#include "formats/vhdx/layout.h"
+#include "formats/vhdx/constants.h"
 
 namespace instar::vhdx {
 

@@ -11,7 +11,7 @@
 #include "formats/base/crc32c.h"
 #include "formats/base/error.h"
 #include "formats/base/read_window.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/table_reuse_limit.h"
 #include "formats/vhdx/header.h"
 #include "formats/vhdx/log.h"
 
@@ -56,7 +56,7 @@ class LogRing {
 
   const Header& header_;
   ReadWindow window_;
-  TableMeter meter_;  // of what is summed
+  TableReuseLimit meter_;  // of what is summed
   Crc32c crc_;
   std::uint64_t summed_bytes_ = 0;
 };

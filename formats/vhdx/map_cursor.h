@@ -7,7 +7,7 @@
 #include "formats/base/image_reader.h"
 #include "formats/base/read_window.h"
 #include "formats/base/sector_bits.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/table_reuse_limit.h"
 #include "formats/vhdx/image.h"
 
 namespace instar::vhdx {
@@ -30,7 +30,7 @@ class Cursor final : public MapCursor {
   const Image& image_;
   ReadWindow table_;
   SectorBits bits_;
-  TableMeter holes_;          // in the block allocation table
+  TableReuseLimit holes_;     // in the block allocation table
   std::uint64_t absent_ = 0;  // entries that were met of blocks that are not there
 };
 

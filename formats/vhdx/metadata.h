@@ -10,7 +10,7 @@
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
-#include "formats/vhdx/layout.h"
+#include "formats/vhdx/constants.h"
 #include "formats/vhdx/region_table.h"
 
 namespace instar::vhdx {

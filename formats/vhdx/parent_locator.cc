@@ -7,7 +7,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/windows_path.h"
-#include "formats/vhdx/layout.h"
+#include "formats/vhdx/constants.h"
 
 namespace instar::vhdx {
 namespace {

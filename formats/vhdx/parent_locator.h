@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "formats/base/error.h"
-#include "formats/vhdx/layout.h"
+#include "formats/vhdx/constants.h"
 
 namespace instar::vhdx {
 

@@ -9,8 +9,8 @@
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
+#include "formats/vhdx/constants.h"
 #include "formats/vhdx/header.h"
-#include "formats/vhdx/layout.h"
 
 namespace instar::vhdx {
 

@@ -6,7 +6,7 @@
 
 #include "formats/create.h"
 #include "formats/vhdx/bat.h"
-#include "formats/vhdx/layout.h"
+#include "formats/vhdx/constants.h"
 
 namespace instar::vhdx {
 

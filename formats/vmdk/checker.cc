@@ -6,7 +6,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/table_reuse_limit.h"
 #include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/reader.h"
 
@@ -198,7 +198,7 @@ class ExtentChecker {
   CheckCounts& counts_;
   GrainDirectory directory_;
   GrainDirectory redundant_directory_;
-  TableMeter meter_;
+  TableReuseLimit meter_;
   std::uint64_t data_end_ = 0;  // directory entries before are not all in a hole
   bool compares_ = false;       // the two directories
   std::uint64_t complaints_ = 0;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "formats/base/error.h"
-#include "formats/vmdk/layout.h"
+#include "formats/vmdk/constants.h"
 
 namespace instar::vmdk {
 

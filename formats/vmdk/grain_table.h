@@ -9,7 +9,7 @@
 
 #include "formats/base/endian.h"
 #include "formats/base/error.h"
-#include "formats/vmdk/layout.h"
+#include "formats/vmdk/constants.h"
 
 namespace instar::vmdk {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "formats/base/image_reader.h"
-#include "formats/qcow2/decompressor.h"
+#include "formats/qcow2/read/decompressor.h"
 #include "formats/vmdk/descriptor.h"
 #include "formats/vmdk/disk_extent.h"
 

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "formats/base/image_reader.h"
-#include "formats/base/table_meter.h"
+#include "formats/base/table_reuse_limit.h"
 #include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/sparse_header.h"
 
@@ -40,7 +40,7 @@ class SparseCursor {
   SparseHeader header_;
   std::uint64_t length_bytes_;
   GrainDirectory directory_;
-  TableMeter meter_;
+  TableReuseLimit meter_;
 };
 
 }  // namespace instar::vmdk

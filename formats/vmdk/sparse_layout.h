@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "formats/base/checked.h"
+#include "formats/vmdk/constants.h"
 #include "formats/vmdk/descriptor_text.h"
-#include "formats/vmdk/layout.h"
 #include "formats/vmdk/sparse_header.h"
 
 namespace instar::vmdk {

@@ -16,7 +16,7 @@
 
 #include "formats/base/image_writer.h"
 #include "formats/create.h"
-#include "formats/qcow2/compressor.h"
+#include "formats/qcow2/write/compressor.h"
 #include "formats/vmdk/grain_table.h"
 #include "formats/vmdk/sparse_layout.h"
 #include "formats/vmdk/writer_options.h"

@@ -10,8 +10,8 @@
 #include "formats/base/identity.h"
 #include "formats/base/target_files.h"
 #include "formats/create.h"
-#include "formats/qcow2/compressor.h"
-#include "formats/vmdk/layout.h"
+#include "formats/qcow2/write/compressor.h"
+#include "formats/vmdk/constants.h"
 
 namespace instar::vmdk {
 

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 
+#include "formats/base/block_overlap_check.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
-#include "formats/base/storage_audit.h"
-#include "formats/base/table_meter.h"
-#include "formats/vpc/layout.h"
+#include "formats/base/table_reuse_limit.h"
+#include "formats/vpc/image.h"
 
 namespace instar::vpc {
 namespace {
@@ -33,8 +33,8 @@ class Checker {
       counts_.image_end_offset = device_.size_bytes();
       return counts_;
     }
-    StorageAudit audit(Footer::kBytes, findings_,
-                       "the block at {0x} overlaps the block or structure at {1x}");
+    BlockOverlapCheck audit(Footer::kBytes, findings_,
+                            "the block at {0x} overlaps the block or structure at {1x}");
     audit.set_leak_bytes(BlockBytes());
     bool again = true;
     for (bool first = true; again; first = false) {
@@ -84,7 +84,7 @@ class Checker {
     return {};
   }
 
-  Status TellBlocks(StorageAudit& audit, bool first) {
+  Status TellBlocks(BlockOverlapCheck& audit, bool first) {
     const std::uint64_t blocks = layout_.blocks();
     audit.Add(layout_.footer.data_offset, DynamicHeader::kBytes);
     audit.Add(layout_.dynamic.table_offset, blocks * kBatEntryBytes);
@@ -115,7 +115,7 @@ class Checker {
                    .numbers = {block, entries - 1}});
   }
 
-  Status TellBlock(StorageAudit& audit, bool first, std::uint64_t block) {
+  Status TellBlock(BlockOverlapCheck& audit, bool first, std::uint64_t block) {
     const std::uint64_t left = (layout_.blocks() - block) * kBatEntryBytes;
     INSTAR_ASSIGN_OR_RETURN(
         const auto bytes,
@@ -138,7 +138,7 @@ class Checker {
   FindingSink& findings_;
   const Layout& layout_;
   ReadWindow table_;
-  TableMeter meter_;
+  TableReuseLimit meter_;
   CheckCounts counts_;
   std::uint64_t allocated_ = 0;
 };

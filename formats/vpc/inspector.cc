@@ -8,7 +8,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_budget.h"
-#include "formats/vpc/layout.h"
+#include "formats/vpc/image.h"
 
 namespace instar::vpc {
 namespace {

@@ -8,7 +8,7 @@
 #include "formats/base/read_window.h"
 #include "formats/base/run_cache.h"
 #include "formats/base/sector_bits.h"
-#include "formats/vpc/layout.h"
+#include "formats/vpc/image.h"
 
 namespace instar::vpc {
 

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "formats/vpc/layout.h"
+#include "formats/vpc/image.h"
 #include "formats/vpc/map_cursor.h"
 #include "formats/vpc/parent_name.h"
 

@@ -1,9 +1,9 @@
 #include "formats/vpc/writer.h"
 
-#include "formats/vpc/dynamic_overwriter.h"
+#include "formats/vpc/dynamic_image_editor.h"
 #include "formats/vpc/dynamic_writer.h"
 #include "formats/vpc/fixed_writer.h"
-#include "formats/vpc/layout.h"
+#include "formats/vpc/image.h"
 #include "formats/vpc/writer_options.h"
 
 namespace instar::vpc {
@@ -20,7 +20,7 @@ Result<std::unique_ptr<ImageWriter>> Overwrite(const CreateOptions& options) {
   if (options.compress) return InvalidArgument("VHD images cannot be compressed");
   INSTAR_ASSIGN_OR_RETURN(const Layout layout, Layout::ReadFrom(*options.target));
   if (!layout.is_fixed()) {
-    return DynamicOverwriter::Create(layout, *options.target, options.virtual_size_bytes);
+    return DynamicImageEditor::Create(layout, *options.target, options.virtual_size_bytes);
   }
   if (layout.virtual_bytes < options.virtual_size_bytes) {
     return MakeError(ErrorCode::kNoSpace,

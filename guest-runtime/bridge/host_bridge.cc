@@ -131,7 +131,7 @@ Status CallTableHost::Transfer(std::span<const TransferStep> steps) {
       list[i] = {.kind = static_cast<std::uint32_t>(step.kind),
                  .source = Raw(step.source),
                  .target = Raw(step.target),
-                 .zero_unit_bytes = static_cast<std::uint32_t>(step.zero_unit_bytes),
+                 .zero_run_bytes = static_cast<std::uint32_t>(step.zero_run_bytes),
                  .source_offset = step.source_offset,
                  .target_offset = step.target_offset,
                  .length = step.length_bytes};

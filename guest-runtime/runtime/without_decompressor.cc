@@ -1,5 +1,5 @@
 // Stands in for the decompressor of qcow2 clusters in images that look at metadata only.
-#include "formats/qcow2/decompressor.h"
+#include "formats/qcow2/read/decompressor.h"
 
 namespace instar::qcow2 {
 

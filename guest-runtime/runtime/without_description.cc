@@ -1,5 +1,5 @@
 // Stands in for the description of images where nobody asks for one.
-#include "formats/qcow2/description.h"
+#include "formats/qcow2/read/description.h"
 #include "formats/vmdk/description.h"
 
 namespace instar::qcow2 {

@@ -3,7 +3,7 @@
 
 namespace instar::convert {
 
-Result<std::uint64_t> SetTargetIdentity(Host&, const ConvertRequest&, const SourceDisk&,
+Result<std::uint64_t> SetTargetIdentity(Host&, const ConvertRequest&, const disk::SourceDisk&,
                                         const Target&, unsigned) {
   return 0;
 }

@@ -1,8 +1,8 @@
 // Stands in for the table of readers in images that carry zstd twice, to read it and to write it,
 // and have no room for formats other than raw and qcow2: the host starts another for those.
-#include "formats/qcow2/reader.h"
+#include "formats/open.h"
+#include "formats/qcow2/read/reader.h"
 #include "formats/raw/reader.h"
-#include "formats/registry.h"
 
 namespace instar {
 

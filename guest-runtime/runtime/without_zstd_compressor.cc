@@ -1,6 +1,6 @@
 // Stands in for the zstd compressor in images that never compress with it: the host starts the
 // image `convert_zstd` where it is wanted.
-#include "formats/qcow2/compressor.h"
+#include "formats/qcow2/write/compressor.h"
 
 namespace instar::qcow2 {
 

@@ -1,6 +1,6 @@
 // Stands in for the zstd decompressor in images that make zstd clusters and read every format, or
 // make them densely.
-#include "formats/qcow2/inflate_zstd.h"
+#include "formats/qcow2/read/inflate_zstd.h"
 
 namespace instar::qcow2 {
 

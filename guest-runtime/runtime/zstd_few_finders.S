@@ -1,4 +1,4 @@
-/* Keeps every match finder but "dfast" and "btopt", those of formats/qcow2/compress_zstd.cc, out of an image: a
+/* Keeps every match finder but "dfast" and "btopt", those of formats/qcow2/write/compress_zstd.cc, out of an image: a
  * library member is linked only for symbols that nothing else defines. Never reached with these strategies,
  * without dictionaries, long-distance matching and targeted block sizes; reaching one is a fault like any other. */
     .text

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/wire.h"
 #include "runtime/runtime.h"
 
@@ -64,7 +64,7 @@ instar_transfer steps[512];
     step = {.kind = INSTAR_TRANSFER_COPY,
             .source = 0,
             .target = 1,
-            .zero_unit_bytes = 0,
+            .zero_run_bytes = 0,
             .source_offset = 0,
             .target_offset = 0,
             .length = kMebibyte};
@@ -76,7 +76,7 @@ void WriteFarOut() {
   const instar_transfer discard = {.kind = INSTAR_TRANSFER_DISCARD,
                                    .source = 0,
                                    .target = 1,
-                                   .zero_unit_bytes = 0,
+                                   .zero_run_bytes = 0,
                                    .source_offset = 0,
                                    .target_offset = std::uint64_t{1} << 62,
                                    .length = 1};

@@ -3,8 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "formats/open.h"
 #include "formats/raw/reader.h"
-#include "formats/registry.h"
 
 namespace instar {
 namespace {

@@ -10,7 +10,7 @@
 #include "formats/base/stored_bytes.h"
 #include "formats/base/workers.h"
 #include "instar/chain.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -18,9 +18,9 @@ namespace {
 
 // Lets the host see that a long check goes on. Any worker may give a sign; one that another worker
 // is just giving is as good.
-class SignsOfLife {
+class Heartbeat {
  public:
-  explicit SignsOfLife(ReportWriter& report) : report_(report) {}
+  explicit Heartbeat(RecordWriter& report) : report_(report) {}
 
   // At once: signs that wait for others to fill a report would come too late. Findings are told
   // while no other worker reads.
@@ -35,15 +35,15 @@ class SignsOfLife {
   }
 
  private:
-  ReportWriter& report_;
+  RecordWriter& report_;
   std::atomic_flag giving_;
 };
 
 // The image, with a look at how much is read of it. Honest metadata is read a few times at most; a
 // small hostile image can make the same tables be read for ever.
-class MeteredDevice final : public BlockDevice {
+class ReadBudgetDevice final : public BlockDevice {
  public:
-  MeteredDevice(Host& host, const HostDevice& device, SignsOfLife& signs)
+  ReadBudgetDevice(Host& host, const HostDevice& device, Heartbeat& signs)
       : host_(host), device_(device), signs_(signs) {}
 
   [[nodiscard]] std::uint64_t bytes_read() const { return read_.load(std::memory_order_relaxed); }
@@ -107,7 +107,7 @@ class MeteredDevice final : public BlockDevice {
 
   Host& host_;
   const HostDevice& device_;
-  SignsOfLife& signs_;
+  Heartbeat& signs_;
   mutable std::atomic<std::uint64_t> budget_ = kFreeBytes;
   mutable std::atomic_flag raising_;
   mutable StoredBytes stored_;  // guarded by raising_
@@ -129,8 +129,8 @@ class HostWorkers final : public Workers {
 
 class FindingReporter final : public FindingSink {
  public:
-  FindingReporter(ReportSink& report, std::uint64_t max_findings, const MeteredDevice& device,
-                  SignsOfLife& signs)
+  FindingReporter(ReportSink& report, std::uint64_t max_findings, const ReadBudgetDevice& device,
+                  Heartbeat& signs)
       : report_(report), left_(max_findings), device_(device), signs_(signs) {}
 
   void Add(const Finding& finding) override {
@@ -157,8 +157,8 @@ class FindingReporter final : public FindingSink {
 
   ReportSink& report_;
   std::uint64_t left_;
-  const MeteredDevice& device_;
-  SignsOfLife& signs_;
+  const ReadBudgetDevice& device_;
+  Heartbeat& signs_;
   std::uint64_t next_sign_ = 0;
 };
 
@@ -188,10 +188,10 @@ void Tell(ReportSink& report, const Layer& layer, const CheckCounts* counts) {
 Status RunCheck(Host& host, const CheckRequest& request) {
   const ChainOptions options{.image = request.image, .references = References::kNone};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
-  ReportWriter report(host);
+  RecordWriter report(host);
   const Layer& layer = chain->layers().front();
-  SignsOfLife signs(report);
-  const MeteredDevice device(host, *layer.device, signs);
+  Heartbeat signs(report);
+  const ReadBudgetDevice device(host, *layer.device, signs);
   FindingReporter findings(report, request.max_findings, device, signs);
   HostWorkers workers(host);
   const auto counts = CheckImage({.device = &device,

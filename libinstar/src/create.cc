@@ -7,7 +7,7 @@
 #include "formats/base/blake2b.h"
 #include "formats/base/identity.h"
 #include "instar/chain.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -80,7 +80,7 @@ Status RunCreate(Host& host, const CreateRequest& request) {
   INSTAR_TRY(On((*writer)->Begin(), request.target));
   INSTAR_TRY(On((*writer)->Finish(), request.target));
 
-  ReportWriter report(host);
+  RecordWriter report(host);
   report.BeginObject({});
   report.Unsigned("virtual-size", size);
   report.EndObject();

@@ -1,6 +1,6 @@
 #include "formats/raw/partition_table.h"
 #include "instar/chain.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -43,7 +43,7 @@ Status RunInfo(Host& host, const InfoRequest& request) {
       .max_depth = request.max_chain_depth,
       .references = request.backing_chain ? References::kBacking : References::kNone};
   INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
-  ReportWriter report(host);
+  RecordWriter report(host);
   for (const Layer& layer : chain->layers()) {
     INSTAR_TRY(DescribeLayer(layer, request.partitions, report));
   }

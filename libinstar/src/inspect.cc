@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "instar/host.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -18,7 +18,7 @@ Status RunInspect(Host& host, const InspectRequest& request) {
                                       .max_virtual_bytes = request.max_virtual_bytes,
                                       .reasons = &reasons});
   if (!judged) return std::unexpected(judged.error().On(request.image));
-  ReportWriter report(host);
+  RecordWriter report(host);
   report.BeginObject({});
   report.BeginArray("reasons");
   for (const Reason& reason : reasons.all()) {

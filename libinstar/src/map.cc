@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "chain_holes.h"
+#include "disk/chain_holes.h"
 #include "formats/base/checked.h"
 #include "instar/chain.h"
 #include "instar/map_records.h"
@@ -71,7 +71,7 @@ class Mapper {
   Mapper(Host& host, const Chain& chain) : chain_(chain), out_(host) {}
 
   Status Run(const MapRequest& request) {
-    INSTAR_ASSIGN_OR_RETURN(ChainHoles holes, ChainHoles::Of(chain_));
+    INSTAR_ASSIGN_OR_RETURN(disk::ChainHoles holes, disk::ChainHoles::Of(chain_));
     const std::uint64_t disk_bytes = chain_.virtual_size_bytes();
     INSTAR_TRY(out_.Begin(disk_bytes, chain_.layers().front().unfit_footer));
     const std::uint64_t end =
@@ -92,7 +92,8 @@ class Mapper {
 
  private:
   // Tells of the extent at virtual `offset`, or of its start; how many bytes of it.
-  Result<std::uint64_t> Tell(std::uint64_t offset, const ChainExtent& found, ChainHoles& holes) {
+  Result<std::uint64_t> Tell(std::uint64_t offset, const ChainExtent& found,
+                             disk::ChainHoles& holes) {
     const Extent& extent = found.extent;
     MapStretch stretch{.start = offset,
                        .length_bytes = extent.length_bytes,

@@ -2,12 +2,12 @@
 // calculation where data is.
 #include "formats/measure.h"
 
-#include "chain_holes.h"
+#include "disk/chain_holes.h"
 #include "formats/base/checked.h"
 #include "formats/base/create_options.h"
 #include "formats/base/option_list.h"
 #include "instar/chain.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -29,7 +29,7 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
     top.device->TellDataInUnits(measurer.unit_bytes());
   }
   INSTAR_ASSIGN_OR_RETURN(const auto cursor, chain.OpenCursor());
-  INSTAR_ASSIGN_OR_RETURN(ChainHoles holes, ChainHoles::Of(chain));
+  INSTAR_ASSIGN_OR_RETURN(disk::ChainHoles holes, disk::ChainHoles::Of(chain));
   for (std::uint64_t offset = 0; offset < size;) {
     INSTAR_ASSIGN_OR_RETURN(const ChainExtent found, cursor->Next(offset, size - offset));
     FileRun run{.length_bytes = found.extent.length_bytes, .hole = true};
@@ -48,7 +48,7 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
 }
 
 Status Report(Host& host, const Measurement& measurement, bool unfit_footer) {
-  ReportWriter report(host);
+  RecordWriter report(host);
   report.BeginObject({});
   if (unfit_footer) report.Boolean("unfit-footer", true);
   if (measurement.bitmap_bytes) report.Unsigned("bitmaps", *measurement.bitmap_bytes);

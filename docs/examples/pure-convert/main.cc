@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "instar/chain.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 #include "memory_host.h"
 

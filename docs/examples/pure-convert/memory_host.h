@@ -22,7 +22,7 @@ class MemoryHost final : public instar::Host {
   // The buffer behind a device, which exists from then on.
   std::vector<std::byte>& operator[](instar::DeviceId id) { return devices_[id]; }
 
-  // Records that a planner emitted (instar/report.h).
+  // Records that a planner emitted (instar/records.h).
   [[nodiscard]] std::span<const std::byte> records() const { return records_; }
 
   instar::Result<instar::DeviceInfo> Info(instar::DeviceId device) override;

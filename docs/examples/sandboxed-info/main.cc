@@ -46,7 +46,7 @@ bool Check(const std::string& format, const std::string& path) {
   options.sandbox = Sandbox();
   const auto info = instar::vmm::Info(options);
   if (!info.ok()) return Refuse(path, std::string(info.status().message()));
-  const instar::vmm::ReportValue& report = info->images.front().report;
+  const instar::vmm::ReportTree& report = info->images.front().report;
   // Strings of a report come from the image: a snapshot's name, say, would have to be escaped.
   std::printf("%s: accepted: %s, %llu bytes\n", path.c_str(), format.c_str(),
               static_cast<unsigned long long>(report.UnsignedAt("virtual-size")));

@@ -214,7 +214,7 @@ absl::Status Broker::Impl::CheckSources() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ReportValue>> Broker::Impl::TakeReports() {
+absl::StatusOr<std::vector<ReportTree>> Broker::Impl::TakeReports() {
   const std::lock_guard lock(report_mutex_);
   auto reports = report_.Take();
   if (!reports) return absl::AbortedError("the guest's report is malformed or incomplete");
@@ -260,7 +260,7 @@ void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> call
 }
 void Broker::set_notices(const Notices& notices) { impl_->set_notices(notices); }
 void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
-void Broker::set_object_sink(std::function<bool(const ReportValue&)> sink) {
+void Broker::set_object_sink(std::function<bool(const ReportTree&)> sink) {
   impl_->set_object_sink(std::move(sink));
 }
 std::uint64_t Broker::data_bytes() const { return impl_->data_bytes(); }
@@ -278,7 +278,7 @@ const char* Broker::violation() const { return impl_->violation(); }
 DeviceRecord Broker::device(DeviceId id) const { return impl_->device(id); }
 std::string Broker::host_failure() const { return impl_->host_failure(); }
 absl::Status Broker::CheckSources() const { return impl_->CheckSources(); }
-absl::StatusOr<std::vector<ReportValue>> Broker::TakeReports() { return impl_->TakeReports(); }
+absl::StatusOr<std::vector<ReportTree>> Broker::TakeReports() { return impl_->TakeReports(); }
 absl::Status Broker::Commit() { return impl_->Commit(); }
 void Broker::Discard() { impl_->Discard(); }
 const std::vector<CreatedFile>& Broker::created_files() const { return impl_->created_files(); }

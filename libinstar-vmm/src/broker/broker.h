@@ -102,7 +102,7 @@ class Broker final : public CallHandler {
   // Hands every top-level object of the report to `sink` as it is complete, on the thread that
   // handles the call and one at a time, instead of keeping it for TakeReports; before Run. It lives
   // as long as the call. False: it is malformed, the guest is ended.
-  void set_object_sink(std::function<bool(const ReportValue&)> sink);
+  void set_object_sink(std::function<bool(const ReportTree&)> sink);
 
   // What a guest is told that asks for the devices opened so far; no more than it mostly has.
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
@@ -141,7 +141,7 @@ class Broker final : public CallHandler {
 
   // The top-level objects the guest reported, validated. Error if what it emitted is malformed or
   // incomplete.
-  absl::StatusOr<std::vector<ReportValue>> TakeReports();
+  absl::StatusOr<std::vector<ReportTree>> TakeReports();
 
   // Success: flushes targets as their cache mode wants (all but unsafe) and keeps them.
   absl::Status Commit();

@@ -46,7 +46,7 @@ class Broker::Impl {
   [[nodiscard]] DeviceRecord device(DeviceId id) const;
   [[nodiscard]] std::string host_failure() const;
   [[nodiscard]] absl::Status CheckSources() const;
-  absl::StatusOr<std::vector<ReportValue>> TakeReports();
+  absl::StatusOr<std::vector<ReportTree>> TakeReports();
   absl::Status Commit();
   void Discard() { created_.Remove(); }
   [[nodiscard]] const std::vector<CreatedFile>& created_files() const { return created_files_; }

@@ -32,8 +32,8 @@ Decoded<void> CheckStep(const instar_transfer& step) {
       break;
     case INSTAR_TRANSFER_COPY_SPARSE:
       copies = true;
-      if (!IsPowerOfTwo(step.zero_unit_bytes) || step.zero_unit_bytes < 512 ||
-          step.zero_unit_bytes > BulkWorker::kStagingBytes) {
+      if (!IsPowerOfTwo(step.zero_run_bytes) || step.zero_run_bytes < 512 ||
+          step.zero_run_bytes > BulkWorker::kStagingBytes) {
         return Refuse(ErrorCode::kInvalidArgument);
       }
       break;

@@ -85,11 +85,11 @@ std::size_t MergeSteps(std::span<const instar_transfer> list, instar_transfer& m
         next.length > kMaxFileOffset - next.target_offset) {
       break;
     }
-    if (copies && (next.source != merged.source || next.zero_unit_bytes != merged.zero_unit_bytes ||
+    if (copies && (next.source != merged.source || next.zero_run_bytes != merged.zero_run_bytes ||
                    next.source_offset != merged.source_offset + merged.length)) {
       break;
     }
-    if (merged.kind == INSTAR_TRANSFER_COPY_SPARSE && merged.length % merged.zero_unit_bytes != 0) {
+    if (merged.kind == INSTAR_TRANSFER_COPY_SPARSE && merged.length % merged.zero_run_bytes != 0) {
       break;
     }
     merged.length += next.length;
@@ -363,7 +363,7 @@ bool Broker::Impl::MayShare(const Device& target, const instar_transfer& step) c
 // has to be read.
 Device* Broker::Impl::SourceBeside(const instar_transfer& step, const instar_transfer& following) {
   if (following.kind != step.kind || following.target != step.target ||
-      following.zero_unit_bytes != step.zero_unit_bytes ||
+      following.zero_run_bytes != step.zero_run_bytes ||
       !Target(DeviceId{following.target}, following.target_offset + following.length)) {
     return nullptr;
   }
@@ -404,7 +404,7 @@ CallResult Broker::Impl::Transfer(Worker& worker, const TransferListRequest& req
           .source_offset = what.source_offset,
           .target_offset = what.target_offset,
           .length = what.length,
-          .zero_unit = what.kind == INSTAR_TRANSFER_COPY_SPARSE ? what.zero_unit_bytes : 0,
+          .zero_run_bytes = what.kind == INSTAR_TRANSFER_COPY_SPARSE ? what.zero_run_bytes : 0,
           .share_blocks = MayShare(target, what)};
     };
     BulkCopy copy = copy_of(step, **source);

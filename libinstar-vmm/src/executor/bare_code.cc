@@ -72,7 +72,7 @@ __attribute__((always_inline)) inline void Unmap(const AddressRange& range,
 }
 
 // Waits until the host wants this vCPU, then never returns from the guest.
-INSTAR_BARE void BareMain(const BareStart* start) {
+INSTAR_BARE void BareMain(const VcpuStart* start) {
   std::uint32_t* const arrived = start->arrived;
   if (start->first != 0) {
     const std::uint32_t others = start->others;
@@ -130,7 +130,7 @@ FaultHandler BareFaultHandler() {
   return reinterpret_cast<FaultHandler>(InRefuge(reinterpret_cast<const void*>(OnFault)));
 }
 
-void EnterRefuge(const BareStart& start) {
+void EnterRefuge(const VcpuStart& start) {
   // The stack is aligned as a call would leave it.
   asm volatile("mov %%rcx, %%rsp\n\tcall *%%rax"
                :

@@ -30,7 +30,7 @@ struct AddressRange {
 };
 
 // What one vCPU's thread needs once it has nothing else.
-struct BareStart {
+struct VcpuStart {
   std::uint64_t entry;
   std::uint64_t stack;
   std::uint64_t vcpu;
@@ -50,7 +50,7 @@ struct Refuge {
   static constexpr std::size_t kCodeBytes = 4096;
   static constexpr std::size_t kFaultStackBytes = 16384;
 
-  std::array<BareStart, INSTAR_MAX_WORKERS> starts;
+  std::array<VcpuStart, INSTAR_MAX_WORKERS> starts;
   std::array<sock_filter, 48> filter;
   std::uint32_t arrived;
   alignas(16) std::array<std::array<std::byte, kFaultStackBytes>, INSTAR_MAX_WORKERS> fault_stacks;
@@ -65,7 +65,7 @@ using FaultHandler = void (*)(int signal, siginfo_t* info, void* context);
 FaultHandler BareFaultHandler();
 
 // Goes to the refuge, on the guest's stack, and from there into the guest.
-[[noreturn]] void EnterRefuge(const BareStart& start);
+[[noreturn]] void EnterRefuge(const VcpuStart& start);
 
 }  // namespace instar::vmm
 

@@ -99,7 +99,7 @@ sock_fprog WriteFilter(Refuge& refuge) {
 
 // Everything but the refuge and the guest. No list of what is mapped is needed, so it works where
 // there is no /proc.
-void ListWhatGoes(const GuestLayout& layout, BareStart& start) {
+void ListWhatGoes(const GuestLayout& layout, VcpuStart& start) {
   constexpr std::uint64_t kUserEnd = 0x7ffffffff000;
   start.ranges[0] = {.start = 0, .end = Refuge::kBase};
   start.ranges[1] = {.start = layout.end, .end = kUserEnd};

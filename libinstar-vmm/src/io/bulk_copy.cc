@@ -105,10 +105,10 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     const std::uint64_t target_offset = copy.target_offset + done;
     std::uint64_t remaining = copy.length - done;
 
-    if (copy.zero_unit == 0 || done < joined) {  // nobody looks at it, or somebody has
+    if (copy.zero_run_bytes == 0 || done < joined) {  // nobody looks at it, or somebody has
       const std::size_t piece =
           done < joined ? joined - done : PieceBytes(copy, target_offset, remaining);
-      if (copy.zero_unit == 0 && piece == remaining) JoinNext(copy, done);
+      if (copy.zero_run_bytes == 0 && piece == remaining) JoinNext(copy, done);
       if (MapPiece(copy, done, piece)) {
         if (!meter_.Throttle(piece)) return kStopped;
         NoteWritten(copy.target, target_offset, piece);
@@ -124,8 +124,8 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
       continue;
     }
     remaining = cache_.NextKept(copy.source.key, source_offset, remaining) - source_offset;
-    const bool exact = copy.zero_unit > kSmallUnit;
-    if (copy.zero_unit != 0 && copy.source.stable && (exact || remaining >= kWorthSeeking)) {
+    const bool exact = copy.zero_run_bytes > kSmallUnit;
+    if (copy.zero_run_bytes != 0 && copy.source.stable && (exact || remaining >= kWorthSeeking)) {
       const RunOfFile run =
           exact ? FindRun(copy.source.runs, copy.source.io.fd, source_offset, remaining)
                 : runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs, source_offset,
@@ -141,9 +141,9 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     const std::span<std::byte> bytes = staging.first(piece);
     const PartialRead read = ReadUpToEnd(copy.source.io, source_offset, bytes);
     if (!read.result.ok()) return read.result;
-    if (read.bytes == 0 && copy.zero_unit != 0) break;  // nothing but zeros beyond the end
+    if (read.bytes == 0 && copy.zero_run_bytes != 0) break;  // nothing but zeros beyond the end
     if (read.bytes < piece) std::memset(bytes.data() + read.bytes, 0, piece - read.bytes);
-    if (copy.zero_unit != 0 && piece == copy.length - done) JoinNext(copy, done);
+    if (copy.zero_run_bytes != 0 && piece == copy.length - done) JoinNext(copy, done);
     const IoResult result = WriteBytes(copy, done, bytes);
     if (!result.ok()) return result;
     done += piece;
@@ -164,7 +164,7 @@ IoResult BulkWorker::WriteBytes(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
   if (meter_.stopped()) return kStopped;
   const IoResult result =
-      copy.zero_unit == 0 ? WritePiece(copy, into, bytes) : WriteNonZero(copy, into, bytes);
+      copy.zero_run_bytes == 0 ? WritePiece(copy, into, bytes) : WriteNonZero(copy, into, bytes);
   if (result.ok()) {
     meter_.NotePlaced(copy.target.work->written, copy.target_offset + into, bytes.size());
   }
@@ -185,7 +185,7 @@ std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_of
                                    std::uint64_t remaining) const {
   // Pieces end at multiples of their size in the target, or as far off as zero units begin, which
   // so stay whole.
-  const std::uint64_t off = copy.zero_unit == 0 ? 0 : copy.target_offset % copy.zero_unit;
+  const std::uint64_t off = copy.zero_run_bytes == 0 ? 0 : copy.target_offset % copy.zero_run_bytes;
   const auto to_multiple_of = [&](std::uint64_t bytes) {
     return bytes - (target_offset - off) % bytes;
   };
@@ -196,7 +196,7 @@ std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_of
   }
   if (BeginsLarge(copy, target_offset, remaining)) return remaining;
   const std::uint64_t usual = copy.source.waits || copy.target.waits ? kStagingBytes : kPieceBytes;
-  return std::min(remaining, to_multiple_of(std::max(usual, copy.zero_unit)));
+  return std::min(remaining, to_multiple_of(std::max(usual, copy.zero_run_bytes)));
 }
 
 bool BulkWorker::MapsLarge(const BulkFile& target) const {
@@ -219,7 +219,7 @@ bool BulkWorker::BeginsLarge(const BulkCopy& copy, std::uint64_t offset,
   if (copy.next == nullptr || length >= kLarge || offset % kLarge != 0 || !MapsLarge(copy.target)) {
     return false;
   }
-  if (copy.zero_unit != 0 && copy.target_offset % copy.zero_unit != 0) return false;
+  if (copy.zero_run_bytes != 0 && copy.target_offset % copy.zero_run_bytes != 0) return false;
   const BulkCopy& next = *copy.next;
   const std::uint64_t end = offset + length;
   return end == copy.target_offset + copy.length && next.target_offset >= end &&
@@ -233,11 +233,11 @@ void BulkWorker::JoinNext(const BulkCopy& copy, std::uint64_t into) {
   if (!BeginsLarge(copy, place, length)) return;
   const BulkCopy& next = *copy.next;
   const std::uint64_t end = place + MappedCopy::kLargePage;
-  if (copy.zero_unit != 0) {
+  if (copy.zero_run_bytes != 0) {
     const std::span<std::byte> staging = staging_.Get();
     const auto beginning = staging.subspan(length, end - next.target_offset);
     // With larger units holes of the source count as well.
-    const std::uint64_t unit = std::min(copy.zero_unit, kSmallUnit);
+    const std::uint64_t unit = std::min(copy.zero_run_bytes, kSmallUnit);
     if (HasZeroUnit(staging.first(length), unit) ||
         ReadUpToEnd(next.source.io, next.source_offset, beginning).bytes < beginning.size() ||
         HasZeroUnit(beginning, unit)) {
@@ -312,14 +312,14 @@ bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
   if (static_cast<std::uint64_t>(status.st_size) >= end) return true;
   // To the end of what is about to be written for sure. One byte, and that whatever the others do
   // meanwhile no file becomes shorter.
-  if (copy.zero_unit == 0) end = std::max(end, copy.target_offset + copy.length);
+  if (copy.zero_run_bytes == 0) end = std::max(end, copy.target_offset + copy.length);
   return fallocate(copy.target.io.fd, 0, static_cast<off_t>(end - 1), 1) == 0;
 }
 
 IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
                                   std::span<const std::byte> bytes) {
   const auto unit_end = [&](std::size_t at) {
-    const std::uint64_t length = copy.zero_unit - (into + at) % copy.zero_unit;
+    const std::uint64_t length = copy.zero_run_bytes - (into + at) % copy.zero_run_bytes;
     return at + static_cast<std::size_t>(std::min<std::uint64_t>(length, bytes.size() - at));
   };
   std::size_t at = 0;

@@ -46,8 +46,9 @@ struct BulkCopy {
   std::uint64_t source_offset = 0;
   std::uint64_t target_offset = 0;
   std::uint64_t length = 0;
-  std::uint64_t zero_unit = 0;  // not 0: units of so many zeros, from the start on, are skipped
-  bool share_blocks = false;    // the target need not have storage of its own
+  std::uint64_t zero_run_bytes =
+      0;                      // not 0: units of so many zeros, from the start on, are skipped
+  bool share_blocks = false;  // the target need not have storage of its own
   // What is copied after this, to the same target, if that is known and as simple.
   const BulkCopy* next = nullptr;
 };

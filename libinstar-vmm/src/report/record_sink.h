@@ -1,4 +1,4 @@
-// Where the records of a guest go that are not a report (instar/report.h) but a stream.
+// Where the records of a guest go that are not a report (instar/records.h) but a stream.
 #ifndef LIBINSTAR_VMM_SRC_REPORT_RECORD_SINK_H_
 #define LIBINSTAR_VMM_SRC_REPORT_RECORD_SINK_H_
 

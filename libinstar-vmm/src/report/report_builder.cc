@@ -158,9 +158,9 @@ ReportBuilder::Verdict ReportBuilder::Finish(std::size_t at) {
   return good ? Verdict::kAccepted : Verdict::kMalformed;
 }
 
-std::optional<std::vector<ReportValue>> ReportBuilder::Take() {
+std::optional<std::vector<ReportTree>> ReportBuilder::Take() {
   if (verdict_ != Verdict::kAccepted || !open_.empty() || key_ != 0) return std::nullopt;
-  std::vector<ReportValue> values;
+  std::vector<ReportTree> values;
   values.reserve(finished_.size());
   for (const std::size_t at : finished_) values.push_back(ReportStore::Value(store_, at));
   finished_.clear();

@@ -1,9 +1,10 @@
 // Keeps the report that a guest emits, trusting none of its records.
 //
 // The guest may be owned by the image: the records are checked against the grammar of
-// instar/report.h (keys exactly where an object wants them, none twice, containers closed in order,
-// payloads of the right size) and against its bounds, so that whatever comes out is a well-formed
-// tree that renders as valid JSON. What the values say is the guest's word and stays so.
+// instar/records.h (keys exactly where an object wants them, none twice, containers closed in
+// order, payloads of the right size) and against its bounds, so that whatever comes out is a
+// well-formed tree that renders as valid JSON. What the values say is the guest's word and stays
+// so.
 //
 // A record costs a constant number of steps, whatever came before it: that no member is repeated
 // shows by a number for each key and level, that of the object which had the key last.
@@ -22,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/vmm/report.h"
 #include "report/record_sink.h"
 #include "report/report_store.h"
@@ -37,7 +38,7 @@ class ReportBuilder {
 
   enum class Verdict { kAccepted, kMalformed, kOverLimit };
   // Takes a top-level object, which lives as long as the call; false if it is malformed.
-  using ObjectSink = std::function<bool(const ReportValue&)>;
+  using ObjectSink = std::function<bool(const ReportTree&)>;
 
   // From now on batches go to `sink` and are no part of a report; where it wants no more, the
   // verdict is kOverLimit.
@@ -50,7 +51,7 @@ class ReportBuilder {
   Verdict Accept(std::span<const std::byte> batch);
 
   // The top-level objects, if what was accepted is complete; nothing otherwise.
-  std::optional<std::vector<ReportValue>> Take();
+  std::optional<std::vector<ReportTree>> Take();
 
  private:
   // A container that is not closed yet.

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "instar/report.h"
+#include "instar/records.h"
 
 namespace instar::vmm {
 namespace {
@@ -11,8 +11,8 @@ constexpr std::uint32_t Tag(ReportTag tag) { return static_cast<std::uint32_t>(t
 
 }  // namespace
 
-bool ReportEncoder::Value(std::string_view key, const ReportValue& value) {
-  using Kind = ReportValue::Kind;
+bool ReportEncoder::Value(std::string_view key, const ReportTree& value) {
+  using Kind = ReportTree::Kind;
   if (!key.empty()) writer_.Text(Tag(ReportTag::kKey), key);
   switch (value.kind()) {
     case Kind::kUnsigned:

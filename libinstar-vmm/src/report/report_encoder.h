@@ -1,4 +1,4 @@
-// Turns a report into the records that a guest would emit for it (instar/report.h), for the way
+// Turns a report into the records that a guest would emit for it (instar/records.h), for the way
 // from a jailed child process to its parent, which validates them as it would a guest's.
 #ifndef LIBINSTAR_VMM_SRC_REPORT_REPORT_ENCODER_H_
 #define LIBINSTAR_VMM_SRC_REPORT_REPORT_ENCODER_H_
@@ -21,13 +21,13 @@ class ReportEncoder {
   explicit ReportEncoder(Send send) : send_(std::move(send)) {}
 
   // False when nobody wants more.
-  bool Add(const ReportValue& value) { return Value({}, value); }
+  bool Add(const ReportTree& value) { return Value({}, value); }
   bool Flush();
 
  private:
   static constexpr std::size_t kBatchBytes = 64 * 1024;
 
-  bool Value(std::string_view key, const ReportValue& value);
+  bool Value(std::string_view key, const ReportTree& value);
 
   Send send_;
   WireWriter writer_;

@@ -70,12 +70,12 @@ struct ReportStore {
     return names[index];
   }
   // The value at `at` of `store`.
-  static ReportValue Value(std::shared_ptr<const ReportStore> store, std::size_t at) {
+  static ReportTree Value(std::shared_ptr<const ReportStore> store, std::size_t at) {
     return {std::move(store), at};
   }
   // Where `value` stands.
-  static std::size_t PlaceOf(const ReportValue& value) { return value.at_; }
-  static const std::shared_ptr<const ReportStore>& StoreOf(const ReportValue& value) {
+  static std::size_t PlaceOf(const ReportTree& value) { return value.at_; }
+  static const std::shared_ptr<const ReportStore>& StoreOf(const ReportTree& value) {
     return value.store_;
   }
 };

@@ -3,7 +3,7 @@
 
 namespace instar::vmm {
 
-ReportValue::Kind ReportValue::kind() const {
+ReportTree::Kind ReportTree::kind() const {
   if (store_ == nullptr) return Kind::kObject;
   switch (store_->HeadAt(at_).kind) {
     case StoredKind::kUnsigned:
@@ -23,22 +23,22 @@ ReportValue::Kind ReportValue::kind() const {
   return Kind::kObject;
 }
 
-std::optional<std::uint64_t> ReportValue::AsUnsigned() const {
+std::optional<std::uint64_t> ReportTree::AsUnsigned() const {
   if (kind() != Kind::kUnsigned) return std::nullopt;
   return store_->NumberAt(at_);
 }
 
-std::optional<std::int64_t> ReportValue::AsSigned() const {
+std::optional<std::int64_t> ReportTree::AsSigned() const {
   if (kind() != Kind::kSigned) return std::nullopt;
   return static_cast<std::int64_t>(store_->NumberAt(at_));
 }
 
-std::optional<bool> ReportValue::AsBoolean() const {
+std::optional<bool> ReportTree::AsBoolean() const {
   if (kind() != Kind::kBoolean) return std::nullopt;
   return store_->HeadAt(at_).length != 0;
 }
 
-std::optional<std::string_view> ReportValue::AsString() const {
+std::optional<std::string_view> ReportTree::AsString() const {
   if (kind() != Kind::kString) return std::nullopt;
   const StoredHead head = store_->HeadAt(at_);
   if (head.kind == StoredKind::kName) return store_->NameAt(at_);
@@ -46,7 +46,7 @@ std::optional<std::string_view> ReportValue::AsString() const {
       reinterpret_cast<const char*>(store_->records.data() + at_ + sizeof(head)), head.length);
 }
 
-ReportMembers ReportValue::members() const {
+ReportMembers ReportTree::members() const {
   ReportMembers members;
   if (store_ == nullptr || (kind() != Kind::kArray && kind() != Kind::kObject)) return members;
   members.store_ = store_;
@@ -55,26 +55,26 @@ ReportMembers ReportValue::members() const {
   return members;
 }
 
-std::optional<ReportValue> ReportValue::Find(std::string_view key) const {
+std::optional<ReportTree> ReportTree::Find(std::string_view key) const {
   if (store_ == nullptr || kind() != Kind::kObject) return std::nullopt;
   const std::size_t end = store_->After(at_);
   for (std::size_t at = at_ + sizeof(StoredHead); at < end; at = store_->After(at)) {
-    if (store_->keys[store_->HeadAt(at).key] == key) return ReportValue(store_, at);
+    if (store_->keys[store_->HeadAt(at).key] == key) return ReportTree(store_, at);
   }
   return std::nullopt;
 }
 
-std::uint64_t ReportValue::UnsignedAt(std::string_view key, std::uint64_t fallback) const {
+std::uint64_t ReportTree::UnsignedAt(std::string_view key, std::uint64_t fallback) const {
   const auto value = Find(key);
   return value ? value->AsUnsigned().value_or(fallback) : fallback;
 }
 
-std::string_view ReportValue::StringAt(std::string_view key) const {
+std::string_view ReportTree::StringAt(std::string_view key) const {
   const auto value = Find(key);
   return value ? value->AsString().value_or(std::string_view()) : std::string_view();
 }
 
-bool ReportValue::BooleanAt(std::string_view key) const {
+bool ReportTree::BooleanAt(std::string_view key) const {
   const auto value = Find(key);
   return value && value->AsBoolean().value_or(false);
 }

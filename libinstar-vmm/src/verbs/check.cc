@@ -36,7 +36,7 @@ unsigned PassesFor(std::uint64_t file_bytes) {
 }
 
 // Gives each finding to `take`; the report has none of them.
-absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
+absl::StatusOr<CheckResult> CheckHere(const CheckOptions& options,
                                       const std::function<void(CheckFinding&&)>& take) {
   Broker broker({.max_chain_depth = 1});  // a backing file is not looked at
   const auto image = OpenImage(broker, options.image,
@@ -48,7 +48,7 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
   }
   broker.set_read_passes(PassesFor(broker.readable_bytes()));
   CheckRecords records(take);
-  broker.set_object_sink([&records](const ReportValue& object) { return records.Accept(object); });
+  broker.set_object_sink([&records](const ReportTree& object) { return records.Accept(object); });
   WireWriter request;
   EncodeRequest(CheckRequest{.image = *image, .max_findings = CheckRecords::kMaxFindings}, request);
   const auto isolation = RunOperation(broker, options.sandbox,
@@ -63,7 +63,7 @@ absl::StatusOr<CheckReport> CheckHere(const CheckOptions& options,
   return *std::move(report);
 }
 
-absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
+absl::StatusOr<CheckResult> CheckInChild(const CheckOptions& options,
                                          std::vector<CheckFinding>& findings) {
   CheckOptions jailed = options;
   jailed.sandbox.jail = Jail::kThisProcess;
@@ -94,11 +94,11 @@ absl::StatusOr<CheckReport> CheckInChild(const CheckOptions& options,
 
 }  // namespace
 
-absl::StatusOr<CheckReport> Check(const CheckOptions& given) {
+absl::StatusOr<CheckResult> Check(const CheckOptions& given) {
   CheckOptions options = given;
   FixDeadline(options.sandbox);
   std::vector<CheckFinding> findings;
-  absl::StatusOr<CheckReport> report;
+  absl::StatusOr<CheckResult> report;
   if (options.sandbox.jail == Jail::kChildProcess) {
     report = CheckInChild(options, findings);
   } else {

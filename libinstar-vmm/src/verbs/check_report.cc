@@ -34,14 +34,14 @@ std::uint64_t NumberOf(Kind kind) { return static_cast<std::uint64_t>(kind) + 1;
 
 struct Count {
   const char* key;
-  std::optional<std::uint64_t> CheckReport::* member;
+  std::optional<std::uint64_t> CheckResult::* member;
 };
 constexpr std::array<Count, 5> kCounts = {{
-    {"image-end-offset", &CheckReport::image_end_offset},
-    {"total-clusters", &CheckReport::total_clusters},
-    {"allocated-clusters", &CheckReport::allocated_clusters},
-    {"fragmented-clusters", &CheckReport::fragmented_clusters},
-    {"compressed-clusters", &CheckReport::compressed_clusters},
+    {"image-end-offset", &CheckResult::image_end_offset},
+    {"total-clusters", &CheckResult::total_clusters},
+    {"allocated-clusters", &CheckResult::allocated_clusters},
+    {"fragmented-clusters", &CheckResult::fragmented_clusters},
+    {"compressed-clusters", &CheckResult::compressed_clusters},
 }};
 
 enum class Tag : std::uint32_t {
@@ -61,7 +61,7 @@ constexpr std::uint32_t Number(Tag tag) { return static_cast<std::uint32_t>(tag)
 
 }  // namespace
 
-bool CheckRecords::TakeFinding(const ReportValue& object) {
+bool CheckRecords::TakeFinding(const ReportTree& object) {
   const auto kind = KindFrom(object.UnsignedAt("finding"));
   const std::string_view message = object.StringAt("message");
   if (!kind || findings_ >= kMaxFindings || message.size() > INSTAR_MAX_MESSAGE) return false;
@@ -75,7 +75,7 @@ bool CheckRecords::TakeFinding(const ReportValue& object) {
   return true;
 }
 
-bool CheckRecords::Accept(const ReportValue& object) {
+bool CheckRecords::Accept(const ReportTree& object) {
   if (object.Find("reading")) return true;
   if (object.Find("finding")) return TakeFinding(object);
   const std::string_view format = object.StringAt("format");
@@ -92,7 +92,7 @@ bool CheckRecords::Accept(const ReportValue& object) {
   return true;
 }
 
-std::optional<CheckReport> CheckRecords::Take() {
+std::optional<CheckResult> CheckRecords::Take() {
   if (report_.format.empty()) return std::nullopt;
   return std::move(report_);
 }
@@ -125,7 +125,7 @@ bool DecodeFindings(std::span<const std::byte> batch, std::vector<CheckFinding>&
   return reader.ok();
 }
 
-std::vector<std::byte> EncodeCheckReport(const CheckReport& report) {
+std::vector<std::byte> EncodeCheckReport(const CheckResult& report) {
   WireWriter writer;
   writer.Text(Number(Tag::kFormat), report.format);
   writer.Unsigned(Number(Tag::kSupported), report.supported ? 1 : 0);
@@ -141,9 +141,9 @@ std::vector<std::byte> EncodeCheckReport(const CheckReport& report) {
   return {writer.bytes().begin(), writer.bytes().end()};
 }
 
-absl::StatusOr<CheckReport> DecodeCheckReport(std::span<const std::byte> bytes) {
+absl::StatusOr<CheckResult> DecodeCheckReport(std::span<const std::byte> bytes) {
   const absl::Status nonsense = absl::InternalError("the sandboxed process sent nonsense");
-  CheckReport report;
+  CheckResult report;
   WireReader reader(bytes);
   while (const auto field = reader.Next()) {
     const auto number = field->AsUnsigned();

@@ -32,15 +32,15 @@ class CheckRecords {
   explicit CheckRecords(std::function<void(CheckFinding&&)> take) : take_(std::move(take)) {}
 
   // Takes one object; false if RunCheck (instar/verbs.h) does not emit such.
-  [[nodiscard]] bool Accept(const ReportValue& object);
+  [[nodiscard]] bool Accept(const ReportTree& object);
   // The counts; nothing if none came.
-  std::optional<CheckReport> Take();
+  std::optional<CheckResult> Take();
 
  private:
-  bool TakeFinding(const ReportValue& object);
+  bool TakeFinding(const ReportTree& object);
 
   std::function<void(CheckFinding&&)> take_;
-  CheckReport report_;
+  CheckResult report_;
   std::size_t findings_ = 0;
 };
 
@@ -63,8 +63,8 @@ class FindingEncoder {
 bool DecodeFindings(std::span<const std::byte> batch, std::vector<CheckFinding>& findings);
 
 // The report without its findings.
-std::vector<std::byte> EncodeCheckReport(const CheckReport& report);
-absl::StatusOr<CheckReport> DecodeCheckReport(std::span<const std::byte> bytes);
+std::vector<std::byte> EncodeCheckReport(const CheckResult& report);
+absl::StatusOr<CheckResult> DecodeCheckReport(std::span<const std::byte> bytes);
 
 }  // namespace instar::vmm
 

@@ -21,7 +21,7 @@
 #include <string>
 
 #include "formats/base/endian.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/wire.h"
 #include "timing/mark.h"
 #include "timing/timing_codec.h"

@@ -37,7 +37,7 @@ bool IsFailure(CompareReport::Verdict verdict) {
 std::optional<CompareReport> ReportOf(Broker& broker, const CompareOptions& options) {
   const auto reports = broker.TakeReports();
   if (!reports.ok() || reports->size() != 1) return std::nullopt;
-  const ReportValue& told = reports->front();
+  const ReportTree& told = reports->front();
   const auto verdict = VerdictFrom(told.UnsignedAt("verdict", ~std::uint64_t{0}));
   if (!verdict) return std::nullopt;
   CompareReport report{.verdict = *verdict,

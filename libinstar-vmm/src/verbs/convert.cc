@@ -171,11 +171,11 @@ void MeasureDisk(const Broker& broker, const ConvertOptions& options, const Devi
 }
 
 // What the guest has to say besides success, as sentences.
-std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
+std::vector<std::string> Warnings(const std::vector<ReportTree>& reports,
                                   const std::vector<ImageSpec>& sources) {
   const std::string source = ShownName(sources.front());
   std::vector<std::string> warnings;
-  for (const ReportValue& report : reports) {
+  for (const ReportTree& report : reports) {
     const auto window = report.Find("window");
     if (window && window->BooleanAt("beyond-end")) {
       warnings.push_back(absl::StrCat(PrintableText(source), ": cannot skip to specified offset"));
@@ -192,7 +192,7 @@ std::vector<std::string> Warnings(const std::vector<ReportValue>& reports,
       if (index < sources.size()) warnings.push_back(UnfitFooterWarning(sources[index]));
     }
     const auto skipped = report.Find("skipped-bitmaps");
-    if (!skipped || skipped->kind() != ReportValue::Kind::kArray) continue;
+    if (!skipped || skipped->kind() != ReportTree::Kind::kArray) continue;
     for (const auto& [none, name] : skipped->members()) {
       const auto text = name.AsString();
       if (!text) continue;
@@ -211,34 +211,35 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
   const auto seed = NewIdentitySeed(plan.format, options.keep_target, options.reproducible);
   if (!seed.ok()) return seed.status();
   WireWriter request;
-  EncodeRequest(ConvertRequest{.sources = devices.sources,
-                               .snapshot = ViewOf(options.snapshot),
-                               .target = devices.target,
-                               .target_format = plan.format,
-                               .target_options = plan.options,
-                               .target_data_file = devices.data_file,
-                               .backing_name = plan.backing_name,
-                               .backing_format = plan.backing_format,
-                               .backing = devices.backing,
-                               .compress = options.compress,
-                               .keep_target = options.keep_target,
-                               .target_is_zero = options.target_is_zero,
-                               .salvage = options.salvage,
-                               .bitmaps = options.bitmaps,
-                               .skip_broken_bitmaps = options.skip_broken_bitmaps,
-                               .out_of_order = options.out_of_order,
-                               .sparse_bytes = options.sparse_bytes.value_or(kDefaultSparseBytes),
-                               .workers = workers,
-                               .max_chain_depth = options.sandbox.max_chain_depth,
-                               .max_virtual_bytes = options.sandbox.max_virtual_bytes,
-                               .target_extents = devices.extents,
-                               .target_name = target_name,
-                               .identity_seed = *seed,
-                               .window_start = options.window.start,
-                               .window_end = options.window.end,
-                               .target_window =
-                                   WindowOf(options.target_window).value_or(instar::RawWindow{})},
-                request);
+  EncodeRequest(
+      ConvertRequest{
+          .sources = devices.sources,
+          .snapshot = ViewOf(options.snapshot),
+          .target = devices.target,
+          .target_format = plan.format,
+          .target_options = plan.options,
+          .target_data_file = devices.data_file,
+          .backing_name = plan.backing_name,
+          .backing_format = plan.backing_format,
+          .backing = devices.backing,
+          .compress = options.compress,
+          .keep_target = options.keep_target,
+          .target_is_zero = options.target_is_zero,
+          .salvage = options.salvage,
+          .bitmaps = options.bitmaps,
+          .skip_broken_bitmaps = options.skip_broken_bitmaps,
+          .out_of_order = options.out_of_order,
+          .zero_run_bytes = options.zero_run_bytes.value_or(kDefaultZeroRunBytes),
+          .workers = workers,
+          .max_chain_depth = options.sandbox.max_chain_depth,
+          .max_virtual_bytes = options.sandbox.max_virtual_bytes,
+          .target_extents = devices.extents,
+          .target_name = target_name,
+          .identity_seed = *seed,
+          .window_start = options.window.start,
+          .window_end = options.window.end,
+          .target_window = WindowOf(options.target_window).value_or(instar::RawWindow{})},
+      request);
   const WrittenImage written{.format = plan.format,
                              .zstd = plan.zstd,
                              .foreign = plan.foreign,
@@ -260,7 +261,7 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
 Sharing SharingOf(const ConvertOptions& options) {
   const auto preallocation = OptionValue(options.target_options, "preallocation");
   const bool reserved = preallocation && (*preallocation == "falloc" || *preallocation == "full");
-  if (options.sparse_bytes || reserved) return Sharing::kNever;
+  if (options.zero_run_bytes || reserved) return Sharing::kNever;
   return options.copy_offloading ? Sharing::kAlways : Sharing::kLosingNothing;
 }
 

@@ -29,7 +29,7 @@ unsigned MostImages(const InfoOptions& options) {
 
 // What the guest reported, and what the host knows of the files.
 struct Described {
-  std::vector<ReportValue> reports;
+  std::vector<ReportTree> reports;
   InfoFacts facts;
 };
 
@@ -67,7 +67,7 @@ absl::StatusOr<Described> DescribeInChild(const InfoOptions& options) {
         const auto described = DescribeHere(jailed);
         if (!described.ok()) return described.status();
         ReportEncoder encoder(channel.records);
-        for (const ReportValue& report : described->reports) encoder.Add(report);
+        for (const ReportTree& report : described->reports) encoder.Add(report);
         encoder.Flush();
         return EncodeInfoFacts(described->facts);
       },

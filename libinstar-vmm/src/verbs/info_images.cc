@@ -14,7 +14,7 @@
 #include "formats/base/ids.h"
 #include "report/printable_text.h"
 #include "report/report_store.h"
-#include "verbs/stated_format.h"
+#include "verbs/requested_format.h"
 
 namespace instar::vmm {
 namespace {
@@ -34,14 +34,14 @@ class FileNaming {
 
   // Names the files of the parts below `value`; they are those of the image with this number, and
   // what they store is added to `allocated_bytes`. What is wrong with them, or null.
-  const char* NameParts(const ReportValue& value, std::uint64_t image,
+  const char* NameParts(const ReportTree& value, std::uint64_t image,
                         std::uint64_t& allocated_bytes) {
     image_of_files_[image] = ++images_;  // its own storage is counted already
     return NameBelow(ReportStore::PlaceOf(value), allocated_bytes);
   }
 
   // Shows the string at `value` as `name`.
-  void Rename(const ReportValue& value, const std::string& name) {
+  void Rename(const ReportTree& value, const std::string& name) {
     Refer(ReportStore::PlaceOf(value), AddName(name));
   }
 
@@ -116,7 +116,7 @@ class FileNaming {
 };
 
 // What is wrong with the members of the image that `report` describes, or null.
-const char* FaultOf(const ReportValue& report, const FileRecords& files, bool bare_file) {
+const char* FaultOf(const ReportTree& report, const FileRecords& files, bool bare_file) {
   for (const auto& [key, value] : report.members()) {
     if (IsSetByHost(key)) return "it told a member that the host sets";
     if (key == "format-specific" && bare_file) return "it described the format of a plain file";
@@ -134,7 +134,7 @@ const char* FaultOf(const ReportValue& report, const FileRecords& files, bool ba
   return nullptr;
 }
 
-const char* Complete(FileNaming& naming, const FileRecords& files, ReportValue report,
+const char* Complete(FileNaming& naming, const FileRecords& files, ReportTree report,
                      ImageInfo& image) {
   const std::uint64_t number = report.UnsignedAt("device");
   const DeviceRecord& file = files[number];
@@ -173,7 +173,7 @@ bool IsSetByHost(std::string_view key) {
   return std::ranges::find(kSetByHost, key) != kSetByHost.end();
 }
 
-absl::StatusOr<std::vector<ImageInfo>> CompleteImages(std::vector<ReportValue> reports,
+absl::StatusOr<std::vector<ImageInfo>> CompleteImages(std::vector<ReportTree> reports,
                                                       const FileRecords& files,
                                                       const ImageSpec& image,
                                                       std::size_t max_images) {

@@ -35,7 +35,7 @@ inline constexpr std::size_t kMaxBackingNameBytes = 16384;
 
 // The images that `reports` describe, at most `max_images` of them. kAborted if that is nothing an
 // honest guest reports about `image` and `files`.
-absl::StatusOr<std::vector<ImageInfo>> CompleteImages(std::vector<ReportValue> reports,
+absl::StatusOr<std::vector<ImageInfo>> CompleteImages(std::vector<ReportTree> reports,
                                                       const FileRecords& files,
                                                       const ImageSpec& image,
                                                       std::size_t max_images);

@@ -1,6 +1,6 @@
 #include "verbs/open_image.h"
 
-#include "verbs/stated_format.h"
+#include "verbs/requested_format.h"
 
 namespace instar::vmm {
 
@@ -8,7 +8,7 @@ absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
                                       const SourceOptions& how) {
   SourceOptions options = how;
   options.force_share |= image.force_share;
-  const auto format = StatedFormat(ShownName(image), image.format);
+  const auto format = RequestedFormat(ShownName(image), image.format);
   if (!format.ok()) return format.status();
   const auto device = broker.OpenSource(image.path, options);
   if (!device.ok()) return device.status();
@@ -17,7 +17,7 @@ absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
   source.ends = image.backing_ends;
   for (const BackingSpec& below : image.backing) {
     options.force_share |= below.force_share;
-    const auto backing_format = StatedFormat(below.path, below.format);
+    const auto backing_format = RequestedFormat(below.path, below.format);
     if (!backing_format.ok()) return backing_format.status();
     BackingSource backing{.format = *backing_format, .window = WindowOf(below.window)};
     if (!below.path.empty()) {

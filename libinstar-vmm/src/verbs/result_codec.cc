@@ -17,7 +17,7 @@ namespace {
 enum class ResultTag : std::uint32_t {
   kIsolation = 1,  // 8 bytes
   kWarning = 2,    // text
-  kReport = 8,     // records as of instar/report.h, one object
+  kReport = 8,     // records as of instar/records.h, one object
   // One of each for each file, in this order:
   kFilePath = 4,       // text; begins the file
   kFileSize = 6,       // 8 bytes
@@ -37,7 +37,7 @@ std::optional<Isolation> DecodeIsolation(const WireField& field) {
   return std::nullopt;
 }
 
-std::optional<ReportValue> DecodeTree(std::span<const std::byte> records) {
+std::optional<ReportTree> DecodeTree(std::span<const std::byte> records) {
   ReportBuilder builder;
   if (builder.Accept(records) != ReportBuilder::Verdict::kAccepted) return std::nullopt;
   auto values = builder.Take();

@@ -17,7 +17,7 @@ namespace instar::vmm {
 // What a verb with a single report came to.
 struct SingleReport {
   Isolation isolation = Isolation::kAuto;
-  ReportValue report;
+  ReportTree report;
 };
 
 // What the host knows after a run of info, besides what the guest reported.
@@ -31,7 +31,7 @@ std::vector<std::byte> EncodeResult(const ConvertReport& report);
 std::vector<std::byte> EncodeInfoFacts(const InfoFacts& facts);
 
 // kInternal if `bytes` are not what the functions above make of a report within the bounds of
-// instar/report.h.
+// instar/records.h.
 absl::StatusOr<SingleReport> DecodeSingleResult(std::span<const std::byte> bytes);
 absl::StatusOr<ConvertReport> DecodeConvertResult(std::span<const std::byte> bytes);
 absl::StatusOr<InfoFacts> DecodeInfoFacts(std::span<const std::byte> bytes);

@@ -11,15 +11,15 @@
 #include "operation/error_text.h"
 #include "operation/operation.h"
 #include "verbs/jailed_run.h"
+#include "verbs/requested_format.h"
 #include "verbs/single_report.h"
-#include "verbs/stated_format.h"
 #include "verbs/time_limit.h"
 
 namespace instar::vmm {
 namespace {
 
 absl::StatusOr<FormatId> RequiredFormat(const StrictOptions& options) {
-  if (!options.format.empty()) return StatedFormat(options.path, options.format);
+  if (!options.format.empty()) return RequestedFormat(options.path, options.format);
   return absl::InvalidArgumentError(
       absl::StrCat(PrintableText(options.path),
                    ": the strict profile needs the format of the image to be stated (-f FORMAT)"));
@@ -48,7 +48,7 @@ absl::StatusOr<SingleReport> InspectHere(const StrictOptions& options) {
 absl::StatusOr<StrictVerdict> VerdictFrom(const SingleReport& single, const std::string& format) {
   const absl::Status malformed = absl::AbortedError("info: the guest gave no verdict");
   const auto list = single.report.Find("reasons");
-  if (!list || list->kind() != ReportValue::Kind::kArray) return malformed;
+  if (!list || list->kind() != ReportTree::Kind::kArray) return malformed;
   StrictVerdict verdict{.passed = list->members().empty(),
                         .format = format,
                         .reasons = {},

@@ -50,7 +50,7 @@ struct WriteRequest {
 struct TransferStep {
   enum class Kind : std::uint32_t {
     kCopy = 1,        // source -> target, every byte written
-    kCopySparse = 2,  // as kCopy, but units of `zero_unit_bytes` that are all zeros are not written
+    kCopySparse = 2,  // as kCopy, but units of `zero_run_bytes` that are all zeros are not written
                       // (the target reads zeros); the first one begins where the step begins
     kZero = 3,        // target reads as zeros afterwards
     kDiscard = 4,     // target's content no longer matters
@@ -61,7 +61,7 @@ struct TransferStep {
   DeviceId target = kNoDevice;
   std::uint64_t target_offset = 0;
   std::uint64_t length_bytes = 0;
-  std::uint64_t zero_unit_bytes = 0;  // kCopySparse: power of two, 512 to 2 MiB
+  std::uint64_t zero_run_bytes = 0;  // kCopySparse: power of two, 512 to 2 MiB
 };
 
 struct ScanRange {

@@ -167,9 +167,9 @@ struct ConvertRequest {
   bool salvage = false;          // --salvage
   bool bitmaps = false;          // --bitmaps
   bool skip_broken_bitmaps = false;
-  bool out_of_order = false;          // -W
-  std::uint64_t sparse_bytes = 4096;  // -S; 0: no zero detection, everything written
-  std::uint64_t workers = 1;          // -m, within what the host offers
+  bool out_of_order = false;            // -W
+  std::uint64_t zero_run_bytes = 4096;  // -S; 0: no zero detection, everything written
+  std::uint64_t workers = 1;            // -m, within what the host offers
   std::uint64_t max_chain_depth = 64;
   std::uint64_t max_virtual_bytes = ~std::uint64_t{0};
   std::vector<DeviceId> target_extents;  // formats/base/target_files.h
@@ -202,7 +202,7 @@ struct ConvertRequest {
     visit(15, bitmaps);
     visit(16, skip_broken_bitmaps);
     visit(17, out_of_order);
-    visit(18, sparse_bytes);
+    visit(18, zero_run_bytes);
     visit(19, workers);
     visit(20, max_chain_depth);
     visit(21, max_virtual_bytes);

@@ -8,7 +8,7 @@
 //   Stem     StemRequest (requests.h) is what is asked, RunStem (verbs.h) is the planner
 //   heap     MiB that the planner can use at most, below --max-memory; 0: no bound of its own.
 //            Address space that is offered costs time: KVM keeps books for every page, half a
-//            millisecond for 512 MiB. check: a window of counts (formats/qcow2/checker.h) and
+//            millisecond for 512 MiB. check: a window of counts (formats/qcow2/check/check.h) and
 //            pieces of tables. compare: tables of two chains, and for each worker two chunks of
 //            2 MiB and what inflating needs. info: the largest tables of snapshots and bitmaps that
 //            may be listed. measure: the tables in use of a long chain.

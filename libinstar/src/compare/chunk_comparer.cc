@@ -10,8 +10,8 @@
 namespace instar::compare {
 namespace {
 
-using convert::kSectorBytes;
-using convert::Piece;
+using disk::kSectorBytes;
+using disk::SourceExtent;
 
 // Each segment costs the host a call or an entry of one. Beyond so many, memory is cheaper.
 constexpr std::size_t kMaxHostSegments = 16;
@@ -23,11 +23,11 @@ constexpr std::uint64_t kFaultBytes = 4096;
 
 ChunkComparer::ChunkComparer(Host& host, const DiskPair& pair, FirstEvent& first, PairCursor cursor)
     : host_(host), first_(first), cursor_(std::move(cursor)) {
-  constexpr std::size_t kMaxPieces = kChunkBytes / kSectorBytes;
+  constexpr std::size_t kMaxPieces = kChunkBytes / disk::kSectorBytes;
   for (const std::size_t side : {0, 1}) {
     loaders_[side] =
-        std::make_unique<convert::ContentLoader>(host, pair.disk(side), kMaxPieces, nullptr);
-    memory_[side] = convert::ByteBuffer(kChunkBytes);
+        std::make_unique<disk::ContentLoader>(host, pair.disk(side), kMaxPieces, nullptr);
+    memory_[side] = disk::ByteBuffer(kChunkBytes);
   }
 }
 
@@ -38,8 +38,8 @@ Result<std::unique_ptr<ChunkComparer>> ChunkComparer::Create(Host& host, const D
 }
 
 void ChunkComparer::OfferDifference(std::uint64_t offset) {
-  first_.Offer(
-      {.verdict = CompareVerdict::kContentDiffers, .offset = AlignDown(offset, kSectorBytes)});
+  first_.Offer({.verdict = CompareVerdict::kContentDiffers,
+                .offset = AlignDown(offset, disk::kSectorBytes)});
 }
 
 void ChunkComparer::OfferUnreadable(std::uint64_t offset, const Error& error) {
@@ -71,11 +71,12 @@ void ChunkComparer::CutIntoSegments() {
   std::size_t a = 0;
   std::size_t b = 0;
   while (a < pieces_[0].size() && b < pieces_[1].size()) {
-    const Piece& left = pieces_[0][a];
-    const Piece& right = pieces_[1][b];
+    const disk::SourceExtent& left = pieces_[0][a];
+    const disk::SourceExtent& right = pieces_[1][b];
     const std::uint64_t start = std::max(left.offset, right.offset);
     const std::uint64_t end = std::min(left.end(), right.end());
-    if (left.kind != Piece::Kind::kZero || right.kind != Piece::Kind::kZero) {
+    if (left.kind != disk::SourceExtent::Kind::kZero ||
+        right.kind != disk::SourceExtent::Kind::kZero) {
       segments_.push_back(
           {.a = left.Part(start, end - start), .b = right.Part(start, end - start)});
     }
@@ -87,8 +88,8 @@ void ChunkComparer::CutIntoSegments() {
 bool ChunkComparer::WantsMemory() const {
   return segments_.size() > kMaxHostSegments ||
          std::ranges::any_of(segments_, [](const Segment& segment) {
-           return segment.a.kind == Piece::Kind::kCompressed ||
-                  segment.b.kind == Piece::Kind::kCompressed;
+           return segment.a.kind == disk::SourceExtent::Kind::kCompressed ||
+                  segment.b.kind == disk::SourceExtent::Kind::kCompressed;
          });
 }
 
@@ -107,11 +108,11 @@ void ChunkComparer::Compare(const Chunk& chunk) {
 // Brings the content of one disk into memory.
 Status ChunkComparer::Load(std::size_t side, const Chunk& chunk) {
   const auto memory = memory_[side].span();
-  for (const Piece& piece : pieces_[side]) {
-    if (piece.kind != Piece::Kind::kZero) continue;
+  for (const disk::SourceExtent& piece : pieces_[side]) {
+    if (piece.kind != disk::SourceExtent::Kind::kZero) continue;
     std::memset(memory.data() + (piece.offset - chunk.offset), 0, piece.length_bytes);
   }
-  convert::ContentLoader& loader = *loaders_[side];
+  disk::ContentLoader& loader = *loaders_[side];
   INSTAR_TRY(loader.Inflate(pieces_[side], chunk.offset, memory));
   return loader.Read(pieces_[side], chunk.offset, memory);
 }
@@ -155,7 +156,8 @@ void ChunkComparer::CompareInMemory(const Chunk& chunk) {
 void ChunkComparer::CompareByHost() {
   for (const Segment& segment : segments_) {
     if (first_.Before(segment.a.offset)) break;
-    if (segment.a.kind == Piece::Kind::kData && segment.b.kind == Piece::Kind::kData) {
+    if (segment.a.kind == disk::SourceExtent::Kind::kData &&
+        segment.b.kind == disk::SourceExtent::Kind::kData) {
       CompareData(segment);
     }
   }
@@ -163,8 +165,8 @@ void ChunkComparer::CompareByHost() {
 }
 
 void ChunkComparer::CompareData(const Segment& segment) {
-  const Piece& a = segment.a;
-  const Piece& b = segment.b;
+  const disk::SourceExtent& a = segment.a;
+  const disk::SourceExtent& b = segment.b;
   const auto difference =
       host_.Compare({.device = a.device, .offset = a.file_offset, .length_bytes = a.length_bytes},
                     {.device = b.device, .offset = b.file_offset, .length_bytes = b.length_bytes});
@@ -181,16 +183,19 @@ void ChunkComparer::ScanForData() {
   std::size_t count = 0;
   std::uint64_t sectors = 0;
   for (const Segment& segment : segments_) {
-    if ((segment.a.kind == Piece::Kind::kData) == (segment.b.kind == Piece::Kind::kData)) continue;
-    const Piece& piece = segment.a.kind == Piece::Kind::kData ? segment.a : segment.b;
+    if ((segment.a.kind == disk::SourceExtent::Kind::kData) ==
+        (segment.b.kind == disk::SourceExtent::Kind::kData))
+      continue;
+    const disk::SourceExtent& piece =
+        segment.a.kind == disk::SourceExtent::Kind::kData ? segment.a : segment.b;
     ranges[count] = {
         .device = piece.device, .offset = piece.file_offset, .length_bytes = piece.length_bytes};
     scanned[count++] = &segment;
-    sectors += DivideRoundUp(piece.length_bytes, kSectorBytes);
+    sectors += DivideRoundUp(piece.length_bytes, disk::kSectorBytes);
   }
   if (count == 0) return;
   bitmap_.assign(DivideRoundUp(sectors, 64), 0);
-  const Status status = host_.ScanZero(std::span(ranges).first(count), kSectorBytes, bitmap_);
+  const Status status = host_.ScanZero(std::span(ranges).first(count), disk::kSectorBytes, bitmap_);
   if (!status) {
     OfferUnreadable(scanned[0]->a.offset, status.error());
     return;
@@ -198,7 +203,7 @@ void ChunkComparer::ScanForData() {
   std::uint64_t bit = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t length = ranges[i].length_bytes;
-    for (std::uint64_t at = 0; at < length; at += kSectorBytes, ++bit) {
+    for (std::uint64_t at = 0; at < length; at += disk::kSectorBytes, ++bit) {
       if (((bitmap_[bit / 64] >> (bit % 64)) & 1) != 0) continue;
       OfferDifference(scanned[i]->a.offset + at);
       return;

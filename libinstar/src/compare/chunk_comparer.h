@@ -16,7 +16,7 @@
 #include "compare/disk_pair.h"
 #include "compare/event.h"
 #include "compare/splitter.h"
-#include "convert/content_loader.h"
+#include "disk/content_loader.h"
 
 namespace instar::compare {
 
@@ -32,8 +32,8 @@ class ChunkComparer {
  private:
   // Where both disks have one piece each.
   struct Segment {
-    convert::Piece a;
-    convert::Piece b;
+    disk::SourceExtent a;
+    disk::SourceExtent b;
   };
 
   ChunkComparer(Host& host, const DiskPair& pair, FirstEvent& first, PairCursor cursor);
@@ -53,10 +53,10 @@ class ChunkComparer {
   Host& host_;
   FirstEvent& first_;
   PairCursor cursor_;
-  std::array<std::vector<convert::Piece>, 2> pieces_;
+  std::array<std::vector<disk::SourceExtent>, 2> pieces_;
   std::vector<Segment> segments_;
-  std::array<std::unique_ptr<convert::ContentLoader>, 2> loaders_;
-  std::array<convert::ByteBuffer, 2> memory_;
+  std::array<std::unique_ptr<disk::ContentLoader>, 2> loaders_;
+  std::array<disk::ByteBuffer, 2> memory_;
   std::vector<std::uint64_t> bitmap_;
 };
 

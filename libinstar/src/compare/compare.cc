@@ -8,9 +8,9 @@
 #include "compare/disk_pair.h"
 #include "compare/event.h"
 #include "compare/splitter.h"
-#include "convert/progress.h"
+#include "disk/progress.h"
 #include "formats/base/checked.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -19,7 +19,7 @@ namespace {
 
 struct Job {
   Splitter& splitter;
-  convert::ProgressMeter& progress;
+  disk::ProgressMeter& progress;
   std::vector<std::unique_ptr<ChunkComparer>> comparers;
 };
 
@@ -33,7 +33,7 @@ void RunWorker(void* argument, unsigned number) {
 }
 
 Status Report(Host& host, const DiskPair& pair, const Event& event) {
-  ReportWriter report(host);
+  RecordWriter report(host);
   report.BeginObject({});
   constexpr const char* kUnfit[] = {"first-unfit-footer", "second-unfit-footer"};
   for (std::size_t side : {0, 1}) {
@@ -62,7 +62,7 @@ Status Run(Host& host, const CompareRequest& request) {
   FirstEvent first(host);
   INSTAR_ASSIGN_OR_RETURN(const auto splitter,
                           Splitter::Create(host, *pair, request.strict, first));
-  convert::ProgressMeter progress(host, pair->total_bytes());
+  disk::ProgressMeter progress(host, pair->total_bytes());
   Job job{.splitter = *splitter, .progress = progress, .comparers = {}};
   const unsigned workers = Workers(host, request, pair->total_bytes());
   for (unsigned i = 0; i < workers; ++i) {

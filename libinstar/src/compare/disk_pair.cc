@@ -12,7 +12,7 @@ Result<std::unique_ptr<DiskPair>> DiskPair::Open(Host& host, const CompareReques
     one.sources.push_back(side == 0 ? request.first : request.second);
     one.max_chain_depth = request.max_chain_depth;
     INSTAR_ASSIGN_OR_RETURN(pair->disks_[side],
-                            convert::SourceDisk::Open(host, one, /*inherit=*/false));
+                            disk::SourceDisk::Open(host, one, /*inherit=*/false));
   }
   return pair;
 }
@@ -33,13 +33,13 @@ Result<PairCursor> PairCursor::Open(const DiskPair& pair, std::uint64_t first_ah
   return cursor;
 }
 
-Result<convert::Piece> PairCursor::Next(std::size_t side, std::uint64_t offset,
-                                        std::uint64_t max_length) {
+Result<disk::SourceExtent> PairCursor::Next(std::size_t side, std::uint64_t offset,
+                                            std::uint64_t max_length) {
   const std::uint64_t size = pair_->disk(side).size_bytes();
   if (offset >= size) {
-    return convert::Piece{.kind = convert::Piece::Kind::kZero,
-                          .offset = offset,
-                          .length_bytes = std::min(max_length, pair_->total_bytes() - offset)};
+    return disk::SourceExtent{.kind = disk::SourceExtent::Kind::kZero,
+                              .offset = offset,
+                              .length_bytes = std::min(max_length, pair_->total_bytes() - offset)};
   }
   return cursors_[side]->Next(offset, std::min(max_length, size - offset));
 }

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "convert/source_disk.h"
+#include "disk/source_disk.h"
 #include "instar/requests.h"
 
 namespace instar::compare {
@@ -15,12 +15,12 @@ class DiskPair {
  public:
   static Result<std::unique_ptr<DiskPair>> Open(Host& host, const CompareRequest& request);
 
-  [[nodiscard]] const convert::SourceDisk& disk(std::size_t side) const { return *disks_[side]; }
+  [[nodiscard]] const disk::SourceDisk& disk(std::size_t side) const { return *disks_[side]; }
   [[nodiscard]] std::uint64_t common_bytes() const;  // of the shorter one
   [[nodiscard]] std::uint64_t total_bytes() const;   // of the longer one
 
  private:
-  std::array<std::unique_ptr<convert::SourceDisk>, 2> disks_;
+  std::array<std::unique_ptr<disk::SourceDisk>, 2> disks_;
 };
 
 // One worker's way of seeing the pair.
@@ -30,11 +30,11 @@ class PairCursor {
   static Result<PairCursor> Open(const DiskPair& pair, std::uint64_t first_ahead_bytes);
 
   // The piece of the disk `side` at `offset`, which is below total_bytes(): zeros beyond its end.
-  Result<convert::Piece> Next(std::size_t side, std::uint64_t offset, std::uint64_t max_length);
+  Result<disk::SourceExtent> Next(std::size_t side, std::uint64_t offset, std::uint64_t max_length);
 
  private:
   const DiskPair* pair_ = nullptr;
-  std::array<std::unique_ptr<convert::SourceCursor>, 2> cursors_;
+  std::array<std::unique_ptr<disk::SourceCursor>, 2> cursors_;
 };
 
 }  // namespace instar::compare

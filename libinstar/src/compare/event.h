@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "convert/spin.h"
+#include "disk/backoff.h"
 #include "instar/host.h"
 #include "instar/verbs.h"
 
@@ -24,7 +24,7 @@ class FirstEvent {
   explicit FirstEvent(Host& host) : host_(host) {}
 
   void Offer(const Event& event) {
-    const convert::SpinGuard guard(lock_, host_);
+    const disk::SpinGuard guard(lock_, host_);
     if (event.offset >= offset_.load(std::memory_order_relaxed)) return;
     event_ = event;
     offset_.store(event.offset, std::memory_order_relaxed);

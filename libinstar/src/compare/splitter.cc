@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "convert/spin.h"
+#include "disk/backoff.h"
 #include "formats/base/checked.h"
 
 namespace instar::compare {
 namespace {
 
-using convert::Piece;
+using disk::SourceExtent;
 
 // Many disks differ soon.
 constexpr std::uint64_t kFirstAheadBytes = 64 << 10;
@@ -58,7 +58,7 @@ bool Splitter::SkipZeros() {
       if (!piece) return true;
       // Of raw files the runs are told as they are.
       if (!pair_.disk(side).BareRaw(next_, 1) && !holes_[side].Look(*piece)) return true;
-      if (piece->kind != Piece::Kind::kZero) return true;
+      if (piece->kind != disk::SourceExtent::Kind::kZero) return true;
       skip = piece->length_bytes;
     }
     if (strict_) {
@@ -93,7 +93,7 @@ std::uint64_t Splitter::CompareAllocation(std::uint64_t offset, std::uint64_t le
 }
 
 std::optional<Chunk> Splitter::Next() {
-  const convert::SpinGuard guard(lock_, host_);
+  const disk::SpinGuard guard(lock_, host_);
   if (first_.Before(next_) || !SkipZeros() || first_.Before(next_)) return std::nullopt;
   Chunk chunk{
       .offset = next_,

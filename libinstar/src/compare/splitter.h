@@ -14,7 +14,7 @@
 
 #include "compare/disk_pair.h"
 #include "compare/event.h"
-#include "convert/hole_finder.h"
+#include "disk/hole_finder.h"
 #include "instar/chain.h"
 
 namespace instar::compare {
@@ -41,7 +41,7 @@ class Splitter {
         pair_(pair),
         strict_(strict),
         first_(first),
-        holes_{convert::HoleFinder(host, kChunkBytes), convert::HoleFinder(host, kChunkBytes)} {}
+        holes_{disk::HoleFinder(host, kChunkBytes), disk::HoleFinder(host, kChunkBytes)} {}
   // Steps over zeros; false at the end.
   bool SkipZeros();
   // Compares the allocation of [offset, offset + length); the bytes up to a difference.
@@ -54,7 +54,7 @@ class Splitter {
   std::atomic_flag lock_;
   std::uint64_t next_ = 0;
   PairCursor cursor_;
-  std::array<convert::HoleFinder, 2> holes_;
+  std::array<disk::HoleFinder, 2> holes_;
   std::array<std::unique_ptr<ChainCursor>, 2> strict_cursors_;
 };
 

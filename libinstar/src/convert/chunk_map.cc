@@ -7,26 +7,28 @@
 
 namespace instar::convert {
 
-ChunkMap::ChunkMap(Host& host, const SourceDisk& disk, const Options& options)
+ChunkMap::ChunkMap(Host& host, const disk::SourceDisk& disk, const Options& options)
     : host_(&host), disk_(&disk), options_(options) {
   // Extents are whole sectors, but for where a source ends. What is longer than a chunk is
   // one piece, of data or zeros.
-  max_pieces_ = static_cast<std::size_t>(options.chunk_bytes / kSectorBytes) + 2 * disk.count() + 2;
+  max_pieces_ =
+      static_cast<std::size_t>(options.chunk_bytes / disk::kSectorBytes) + 2 * disk.count() + 2;
   pieces_.reserve(max_pieces_);
   if (options.inherit || options.salvage != nullptr) spare_.reserve(max_pieces_);
   if (options.inherit) touched_.reserve(options.longest_bytes / options.unit_bytes);
 }
 
-Result<ChunkMap> ChunkMap::Create(Host& host, const SourceDisk& disk, const Options& options) {
+Result<ChunkMap> ChunkMap::Create(Host& host, const disk::SourceDisk& disk,
+                                  const Options& options) {
   ChunkMap map(host, disk, options);
   INSTAR_ASSIGN_OR_RETURN(map.cursor_, disk.OpenCursor());
   return map;
 }
 
-Status ChunkMap::Add(const Piece& piece) {
-  if (!pieces_.empty() && piece.kind == Piece::Kind::kZero) {
-    Piece& last = pieces_.back();
-    if (last.kind == Piece::Kind::kZero && last.inherited == piece.inherited) {
+Status ChunkMap::Add(const disk::SourceExtent& piece) {
+  if (!pieces_.empty() && piece.kind == disk::SourceExtent::Kind::kZero) {
+    disk::SourceExtent& last = pieces_.back();
+    if (last.kind == disk::SourceExtent::Kind::kZero && last.inherited == piece.inherited) {
       last.length_bytes += piece.length_bytes;
       return {};
     }
@@ -38,7 +40,7 @@ Status ChunkMap::Add(const Piece& piece) {
   return {};
 }
 
-Result<Piece> ChunkMap::Next(std::uint64_t offset, std::uint64_t max_length) {
+Result<disk::SourceExtent> ChunkMap::Next(std::uint64_t offset, std::uint64_t max_length) {
   if (!options_.short_holes) {
     if (const auto raw = disk_->BareRaw(offset, max_length)) return *raw;
   }
@@ -46,7 +48,8 @@ Result<Piece> ChunkMap::Next(std::uint64_t offset, std::uint64_t max_length) {
   if (found || options_.salvage == nullptr) return found;
   const std::uint64_t lost = disk_->UnreadableBytes(offset, max_length);
   options_.salvage->Lost(offset, lost);
-  return Piece{.kind = Piece::Kind::kZero, .offset = offset, .length_bytes = lost};
+  return disk::SourceExtent{
+      .kind = disk::SourceExtent::Kind::kZero, .offset = offset, .length_bytes = lost};
 }
 
 Status ChunkMap::Fill(const Claim& claim) {
@@ -58,7 +61,7 @@ Status ChunkMap::Fill(const Claim& claim) {
     offset = claim.lead.end();
   }
   while (offset < end) {
-    INSTAR_ASSIGN_OR_RETURN(const Piece piece, Next(offset, end - offset));
+    INSTAR_ASSIGN_OR_RETURN(const disk::SourceExtent piece, Next(offset, end - offset));
     INSTAR_TRY(Add(piece));
     offset = piece.end();
   }
@@ -72,14 +75,14 @@ Status ChunkMap::Fill(const Claim& claim) {
 Status ChunkMap::ResolveInherited(const Claim& claim) {
   const std::uint64_t unit = options_.unit_bytes;
   touched_.assign(DivideRoundUp(claim.length_bytes, unit), 0);
-  for (const Piece& piece : pieces_) {
+  for (const disk::SourceExtent& piece : pieces_) {
     if (piece.inherited) continue;
     const std::uint64_t last = (piece.end() - 1 - claim.offset) / unit;
     for (std::uint64_t i = (piece.offset - claim.offset) / unit; i <= last; ++i) touched_[i] = 1;
   }
   std::swap(pieces_, spare_);
   pieces_.clear();
-  for (const Piece& piece : spare_) {
+  for (const disk::SourceExtent& piece : spare_) {
     if (!piece.inherited) {
       INSTAR_TRY(Add(piece));
       continue;
@@ -93,9 +96,9 @@ Status ChunkMap::ResolveInherited(const Claim& claim) {
       do {
         end = claim.offset + ++index * unit;
       } while (end < piece.end() && (touched_[index] != 0) == touched);
-      Piece part = piece.Part(offset, end - offset);
+      disk::SourceExtent part = piece.Part(offset, end - offset);
       part.inherited = false;
-      if (!touched) part.kind = Piece::Kind::kInherited;
+      if (!touched) part.kind = disk::SourceExtent::Kind::kInherited;
       INSTAR_TRY(Add(part));
       offset = part.end();
     }

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "convert/spin.h"
+#include "disk/backoff.h"
 #include "formats/base/checked.h"
 
 namespace instar::convert {
 
-Result<std::unique_ptr<ChunkQueue>> ChunkQueue::Create(Host& host, const SourceDisk& disk,
+Result<std::unique_ptr<ChunkQueue>> ChunkQueue::Create(Host& host, const disk::SourceDisk& disk,
                                                        const Target& target,
                                                        const Options& options) {
   std::unique_ptr<ChunkQueue> queue(new ChunkQueue(host, disk, target, options));
@@ -17,7 +17,7 @@ Result<std::unique_ptr<ChunkQueue>> ChunkQueue::Create(Host& host, const SourceD
 }
 
 std::optional<Claim> ChunkQueue::Next() {
-  const SpinGuard guard(claim_lock_, host_);
+  const disk::SpinGuard guard(claim_lock_, host_);
   return NextLocked();
 }
 
@@ -57,8 +57,8 @@ std::optional<Claim> ChunkQueue::NextLocked() {
     }
 
     length = std::min(options_.chunk_bytes, size - next_offset_);
-    const bool holds_nothing = lead_.kind == Piece::Kind::kZero || lead_.inherited;
-    if (lead_.kind == Piece::Kind::kData && !lead_.inherited) {
+    const bool holds_nothing = lead_.kind == disk::SourceExtent::Kind::kZero || lead_.inherited;
+    if (lead_.kind == disk::SourceExtent::Kind::kData && !lead_.inherited) {
       length = std::max(length, StretchBytes());
     }
     if (!holds_nothing || lead_.length_bytes < length) break;
@@ -84,11 +84,11 @@ std::optional<Claim> ChunkQueue::NextLocked() {
 
 bool ChunkQueue::BeginTurn(std::uint64_t ticket) {
   if (!options_.ordered) {
-    Patience patience(host_);
+    disk::Backoff patience(host_);
     while (turn_lock_.test_and_set(std::memory_order_acquire)) patience.Pause();
     return true;
   }
-  Patience patience(host_);
+  disk::Backoff patience(host_);
   while (turn_.load(std::memory_order_acquire) != ticket) {
     if (stopped_.load(std::memory_order_relaxed)) return false;
     patience.Pause();

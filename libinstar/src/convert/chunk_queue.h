@@ -6,7 +6,7 @@
 // target is decided in the order of the tickets, so the result does not depend on how many workers
 // there are or which is faster; moving the bytes is not ordered.
 //
-// How a worker waits: spin.h.
+// How a worker waits: disk/backoff.h.
 #ifndef INSTAR_CONVERT_CHUNK_QUEUE_H_
 #define INSTAR_CONVERT_CHUNK_QUEUE_H_
 
@@ -16,9 +16,9 @@
 #include <memory>
 #include <optional>
 
-#include "convert/hole_finder.h"
-#include "convert/source_disk.h"
 #include "convert/target.h"
+#include "disk/hole_finder.h"
+#include "disk/source_disk.h"
 
 namespace instar::convert {
 
@@ -43,7 +43,7 @@ struct Claim {
   std::uint64_t length_bytes = 0;
   // What the disk holds at `offset`; length 0 where that could not be told. A claim longer than a
   // chunk is all of its lead, zeros or data.
-  Piece lead;
+  disk::SourceExtent lead;
 };
 
 class ChunkQueue {
@@ -67,7 +67,7 @@ class ChunkQueue {
   };
 
   // `disk` and `target` must outlive the queue. The target begins before the first Next.
-  static Result<std::unique_ptr<ChunkQueue>> Create(Host& host, const SourceDisk& disk,
+  static Result<std::unique_ptr<ChunkQueue>> Create(Host& host, const disk::SourceDisk& disk,
                                                     const Target& target, const Options& options);
 
   // The next chunk, or nothing when all are handed out or something failed.
@@ -116,7 +116,7 @@ class ChunkQueue {
   }
 
  private:
-  ChunkQueue(Host& host, const SourceDisk& disk, const Target& target, const Options& options)
+  ChunkQueue(Host& host, const disk::SourceDisk& disk, const Target& target, const Options& options)
       : host_(host),
         disk_(disk),
         target_(target),
@@ -128,15 +128,15 @@ class ChunkQueue {
   [[nodiscard]] std::uint64_t StretchBytes() const;
 
   Host& host_;
-  const SourceDisk& disk_;
+  const disk::SourceDisk& disk_;
   const Target& target_;
   const Options options_;
   bool probing_;
-  std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
+  std::unique_ptr<disk::SourceCursor> scout_;  // below: under claim_lock_
   std::uint64_t next_offset_ = 0;
   std::uint64_t next_ticket_ = 0;
-  Piece lead_;  // covers next_offset_ unless it could not be told
-  HoleFinder holes_;
+  disk::SourceExtent lead_;  // covers next_offset_ unless it could not be told
+  disk::HoleFinder holes_;
   std::atomic_flag claim_lock_;
 
   std::atomic<std::uint64_t> turn_{0};

@@ -11,8 +11,8 @@ Status Worker::ConvertCompressed(const Claim& claim) {
   INSTAR_TRY(map_.Fill(claim));
   INSTAR_TRY(loader_.Inflate(map_.pieces(), claim.offset, chunk_.span()));
   INSTAR_TRY(loader_.Read(map_.pieces(), claim.offset, chunk_.span()));
-  for (const Piece& piece : map_.pieces()) {
-    if (piece.kind != Piece::Kind::kZero) continue;
+  for (const disk::SourceExtent& piece : map_.pieces()) {
+    if (piece.kind != disk::SourceExtent::Kind::kZero) continue;
     std::memset(chunk_.span().data() + (piece.offset - claim.offset), 0, piece.length_bytes);
   }
   INSTAR_TRY(CompressUnits(claim));
@@ -25,8 +25,8 @@ Status Worker::CompressUnits(const Claim& claim) {
   const std::uint64_t unit = job_.target.unit_bytes();
   ImageWriter& writer = job_.target.writer();
   zero_map_.Reset(claim.offset, claim.length_bytes);
-  for (const Piece& piece : map_.pieces()) {
-    if (piece.kind == Piece::Kind::kInherited) continue;
+  for (const disk::SourceExtent& piece : map_.pieces()) {
+    if (piece.kind == disk::SourceExtent::Kind::kInherited) continue;
     zero_map_.Mark(piece.offset, piece.length_bytes, ZeroMap::Unit::kZero);
   }
   // Readers inflate whole units: what the end of the disk cuts off is zeros.
@@ -38,7 +38,7 @@ Status Worker::CompressUnits(const Claim& claim) {
     packed_bytes_[i] = 0;
     if (zero_map_[i] == ZeroMap::Unit::kNothing) continue;
     const auto content = chunk_.span().subspan(i * unit, unit);
-    if (job_.run_bytes != 0 && IsZero(content)) continue;
+    if (job_.zero_run_bytes != 0 && IsZero(content)) continue;
     zero_map_.Mark(claim.offset + i * unit, 1, ZeroMap::Unit::kData);
     INSTAR_ASSIGN_OR_RETURN(
         packed_bytes_[i],

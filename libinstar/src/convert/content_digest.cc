@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "convert/chunk_map.h"
-#include "convert/content_loader.h"
-#include "convert/salvage.h"
-#include "convert/spin.h"
 #include "convert/zero_map.h"
+#include "disk/backoff.h"
+#include "disk/content_loader.h"
+#include "disk/salvage.h"
 #include "formats/base/blake2b.h"
 #include "formats/base/checked.h"
 
@@ -38,8 +38,8 @@ struct Stretch {
 // What all workers share.
 class Job {
  public:
-  Job(Host& host, const SourceDisk& disk, const DigestOptions& options,
-      std::unique_ptr<SourceCursor> scout)
+  Job(Host& host, const disk::SourceDisk& disk, const DigestOptions& options,
+      std::unique_ptr<disk::SourceCursor> scout)
       : host_(host),
         disk_(disk),
         options_(options),
@@ -52,7 +52,7 @@ class Job {
 
   // The next stretch, or nothing when all are handed out or something failed.
   std::optional<Stretch> Next() {
-    const SpinGuard guard(claim_lock_, host_);
+    const disk::SpinGuard guard(claim_lock_, host_);
     const std::uint64_t size = disk_.size_bytes();
     while (next_offset_ < size && !stopped_.load(std::memory_order_relaxed)) {
       const auto piece = Look();
@@ -61,7 +61,7 @@ class Job {
         break;
       }
       const std::uint64_t offset = next_offset_;
-      const bool holds_nothing = piece->kind == Piece::Kind::kZero || piece->inherited;
+      const bool holds_nothing = piece->kind == disk::SourceExtent::Kind::kZero || piece->inherited;
       std::uint64_t end = piece->end() == size ? size : AlignDown(piece->end(), kChunkBytes);
       if (!holds_nothing || end <= offset) end = offset + std::min(kChunkBytes, size - offset);
       next_offset_ = end;
@@ -76,7 +76,7 @@ class Job {
   // Waits until all before `ticket` are put together; false if something failed. Then EndTurn must
   // follow.
   bool BeginTurn(std::uint64_t ticket) {
-    Patience patience(host_);
+    disk::Backoff patience(host_);
     while (turn_.load(std::memory_order_acquire) != ticket) {
       if (stopped_.load(std::memory_order_relaxed)) return false;
       patience.Pause();
@@ -126,13 +126,14 @@ class Job {
  private:
   // What the disk holds at next_offset_. Where that cannot be told and is to be salvaged, a worker
   // will find out.
-  Result<Piece> Look() {
+  Result<disk::SourceExtent> Look() {
     if (next_offset_ < lead_.end()) return lead_;
     auto piece = scout_->Next(next_offset_, disk_.size_bytes() - next_offset_);
     if (piece) {
       lead_ = *piece;
     } else if (options_.salvage) {
-      return Piece{.kind = Piece::Kind::kData, .offset = next_offset_, .length_bytes = 1};
+      return disk::SourceExtent{
+          .kind = disk::SourceExtent::Kind::kData, .offset = next_offset_, .length_bytes = 1};
     }
     return piece;
   }
@@ -146,13 +147,13 @@ class Job {
   }
 
   Host& host_;
-  const SourceDisk& disk_;
+  const disk::SourceDisk& disk_;
   const DigestOptions options_;
 
   std::atomic_flag claim_lock_;
-  std::unique_ptr<SourceCursor> scout_;  // below: under claim_lock_
-  Piece lead_;                           // what was found last
-  std::uint64_t next_offset_ = 0;        // a multiple of a chunk
+  std::unique_ptr<disk::SourceCursor> scout_;  // below: under claim_lock_
+  disk::SourceExtent lead_;                    // what was found last
+  std::uint64_t next_offset_ = 0;              // a multiple of a chunk
   std::uint64_t next_ticket_ = 0;
 
   std::atomic<std::uint64_t> turn_{0};
@@ -168,10 +169,10 @@ class Job {
 
 class DigestWorker {
  public:
-  static Result<std::unique_ptr<DigestWorker>> Create(Host& host, const SourceDisk& disk,
+  static Result<std::unique_ptr<DigestWorker>> Create(Host& host, const disk::SourceDisk& disk,
                                                       Job& job) {
     auto worker = std::unique_ptr<DigestWorker>(new DigestWorker(job));
-    SalvageCount* const lost = job.options().salvage ? &worker->lost_ : nullptr;
+    disk::SalvageCount* const lost = job.options().salvage ? &worker->lost_ : nullptr;
     INSTAR_ASSIGN_OR_RETURN(ChunkMap map, ChunkMap::Create(host, disk,
                                                            {.unit_bytes = kBlockBytes,
                                                             .inherit = job.options().inherit,
@@ -216,11 +217,11 @@ class DigestWorker {
     INSTAR_TRY(loader_->Inflate(map_->pieces(), claim.offset, chunk_.span()));
     INSTAR_TRY(loader_->Read(map_->pieces(), claim.offset, chunk_.span()));
     blocks_.fill(Block::kData);
-    for (const Piece& piece : map_->pieces()) {
+    for (const disk::SourceExtent& piece : map_->pieces()) {
       const std::uint64_t start = piece.offset - claim.offset;
-      if (piece.kind == Piece::Kind::kZero) {
+      if (piece.kind == disk::SourceExtent::Kind::kZero) {
         std::memset(chunk_.span().data() + start, 0, piece.length_bytes);
-      } else if (piece.kind == Piece::Kind::kInherited) {
+      } else if (piece.kind == disk::SourceExtent::Kind::kInherited) {
         const std::uint64_t end = DivideRoundUp(start + piece.length_bytes, kBlockBytes);
         for (std::uint64_t i = start / kBlockBytes; i < end; ++i) blocks_[i] = Block::kInherited;
       }
@@ -244,10 +245,10 @@ class DigestWorker {
   }
 
   Job& job_;
-  SalvageCount lost_;  // told of where the content is copied
+  disk::SalvageCount lost_;  // told of where the content is copied
   std::optional<ChunkMap> map_;
-  std::optional<ContentLoader> loader_;
-  ByteBuffer chunk_;
+  std::optional<disk::ContentLoader> loader_;
+  disk::ByteBuffer chunk_;
   std::array<Block, kChunkBytes / kBlockBytes> blocks_{};
   std::array<BlockDigest, kChunkBytes / kBlockBytes> digests_{};
 };
@@ -258,7 +259,7 @@ void RunDigestWorker(void* argument, unsigned number) {
 
 }  // namespace
 
-Result<IdentitySeed> DigestContent(Host& host, const SourceDisk& disk,
+Result<IdentitySeed> DigestContent(Host& host, const disk::SourceDisk& disk,
                                    const DigestOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(auto scout, disk.OpenCursor());
   Job job(host, disk, options, std::move(scout));

@@ -13,7 +13,7 @@
 #ifndef INSTAR_CONVERT_CONTENT_DIGEST_H_
 #define INSTAR_CONVERT_CONTENT_DIGEST_H_
 
-#include "convert/source_disk.h"
+#include "disk/source_disk.h"
 #include "formats/base/identity.h"
 #include "instar/host.h"
 
@@ -26,7 +26,7 @@ struct DigestOptions {
   std::uint64_t progress_total = 1;  // what all of the disk is a part of, as progress is told
 };
 
-Result<IdentitySeed> DigestContent(Host& host, const SourceDisk& disk,
+Result<IdentitySeed> DigestContent(Host& host, const disk::SourceDisk& disk,
                                    const DigestOptions& options);
 
 }  // namespace instar::convert

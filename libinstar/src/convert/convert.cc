@@ -6,30 +6,31 @@
 #include <vector>
 
 #include "convert/chunk_queue.h"
-#include "convert/progress.h"
-#include "convert/salvage.h"
-#include "convert/source_disk.h"
 #include "convert/stream_copy.h"
 #include "convert/target.h"
 #include "convert/target_identity.h"
 #include "convert/worker.h"
+#include "disk/progress.h"
+#include "disk/salvage.h"
+#include "disk/source_disk.h"
 #include "formats/base/checked.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/verbs.h"
 
 namespace instar {
 namespace convert {
 namespace {
 
-constexpr std::uint64_t kMaxSparseBytes = 16 << 20;  // of -S, as in qemu-img
-constexpr std::uint64_t kMaxRunBytes = 2 << 20;      // runs are not looked for across chunks
+constexpr std::uint64_t kMaxZeroRunBytes = 16 << 20;  // of -S, as in qemu-img
+constexpr std::uint64_t kMaxRunBytes = 2 << 20;       // runs are not looked for across chunks
 constexpr std::size_t kZeroBytes = 64 << 10;
 
 Status CheckRequest(const ConvertRequest& request) {
   if (request.sources.empty()) return InvalidArgument("there is no source to convert");
-  if (request.sparse_bytes % kSectorBytes != 0 || request.sparse_bytes > kMaxSparseBytes) {
-    return InvalidArgument("-S {0} is not a multiple of {1} up to {2}", request.sparse_bytes,
-                           kSectorBytes, kMaxSparseBytes);
+  if (request.zero_run_bytes % disk::kSectorBytes != 0 ||
+      request.zero_run_bytes > kMaxZeroRunBytes) {
+    return InvalidArgument("-S {0} is not a multiple of {1} up to {2}", request.zero_run_bytes,
+                           disk::kSectorBytes, kMaxZeroRunBytes);
   }
   if (request.sources.size() > 1 && !request.snapshot.empty()) {
     return InvalidArgument("a snapshot can be taken of a single source only");
@@ -68,8 +69,8 @@ Status CheckRequest(const ConvertRequest& request) {
 
 // Runs of zeros are looked for in blocks of a power of two: the first that is not below -S.
 std::uint64_t RunBytes(const ConvertRequest& request) {
-  if (request.sparse_bytes == 0) return 0;
-  return std::min(std::bit_ceil(request.sparse_bytes), kMaxRunBytes);
+  if (request.zero_run_bytes == 0) return 0;
+  return std::min(std::bit_ceil(request.zero_run_bytes), kMaxRunBytes);
 }
 
 // As many as asked for and the host has, but none without a chunk to work on.
@@ -82,7 +83,7 @@ unsigned Workers(Host& host, const ConvertRequest& request, std::uint64_t size_b
 // How much to look into at once for zeros in `block_bytes` where data stands close. What the host
 // reads for that and does not keep it reads again to copy it, and where it has to read all, or
 // cannot read it from memory the second time, that costs more than the calls it saves.
-std::uint64_t DenseStretchBytes(const SourceDisk& disk, std::uint64_t block_bytes) {
+std::uint64_t DenseStretchBytes(const disk::SourceDisk& disk, std::uint64_t block_bytes) {
   const bool read_whole = block_bytes < kProbedUnitBytes || disk.direct();
   return read_whole ? kScanKeptBytes : 2 * kScanKeptBytes;
 }
@@ -110,7 +111,8 @@ Status RunWorkers(const Job& job, unsigned count) {
 }
 
 // What can be told of --bitmaps before the target is touched.
-Status CheckBitmaps(const SourceDisk& disk, const Target& target, const ConvertRequest& request) {
+Status CheckBitmaps(const disk::SourceDisk& disk, const Target& target,
+                    const ConvertRequest& request) {
   if (disk.chain(0).top().format() != FormatId::kQcow2) {
     Error error = Unsupported("--bitmaps: images of the source's format have no bitmaps").error();
     return std::unexpected(error.On(request.sources.front().device));
@@ -123,7 +125,8 @@ Status CheckBitmaps(const SourceDisk& disk, const Target& target, const ConvertR
                                       request.skip_broken_bitmaps);
 }
 
-Status CopyBitmaps(const SourceDisk& disk, const Target& target, const ConvertRequest& request) {
+Status CopyBitmaps(const disk::SourceDisk& disk, const Target& target,
+                   const ConvertRequest& request) {
   const HostDevice& source = *disk.chain(0).layers().front().device;
   const Status copied = target.writer().CopyBitmaps(source, request.skip_broken_bitmaps);
   if (!copied) return std::unexpected(copied.error().On(source.id()));
@@ -131,8 +134,8 @@ Status CopyBitmaps(const SourceDisk& disk, const Target& target, const ConvertRe
 }
 
 // What is to be said of the sources besides success.
-Status ReportSources(Host& host, const SourceDisk& disk, std::size_t sources) {
-  ReportWriter report(host);
+Status ReportSources(Host& host, const disk::SourceDisk& disk, std::size_t sources) {
+  RecordWriter report(host);
   if (disk.window_beyond_end()) {
     report.BeginObject({});
     report.BeginObject("window");
@@ -154,7 +157,7 @@ Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_ASSIGN_OR_RETURN(const bool streams, IsStreamCopy(host, request));
   if (streams) return CopyStream(host, request);
   const bool inherit = !request.backing_name.empty();
-  INSTAR_ASSIGN_OR_RETURN(const auto disk, SourceDisk::Open(host, request, inherit));
+  INSTAR_ASSIGN_OR_RETURN(const auto disk, disk::SourceDisk::Open(host, request, inherit));
   const std::uint64_t size = disk->size_bytes();
   if (size > request.max_virtual_bytes) {
     Error error = OverLimit("the virtual disk has {0} bytes, more than the limit of {1}", size,
@@ -178,9 +181,9 @@ Status Run(Host& host, const ConvertRequest& request) {
   const std::uint64_t seen_bytes = unseen ? chunk_bytes : std::max(chunk_bytes, stretch_bytes);
   // Holes in the file of a raw source are found again as zeros where runs of this length count.
   constexpr std::uint64_t kFoundBytes = 4096;
-  const std::uint64_t run_bytes = RunBytes(request);
-  const bool short_holes = run_bytes > kFoundBytes;
-  const std::uint64_t block_bytes = std::max(target->unit_bytes(), run_bytes);
+  const std::uint64_t zero_run_bytes = RunBytes(request);
+  const bool short_holes = zero_run_bytes > kFoundBytes;
+  const std::uint64_t block_bytes = std::max(target->unit_bytes(), zero_run_bytes);
   const std::uint64_t dense_bytes =
       unseen ? stretch_bytes : std::min(stretch_bytes, DenseStretchBytes(*disk, block_bytes));
   // In a flat file every byte has its place whoever comes first; elsewhere the order of the tickets
@@ -201,9 +204,9 @@ Status Run(Host& host, const ConvertRequest& request) {
   // read.
   INSTAR_TRY(target->Begin());
   if (told != 0) queue->AddDone(told);
-  ProgressMeter progress(host, told + size);
-  SalvageCount lost;
-  std::vector<std::byte> zeros(request.sparse_bytes == 0 ? kZeroBytes : 0);
+  disk::ProgressMeter progress(host, told + size);
+  disk::SalvageCount lost;
+  std::vector<std::byte> zeros(request.zero_run_bytes == 0 ? kZeroBytes : 0);
   const Job job{.host = host,
                 .disk = *disk,
                 .target = *target,
@@ -213,7 +216,7 @@ Status Run(Host& host, const ConvertRequest& request) {
                 .zeros = zeros,
                 .chunk_bytes = chunk_bytes,
                 .seen_bytes = seen_bytes,
-                .run_bytes = run_bytes,
+                .zero_run_bytes = zero_run_bytes,
                 .short_holes = short_holes,
                 .compress = compress,
                 .inherit = inherit,

@@ -8,8 +8,8 @@ namespace instar::convert {
 
 Status Worker::ConvertPlain(const Claim& claim) {
   INSTAR_TRY(map_.Fill(claim));
-  if (ContentLoader::HasCompressed(map_.pieces())) {
-    if (chunk_.size() == 0) chunk_ = ByteBuffer(job_.chunk_bytes);
+  if (disk::ContentLoader::HasCompressed(map_.pieces())) {
+    if (chunk_.size() == 0) chunk_ = disk::ByteBuffer(job_.chunk_bytes);
     INSTAR_TRY(loader_.Inflate(map_.pieces(), claim.offset, chunk_.span()));
   }
   // Where the host can leave zeros out as it copies, and no unit is allocated for them, there is
@@ -76,7 +76,7 @@ Status Worker::PlaceZeros(std::uint64_t offset, std::uint64_t length) {
 }
 
 Status Worker::PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t& piece) {
-  const std::span<const Piece> pieces = map_.pieces();
+  const std::span<const disk::SourceExtent> pieces = map_.pieces();
   const std::uint64_t chunk_offset = pieces.front().offset;
   while (length != 0) {
     INSTAR_ASSIGN_OR_RETURN(const Placement place, job_.target.writer().PlaceData(offset, length));
@@ -84,7 +84,7 @@ Status Worker::PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t&
     std::uint64_t file_offset = place.file_offset;
     while (offset < end) {
       while (pieces[piece].end() <= offset) ++piece;
-      const Piece part = pieces[piece].Part(offset, end - offset);
+      const disk::SourceExtent part = pieces[piece].Part(offset, end - offset);
       MovePiece(part, chunk_offset, place.device, file_offset);
       offset += part.length_bytes;
       file_offset += part.length_bytes;
@@ -94,37 +94,39 @@ Status Worker::PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t&
   return {};
 }
 
-void Worker::AddCopy(const Piece& part, DeviceId device, std::uint64_t file_offset, bool sparse) {
+void Worker::AddCopy(const disk::SourceExtent& part, DeviceId device, std::uint64_t file_offset,
+                     bool sparse) {
   transfers_.AddStep({.kind = sparse ? TransferStep::Kind::kCopySparse : TransferStep::Kind::kCopy,
                       .source = part.device,
                       .source_offset = part.file_offset,
                       .target = device,
                       .target_offset = file_offset,
                       .length_bytes = part.length_bytes,
-                      .zero_unit_bytes = sparse ? job_.run_bytes : 0});
+                      .zero_run_bytes = sparse ? job_.zero_run_bytes : 0});
 }
 
-void Worker::MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+void Worker::MovePiece(const disk::SourceExtent& part, std::uint64_t chunk_offset, DeviceId device,
                        std::uint64_t file_offset) {
   switch (part.kind) {
-    case Piece::Kind::kData: {
+    case disk::SourceExtent::Kind::kData: {
       const bool sparse = part.has_zero_runs && job_.target.placed_reads_zero();
       // A run of zeros counts from a multiple of its length on the disk.
-      const std::uint64_t rest = sparse ? part.offset % job_.run_bytes : 0;
-      const std::uint64_t head = rest == 0 ? 0 : std::min(part.length_bytes, job_.run_bytes - rest);
+      const std::uint64_t rest = sparse ? part.offset % job_.zero_run_bytes : 0;
+      const std::uint64_t head =
+          rest == 0 ? 0 : std::min(part.length_bytes, job_.zero_run_bytes - rest);
       if (head != 0) AddCopy(part.Part(part.offset, head), device, file_offset, sparse);
       if (head == part.length_bytes) return;
       AddCopy(part.Part(part.offset + head, part.length_bytes - head), device, file_offset + head,
               sparse);
       return;
     }
-    case Piece::Kind::kMemory:
+    case disk::SourceExtent::Kind::kMemory:
       MoveMemory(part, chunk_offset, device, file_offset);
       return;
-    case Piece::Kind::kZero:
-    case Piece::Kind::kInherited:
-    case Piece::Kind::kCompressed:
-      if (job_.run_bytes == 0) {
+    case disk::SourceExtent::Kind::kZero:
+    case disk::SourceExtent::Kind::kInherited:
+    case disk::SourceExtent::Kind::kCompressed:
+      if (job_.zero_run_bytes == 0) {
         transfers_.AddZeroBytes(device, file_offset, part.length_bytes);
       } else if (!job_.target.placed_reads_zero()) {
         transfers_.AddStep({.kind = TransferStep::Kind::kZero,
@@ -136,7 +138,7 @@ void Worker::MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId d
   }
 }
 
-void Worker::MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+void Worker::MoveMemory(const disk::SourceExtent& part, std::uint64_t chunk_offset, DeviceId device,
                         std::uint64_t file_offset) {
   const auto content = chunk_.span().subspan(part.offset - chunk_offset, part.length_bytes);
   if (!part.has_zero_runs || !job_.target.placed_reads_zero()) {
@@ -144,8 +146,8 @@ void Worker::MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId 
     return;
   }
   for (std::uint64_t at = 0; at < part.length_bytes;) {
-    const std::uint64_t length =
-        std::min(part.length_bytes - at, job_.run_bytes - (part.offset + at) % job_.run_bytes);
+    const std::uint64_t length = std::min(
+        part.length_bytes - at, job_.zero_run_bytes - (part.offset + at) % job_.zero_run_bytes);
     const auto block = content.subspan(at, length);
     if (!IsZero(block)) transfers_.AddWrite(device, file_offset + at, block);
     at += length;

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "disk/source_disk.h"
 #include "formats/base/checked.h"
 
 namespace instar::convert {
 namespace {
 
-constexpr std::uint64_t kSectorBytes = 512;
 constexpr std::uint64_t kPieceBytes = 2 << 20;
 
 }  // namespace
@@ -33,13 +33,13 @@ Status CopyStream(Host& host, const ConvertRequest& request) {
   // A block device keeps its length, and what it holds shows where nothing is written.
   const bool grows = target.fresh_reads_zero();
   if (grows) INSTAR_TRY(target.Resize(0, Preallocation::kOff));
-  const std::uint64_t zero_unit =
-      grows ? std::min(std::bit_ceil(request.sparse_bytes), kPieceBytes) : 0;
-  const bool sparse = request.sparse_bytes != 0 && zero_unit != 0;
+  const std::uint64_t zero_run_bytes =
+      grows ? std::min(std::bit_ceil(request.zero_run_bytes), kPieceBytes) : 0;
+  const bool sparse = request.zero_run_bytes != 0 && zero_run_bytes != 0;
   TransferStep step{.kind = sparse ? TransferStep::Kind::kCopySparse : TransferStep::Kind::kCopy,
                     .source = source,
                     .target = request.target,
-                    .zero_unit_bytes = sparse ? zero_unit : 0};
+                    .zero_run_bytes = sparse ? zero_run_bytes : 0};
   std::uint64_t size = 0;
   while (true) {
     FileRun run;
@@ -57,7 +57,7 @@ Status CopyStream(Host& host, const ConvertRequest& request) {
     INSTAR_TRY(host.Transfer({&step, 1}));
     size += run.length_bytes;
   }
-  const std::uint64_t end = DivideRoundUp(size, kSectorBytes) * kSectorBytes;
+  const std::uint64_t end = DivideRoundUp(size, disk::kSectorBytes) * disk::kSectorBytes;
   if (grows) {
     INSTAR_TRY(target.Resize(end, Preallocation::kOff));
   } else {

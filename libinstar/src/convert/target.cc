@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "formats/create.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 
 namespace instar::convert {
 namespace {
@@ -27,7 +27,7 @@ Result<std::unique_ptr<Target>> Target::Open(Host& host, const ConvertRequest& r
   auto target = std::make_unique<Target>();
   target->keep_ = request.keep_target;
   target->assume_zero_ = request.target_is_zero;
-  target->sparse_ = request.sparse_bytes != 0;
+  target->sparse_ = request.zero_run_bytes != 0;
   target->flat_ = request.target_format == FormatId::kRaw;
   INSTAR_ASSIGN_OR_RETURN(target->device_, OpenDevice(host, request.target));
   if (request.target_data_file != kNoDevice) {
@@ -77,7 +77,7 @@ Result<std::unique_ptr<ImageWriter>> Target::MakeWriter(const ConvertRequest& re
                               .window = request.target_window,
                               .compress = request.compress,
                               .workers = workers};
-  return request.keep_target ? OverwriteImage(options) : CreateImage(options);
+  return request.keep_target ? OpenForWriting(options) : CreateImage(options);
 }
 
 Status Target::Begin() { return On(writer_->Begin(), id()); }

@@ -6,7 +6,7 @@
 namespace instar::convert {
 
 Result<std::uint64_t> SetTargetIdentity(Host& host, const ConvertRequest& request,
-                                        const SourceDisk& disk, const Target& target,
+                                        const disk::SourceDisk& disk, const Target& target,
                                         unsigned workers) {
   if (!GetsIdentity(request.target_format, request.keep_target)) return 0;
   if (const auto random = IdentitySeedFrom(request.identity_seed)) {

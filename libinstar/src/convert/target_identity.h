@@ -2,8 +2,8 @@
 #ifndef INSTAR_CONVERT_TARGET_IDENTITY_H_
 #define INSTAR_CONVERT_TARGET_IDENTITY_H_
 
-#include "convert/source_disk.h"
 #include "convert/target.h"
+#include "disk/source_disk.h"
 #include "instar/host.h"
 #include "instar/requests.h"
 
@@ -13,7 +13,7 @@ namespace instar::convert {
 // that cannot be read to its end is found out before the target is touched. Bytes that were told as
 // progress: those of the disk if `workers` had to read it, and as many are still to come; else 0.
 Result<std::uint64_t> SetTargetIdentity(Host& host, const ConvertRequest& request,
-                                        const SourceDisk& disk, const Target& target,
+                                        const disk::SourceDisk& disk, const Target& target,
                                         unsigned workers);
 
 }  // namespace instar::convert

@@ -12,11 +12,10 @@ void TransferList::AddStep(const TransferStep& step) {
     const bool source_follows =
         !has_source || (last.source == step.source &&
                         last.source_offset + last.length_bytes == step.source_offset);
-    const bool unit_ends =
-        step.zero_unit_bytes == 0 || last.length_bytes % step.zero_unit_bytes == 0;
+    const bool unit_ends = step.zero_run_bytes == 0 || last.length_bytes % step.zero_run_bytes == 0;
     if (last.kind == step.kind && source_follows && last.target == step.target &&
         last.target_offset + last.length_bytes == step.target_offset &&
-        last.zero_unit_bytes == step.zero_unit_bytes && unit_ends) {
+        last.zero_run_bytes == step.zero_run_bytes && unit_ends) {
       last.length_bytes += step.length_bytes;
       return;
     }

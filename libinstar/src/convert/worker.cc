@@ -8,14 +8,14 @@ Worker::Worker(const Job& job, unsigned number, ChunkMap map)
     : job_(job),
       number_(number),
       map_(std::move(map)),
-      zero_map_(job.host, job.target.unit_bytes(), job.compress ? 0 : job.run_bytes, job.seen_bytes,
-                map_.max_pieces()),
+      zero_map_(job.host, job.target.unit_bytes(), job.compress ? 0 : job.zero_run_bytes,
+                job.seen_bytes, map_.max_pieces()),
       loader_(job.host, job.disk, map_.max_pieces(), job.salvage),
       transfers_(job.zeros, map_.max_pieces()) {
   if (job.compress) {
-    chunk_ = ByteBuffer(job.chunk_bytes);
+    chunk_ = disk::ByteBuffer(job.chunk_bytes);
     const std::uint64_t units = job.chunk_bytes / job.target.unit_bytes();
-    packed_ = ByteBuffer(units * job.target.writer().max_compressed_bytes());
+    packed_ = disk::ByteBuffer(units * job.target.writer().max_compressed_bytes());
     packed_bytes_.resize(units);
   }
 }
@@ -73,7 +73,8 @@ Status Worker::NoteSharing(DeviceId source) {
 
 Status Worker::Convert(const Claim& claim) {
   if (claim.length_bytes > job_.seen_bytes) {
-    return claim.lead.kind == Piece::Kind::kData ? ConvertData(claim) : ConvertZeros(claim);
+    return claim.lead.kind == disk::SourceExtent::Kind::kData ? ConvertData(claim)
+                                                              : ConvertZeros(claim);
   }
   return job_.compress ? ConvertCompressed(claim) : ConvertPlain(claim);
 }
@@ -81,7 +82,7 @@ Status Worker::Convert(const Claim& claim) {
 // A long claim of data goes to its place as it is; the host leaves out what is zeros.
 Status Worker::ConvertData(const Claim& claim) {
   INSTAR_TRY(map_.Fill(claim));
-  for (Piece& piece : map_.pieces()) piece.has_zero_runs = job_.run_bytes != 0;
+  for (disk::SourceExtent& piece : map_.pieces()) piece.has_zero_runs = job_.zero_run_bytes != 0;
   if (!job_.queue.BeginTurn(claim.ticket)) return {};
   std::size_t piece = 0;
   return EndTurn(claim, PlaceRun(claim.offset, claim.length_bytes, piece));

@@ -14,29 +14,30 @@
 
 #include "convert/chunk_map.h"
 #include "convert/chunk_queue.h"
-#include "convert/content_loader.h"
-#include "convert/progress.h"
-#include "convert/salvage.h"
-#include "convert/source_disk.h"
 #include "convert/target.h"
 #include "convert/transfer_list.h"
 #include "convert/zero_map.h"
+#include "disk/content_loader.h"
+#include "disk/progress.h"
+#include "disk/salvage.h"
+#include "disk/source_disk.h"
 
 namespace instar::convert {
 
 // What all workers share. Everything outlives them.
 struct Job {
   Host& host;
-  const SourceDisk& disk;
+  const disk::SourceDisk& disk;
   Target& target;
   ChunkQueue& queue;
-  ProgressMeter& progress;
-  SalvageCount* salvage = nullptr;     // set: --salvage
-  std::span<const std::byte> zeros{};  // for -S 0
+  disk::ProgressMeter& progress;
+  disk::SalvageCount* salvage = nullptr;  // set: --salvage
+  std::span<const std::byte> zeros{};     // for -S 0
   std::uint64_t chunk_bytes = kChunkBytes;
   std::uint64_t seen_bytes = kChunkBytes;  // a longer claim is moved without a look into it
-  std::uint64_t run_bytes = 0;  // shortest run of zeros that counts: a power of two, or 0 for none
-  bool short_holes = false;     // holes of raw sources that no scan finds again count
+  std::uint64_t zero_run_bytes =
+      0;                     // shortest run of zeros that counts: a power of two, or 0 for none
+  bool short_holes = false;  // holes of raw sources that no scan finds again count
   bool compress = false;
   bool inherit = false;  // the target has a backing file
   // Moves may wait until there are more of them: nothing looks at what they move, and their order
@@ -74,10 +75,11 @@ class Worker {
   Status ConvertPlain(const Claim& claim);
   Status PlacePlain(const Claim& claim);
   Status PlaceRun(std::uint64_t offset, std::uint64_t length, std::size_t& piece);
-  void AddCopy(const Piece& part, DeviceId device, std::uint64_t file_offset, bool sparse);
-  void MovePiece(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+  void AddCopy(const disk::SourceExtent& part, DeviceId device, std::uint64_t file_offset,
+               bool sparse);
+  void MovePiece(const disk::SourceExtent& part, std::uint64_t chunk_offset, DeviceId device,
                  std::uint64_t file_offset);
-  void MoveMemory(const Piece& part, std::uint64_t chunk_offset, DeviceId device,
+  void MoveMemory(const disk::SourceExtent& part, std::uint64_t chunk_offset, DeviceId device,
                   std::uint64_t file_offset);
   Status PlaceZeroRun(std::uint64_t offset, std::uint64_t end);
   Status PlaceZeros(std::uint64_t offset, std::uint64_t length);
@@ -91,13 +93,13 @@ class Worker {
   const unsigned number_;
   ChunkMap map_;
   ZeroMap zero_map_;
-  ContentLoader loader_;
+  disk::ContentLoader loader_;
   TransferList transfers_;
   std::uint64_t unsettled_bytes_ = 0;  // claimed and not counted as done
   DeviceId asked_ = kNoDevice;         // of which source it was asked last
   // Content that passes through memory, at its place in the chunk; made when there is any.
-  ByteBuffer chunk_;
-  ByteBuffer packed_;                      // compressed units, one after another
+  disk::ByteBuffer chunk_;
+  disk::ByteBuffer packed_;                // compressed units, one after another
   std::vector<std::size_t> packed_bytes_;  // per unit; 0: it is stored plain
 };
 

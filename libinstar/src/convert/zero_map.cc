@@ -20,14 +20,14 @@ bool IsZero(std::span<const std::byte> bytes) {
   return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
 }
 
-ZeroMap::ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes,
+ZeroMap::ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t zero_run_bytes,
                  std::uint64_t max_bytes, std::size_t max_pieces)
     : host_(host),
       unit_bytes_(unit_bytes),
-      run_bytes_(run_bytes),
-      block_bytes_(std::max(unit_bytes, run_bytes)) {
+      zero_run_bytes_(zero_run_bytes),
+      block_bytes_(std::max(unit_bytes, zero_run_bytes)) {
   units_.reserve(max_bytes / unit_bytes);
-  if (run_bytes == 0) return;
+  if (zero_run_bytes == 0) return;
   scanned_.reserve(2 * max_pieces);
   ranges_.reserve(2 * max_pieces);
   bitmap_.reserve((2 * max_pieces + max_bytes / block_bytes_) / 64 + 1);
@@ -51,7 +51,7 @@ std::size_t ZeroMap::Count(Unit value) const {
 
 // Blocks of a scan are counted from the start of a range, but zero runs from multiples of their
 // length: a piece that starts between two gets a range of its own up to the next.
-void ZeroMap::AddRanges(std::size_t index, const Piece& piece) {
+void ZeroMap::AddRanges(std::size_t index, const disk::SourceExtent& piece) {
   std::uint64_t offset = piece.offset;
   while (offset < piece.end()) {
     const std::uint64_t into_block = offset % block_bytes_;
@@ -65,7 +65,7 @@ void ZeroMap::AddRanges(std::size_t index, const Piece& piece) {
   }
 }
 
-Status ZeroMap::ScanByHost(std::span<Piece> pieces) {
+Status ZeroMap::ScanByHost(std::span<disk::SourceExtent> pieces) {
   for (std::size_t first = 0; first < ranges_.size(); first += kMaxHostList) {
     const std::size_t count = std::min(kMaxHostList, ranges_.size() - first);
     std::uint64_t blocks = 0;
@@ -80,7 +80,7 @@ Status ZeroMap::ScanByHost(std::span<Piece> pieces) {
       const Scanned& range = scanned_[i];
       for (std::uint64_t at = 0; at < range.length; at += block_bytes_, ++bit) {
         const bool zero = ((bitmap_[bit / 64] >> (bit % 64)) & 1) != 0;
-        if (zero || block_bytes_ > run_bytes_) pieces[range.piece].has_zero_runs = true;
+        if (zero || block_bytes_ > zero_run_bytes_) pieces[range.piece].has_zero_runs = true;
         Mark(range.offset + at, std::min(block_bytes_, range.length - at),
              zero ? Unit::kZero : Unit::kData);
       }
@@ -89,10 +89,11 @@ Status ZeroMap::ScanByHost(std::span<Piece> pieces) {
   return {};
 }
 
-void ZeroMap::ScanMemory(Piece& piece, std::span<const std::byte> memory) {
+void ZeroMap::ScanMemory(disk::SourceExtent& piece, std::span<const std::byte> memory) {
   std::uint64_t offset = piece.offset;
   while (offset < piece.end()) {
-    const std::uint64_t length = std::min(piece.end() - offset, run_bytes_ - offset % run_bytes_);
+    const std::uint64_t length =
+        std::min(piece.end() - offset, zero_run_bytes_ - offset % zero_run_bytes_);
     const bool zero = IsZero(memory.subspan(offset - offset_, length));
     if (zero) piece.has_zero_runs = true;
     Mark(offset, length, zero ? Unit::kZero : Unit::kData);
@@ -100,28 +101,29 @@ void ZeroMap::ScanMemory(Piece& piece, std::span<const std::byte> memory) {
   }
 }
 
-Status ZeroMap::Scan(std::span<Piece> pieces, std::span<const std::byte> memory, bool trust_data) {
+Status ZeroMap::Scan(std::span<disk::SourceExtent> pieces, std::span<const std::byte> memory,
+                     bool trust_data) {
   scanned_.clear();
   ranges_.clear();
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    Piece& piece = pieces[i];
+    disk::SourceExtent& piece = pieces[i];
     switch (piece.kind) {
-      case Piece::Kind::kInherited:
-      case Piece::Kind::kCompressed:  // inflated before: none is left
+      case disk::SourceExtent::Kind::kInherited:
+      case disk::SourceExtent::Kind::kCompressed:  // inflated before: none is left
         break;
-      case Piece::Kind::kZero:
-        Mark(piece.offset, piece.length_bytes, run_bytes_ == 0 ? Unit::kData : Unit::kZero);
+      case disk::SourceExtent::Kind::kZero:
+        Mark(piece.offset, piece.length_bytes, zero_run_bytes_ == 0 ? Unit::kData : Unit::kZero);
         break;
-      case Piece::Kind::kData:
-        if (run_bytes_ == 0 || trust_data) {
-          piece.has_zero_runs = run_bytes_ != 0;
+      case disk::SourceExtent::Kind::kData:
+        if (zero_run_bytes_ == 0 || trust_data) {
+          piece.has_zero_runs = zero_run_bytes_ != 0;
           Mark(piece.offset, piece.length_bytes, Unit::kData);
         } else {
           AddRanges(i, piece);
         }
         break;
-      case Piece::Kind::kMemory:
-        if (run_bytes_ == 0) {
+      case disk::SourceExtent::Kind::kMemory:
+        if (zero_run_bytes_ == 0) {
           Mark(piece.offset, piece.length_bytes, Unit::kData);
         } else {
           ScanMemory(piece, memory);

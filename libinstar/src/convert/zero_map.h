@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "convert/piece.h"
+#include "disk/source_extent.h"
 #include "instar/host.h"
 
 namespace instar::convert {
@@ -23,10 +23,10 @@ class ZeroMap {
     kData = 2,
   };
 
-  // A claim has at most `max_bytes` and `max_pieces`. `run_bytes` is the shortest run of zeros
+  // A claim has at most `max_bytes` and `max_pieces`. `zero_run_bytes` is the shortest run of zeros
   // that counts, a power of two up to a chunk; 0: none does. `unit_bytes` is a power of two.
-  ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t run_bytes, std::uint64_t max_bytes,
-          std::size_t max_pieces);
+  ZeroMap(Host& host, std::uint64_t unit_bytes, std::uint64_t zero_run_bytes,
+          std::uint64_t max_bytes, std::size_t max_pieces);
 
   // Starts a claim at virtual `offset`, of `length` bytes, with all units kNothing.
   void Reset(std::uint64_t offset, std::uint64_t length);
@@ -35,7 +35,8 @@ class ZeroMap {
   // data and zeros. `memory` is the chunk buffer, for pieces of kMemory. Pieces of kData are
   // scanned by the host, all in one call, unless `trust_data`: then they count as data that may
   // have zeros.
-  Status Scan(std::span<Piece> pieces, std::span<const std::byte> memory, bool trust_data);
+  Status Scan(std::span<disk::SourceExtent> pieces, std::span<const std::byte> memory,
+              bool trust_data);
 
   [[nodiscard]] std::size_t units() const { return units_.size(); }
   [[nodiscard]] Unit operator[](std::size_t unit) const { return units_[unit]; }
@@ -51,13 +52,13 @@ class ZeroMap {
     std::uint64_t offset;
     std::uint64_t length;
   };
-  void AddRanges(std::size_t index, const Piece& piece);
-  Status ScanByHost(std::span<Piece> pieces);
-  void ScanMemory(Piece& piece, std::span<const std::byte> memory);
+  void AddRanges(std::size_t index, const disk::SourceExtent& piece);
+  Status ScanByHost(std::span<disk::SourceExtent> pieces);
+  void ScanMemory(disk::SourceExtent& piece, std::span<const std::byte> memory);
 
   Host& host_;
   const std::uint64_t unit_bytes_;
-  const std::uint64_t run_bytes_;
+  const std::uint64_t zero_run_bytes_;
   const std::uint64_t block_bytes_;  // that the host scans: it need not find runs within a unit
   std::uint64_t offset_ = 0;
   std::vector<Unit> units_;

@@ -373,7 +373,7 @@ def pack_transfers(steps):
                     for kind, source, target, unit, source_offset, target_offset, length in steps)
 
 
-# ---- records (instar/wire.h, instar/report.h, instar/map_records.h)
+# ---- records (instar/wire.h, instar/records.h, instar/map_records.h)
 
 KEY, OBJECT, END_OBJECT, ARRAY, END_ARRAY, UNSIGNED, SIGNED, BOOLEAN, STRING = range(1, 10)
 

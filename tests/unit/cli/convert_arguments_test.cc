@@ -33,7 +33,7 @@ TEST(ConvertArguments, DefaultsAreThoseOfQemuImg) {
   EXPECT_EQ(options.sources.front().format, "");
   EXPECT_EQ(options.target_format, "raw");
   EXPECT_EQ(options.target_options, "");
-  EXPECT_FALSE(options.sparse_bytes.has_value());
+  EXPECT_FALSE(options.zero_run_bytes.has_value());
   EXPECT_EQ(options.rate_limit_bytes_per_second, 0u);
   EXPECT_EQ(options.source_cache, vmm::CacheMode::kWriteback);
   EXPECT_EQ(options.target_cache, vmm::CacheMode::kUnsafe);
@@ -82,7 +82,7 @@ TEST(ConvertArguments, BothSpellingsOfEachOptionAreTaken) {
     EXPECT_EQ(options.snapshot.id_or_name, "s1") << line;
     EXPECT_EQ(options.backing_file, "base") << line;
     EXPECT_EQ(options.backing_format, "raw") << line;
-    EXPECT_EQ(options.sparse_bytes, 8192u) << line;
+    EXPECT_EQ(options.zero_run_bytes, 8192u) << line;
     EXPECT_EQ(options.target_cache, vmm::CacheMode::kNone) << line;
     EXPECT_EQ(options.source_cache, vmm::CacheMode::kDirectsync) << line;
     EXPECT_EQ(options.rate_limit_bytes_per_second, 1u << 20) << line;

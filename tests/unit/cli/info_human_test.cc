@@ -75,7 +75,7 @@ TEST_F(InfoHuman, Version90WidenedTheTableOfSnapshots) {
 }
 
 TEST_F(InfoHuman, AMissingIcountIsTwoDashesFrom90On) {
-  const vmm::ReportValue report = vmm::ReportOf([](ReportSink& sink) {
+  const vmm::ReportTree report = vmm::ReportOf([](ReportSink& sink) {
     sink.BeginArray("snapshots");
     sink.BeginObject({});
     sink.String("id", "1");

@@ -10,9 +10,9 @@
 namespace instar::cli {
 namespace {
 
-using vmm::ReportValue;
+using vmm::ReportTree;
 
-std::string JsonOf(const ReportValue& value) {
+std::string JsonOf(const ReportTree& value) {
   return Printed([&value](TextOutput& out) { JsonWriter(out).Value({}, value); });
 }
 

@@ -149,7 +149,7 @@ TEST_F(ConvertWithBacking, WithoutZeroDetectionWhatTheTopLayerLacksIsStillInheri
   ImageBuilder(host, kBase, 8 * kMiB).Data(0, Pattern(1, 8 * kMiB)).Finish();
   ImageBuilder(host, kSource, 8 * kMiB, "", "base", "qcow2").Zero(kMiB, kMiB).Finish();
   const Bytes disk = ReadDisk(host, kSource, FormatId::kQcow2);
-  request.sparse_bytes = 0;
+  request.zero_run_bytes = 0;
   Convert();
   EXPECT_EQ(ReadDisk(host, kTarget, FormatId::kQcow2), disk);
   EXPECT_EQ(TargetAt(kMiB).extent.kind, ExtentKind::kData);

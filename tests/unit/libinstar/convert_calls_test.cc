@@ -67,7 +67,7 @@ TEST(Convert, ShortHolesThatCountFitWhateverTheWorkers) {
     host.AddTarget(kTarget);
     ConvertRequest request = To(FormatId::kQcow2);
     request.workers = workers;
-    request.sparse_bytes = 65536;
+    request.zero_run_bytes = 65536;
     ExpectConverts(host, request);
   }
 }

@@ -72,8 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, ConvertRefuses,
     ::testing::Values(
         Refused{"NoSource", [](ConvertRequest& r) { r.sources.clear(); }},
-        Refused{"OddSparseSize", [](ConvertRequest& r) { r.sparse_bytes = 1000; }},
-        Refused{"HugeSparseSize", [](ConvertRequest& r) { r.sparse_bytes = 32 << 20; }},
+        Refused{"OddSparseSize", [](ConvertRequest& r) { r.zero_run_bytes = 1000; }},
+        Refused{"HugeSparseSize", [](ConvertRequest& r) { r.zero_run_bytes = 32 << 20; }},
         Refused{"SnapshotOfSeveral",
                 [](ConvertRequest& r) {
                   r.sources = {kSource, kBase};

@@ -11,7 +11,7 @@ struct Way {
   FormatId format;
   const char* options;
   bool compress;
-  std::uint64_t sparse_bytes;
+  std::uint64_t zero_run_bytes;
 };
 
 class ConvertEveryWay : public ::testing::TestWithParam<Way> {};
@@ -27,7 +27,7 @@ TEST_P(ConvertEveryWay, TheTargetShowsTheSourceWhateverTheNumberOfWorkers) {
     ConvertRequest request = To(GetParam().format);
     request.target_options = GetParam().options;
     request.compress = GetParam().compress;
-    request.sparse_bytes = GetParam().sparse_bytes;
+    request.zero_run_bytes = GetParam().zero_run_bytes;
     request.workers = workers;
     ExpectConverts(host, request);
     EXPECT_EQ(ReadDisk(host, kTarget, GetParam().format), disk);

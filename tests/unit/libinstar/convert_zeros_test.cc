@@ -12,10 +12,10 @@ TEST(Convert, ZeroRunsOfTheGivenLengthBecomeHoles) {
   std::fill_n(data.begin() + 8192, 4096, std::byte{0});
   std::fill_n(data.begin() + 512 * 1024, 65536, std::byte{0});
   MakeRaw(host, kSource, kMiB, {{0, data}});
-  const auto allocated = [&](std::uint64_t sparse_bytes) {
+  const auto allocated = [&](std::uint64_t zero_run_bytes) {
     host.AddTarget(kTarget);
     ConvertRequest request = To(FormatId::kRaw);
-    request.sparse_bytes = sparse_bytes;
+    request.zero_run_bytes = zero_run_bytes;
     ExpectConverts(host, request);
     EXPECT_EQ(FileOf(host, kTarget), data);
     return host.At(kTarget).file.allocated_bytes();
@@ -30,7 +30,7 @@ TEST(Convert, WithoutZeroDetectionEverythingIsStored) {
   ImageBuilder(host, kSource, 4 * kMiB).Zero(0, kMiB).Data(kMiB, Pattern(1, kCluster)).Finish();
   host.AddTarget(kTarget);
   ConvertRequest request = To(FormatId::kRaw);
-  request.sparse_bytes = 0;
+  request.zero_run_bytes = 0;
   ExpectConverts(host, request);
   EXPECT_EQ(host.At(kTarget).file.allocated_bytes(), 4 * kMiB);
 }

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "formats/check.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "support/findings.h"
 #include "support/memory_device.h"
 

@@ -12,7 +12,7 @@
 
 #include "formats/create.h"
 #include "instar/chain.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "support/fake_host.h"
 #include "support/text_sink.h"
 

@@ -362,7 +362,7 @@ class FakeHost final : public Host {
     INSTAR_ASSIGN_OR_RETURN(const Device* source,
                             Within(step.source, step.source_offset, step.length_bytes));
     target->copied_from = step.source;
-    const std::uint64_t unit = sparse ? step.zero_unit_bytes : step.length_bytes;
+    const std::uint64_t unit = sparse ? step.zero_run_bytes : step.length_bytes;
     if (sparse && (unit < 512 || unit > (2 << 20) || (unit & (unit - 1)) != 0)) {
       return InvalidArgument("a zero unit of {0}", unit);
     }

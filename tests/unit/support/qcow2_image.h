@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "formats/qcow2/header.h"
-#include "formats/qcow2/header_extensions.h"
-#include "formats/qcow2/l2_entry.h"
+#include "formats/qcow2/structures/header.h"
+#include "formats/qcow2/structures/header_extensions.h"
+#include "formats/qcow2/structures/l2_entry.h"
 #include "support/memory_device.h"
 
 namespace instar::test {

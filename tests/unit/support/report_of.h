@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "formats/base/report_sink.h"
-#include "instar/report.h"
+#include "instar/records.h"
 #include "instar/wire.h"
 #include "report/report_builder.h"
 
@@ -57,7 +57,7 @@ class RecordWriter final : public ReportSink {
 
 // The top-level objects that `tell(sink)` tells.
 template <typename Tell>
-std::vector<ReportValue> ReportsOf(const Tell& tell) {
+std::vector<ReportTree> ReportsOf(const Tell& tell) {
   RecordWriter sink;
   tell(sink);
   ReportBuilder builder;
@@ -69,7 +69,7 @@ std::vector<ReportValue> ReportsOf(const Tell& tell) {
 
 // The object whose members `tell(sink)` tells.
 template <typename Tell>
-ReportValue ReportOf(const Tell& tell) {
+ReportTree ReportOf(const Tell& tell) {
   return ReportsOf([&tell](ReportSink& sink) {
            sink.BeginObject({});
            tell(sink);

@@ -68,7 +68,7 @@ struct instar_transfer {
   uint32_t kind;
   uint32_t source;
   uint32_t target;
-  uint32_t zero_unit_bytes;
+  uint32_t zero_run_bytes;
   uint64_t source_offset;
   uint64_t target_offset;
   uint64_t length;

@@ -28,7 +28,7 @@ struct CheckFinding {
   std::string text;  // one line, printable
 };
 
-struct CheckReport {
+struct CheckResult {
   std::string format;
   bool supported = true;  // false: images of this format have nothing that could be checked
   std::uint64_t check_errors = 0;
@@ -49,7 +49,7 @@ struct CheckReport {
 
 // Checks the metadata of one image. No file that the image names is opened. Errors, with the codes
 // of Info, where the image cannot be opened or the check could not be completed.
-absl::StatusOr<CheckReport> Check(const CheckOptions& options);
+absl::StatusOr<CheckResult> Check(const CheckOptions& options);
 
 }  // namespace instar::vmm
 

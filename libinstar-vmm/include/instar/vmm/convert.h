@@ -38,7 +38,7 @@ struct DiskWindow {
 // subformat=streamOptimized, vpc with subformat=fixed. Nothing else may be printed to standard
 // output where the target goes there, and SIGPIPE should be ignored, so that a reader who goes away
 // is an error and not the end of the process. A file called "-" is "./-".
-inline constexpr std::uint64_t kDefaultSparseBytes = 4096;
+inline constexpr std::uint64_t kDefaultZeroRunBytes = 4096;
 
 struct ConvertOptions {
   std::vector<ImageSpec> sources;  // concatenated
@@ -64,9 +64,9 @@ struct ConvertOptions {
   // once more for that; equal disks give equal images. False: they are random.
   bool reproducible = false;
   DiskWindow window;  // what to copy, of a single source
-  // -S, a multiple of 512; 0: write everything. Where it is not said, it is kDefaultSparseBytes,
+  // -S, a multiple of 512; 0: write everything. Where it is not said, it is kDefaultZeroRunBytes,
   // but files that can share blocks share those of zeros, too.
-  std::optional<std::uint64_t> sparse_bytes;
+  std::optional<std::uint64_t> zero_run_bytes;
   std::uint64_t rate_limit_bytes_per_second = 0;  // -r; 0: none
   CacheMode source_cache = CacheMode::kWriteback;
   CacheMode target_cache = CacheMode::kUnsafe;  // qemu-img convert's default

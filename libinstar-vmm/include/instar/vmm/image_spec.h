@@ -8,17 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "formats/base/raw_window.h"
+
 namespace instar::vmm {
 
-// The part of a raw image's file that is the disk.
-struct RawWindow {
-  static constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
-
-  std::uint64_t offset_bytes = 0;
-  std::uint64_t size_bytes = kToTheEnd;  // else a multiple of 512, all of it in the file
-
-  bool operator==(const RawWindow&) const = default;
-};
+using RawWindow = instar::RawWindow;  // here, within the file and of a multiple of 512 bytes
 
 // A backing file put in the place of the one that the image above it names.
 struct BackingSpec {

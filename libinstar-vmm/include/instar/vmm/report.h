@@ -2,9 +2,9 @@
 // JSON. Strings come from the image: any bytes, up to 128 KiB each; escape them before showing
 // them.
 //
-// The tree is not made of objects of its own. A ReportValue is a place in the validated records of
+// The tree is not made of objects of its own. A ReportTree is a place in the validated records of
 // the guest, which all values of one report share: 32 MiB at most, whatever the tree looks like
-// (kMaxKeptReportBytes in instar/report.h). Values are cheap to copy and keep the records alive.
+// (kMaxKeptReportBytes in instar/records.h). Values are cheap to copy and keep the records alive.
 // Nothing changes a report once it is made, so any number of threads may read it.
 #ifndef INSTAR_VMM_REPORT_H_
 #define INSTAR_VMM_REPORT_H_
@@ -23,11 +23,11 @@ struct ReportStore;   // what the library keeps a report in
 struct ReportMember;  // below
 class ReportMembers;  // below
 
-class ReportValue {
+class ReportTree {
  public:
   enum class Kind { kUnsigned, kSigned, kBoolean, kString, kArray, kObject };
 
-  ReportValue() = default;  // an empty object
+  ReportTree() = default;  // an empty object
 
   [[nodiscard]] Kind kind() const;
 
@@ -42,7 +42,7 @@ class ReportValue {
   [[nodiscard]] ReportMembers members() const;
 
   // The member called `key` of an object. Looks at the members one by one.
-  [[nodiscard]] std::optional<ReportValue> Find(std::string_view key) const;
+  [[nodiscard]] std::optional<ReportTree> Find(std::string_view key) const;
   // Typed access; the fallback if this is not of that type or the key is absent.
   [[nodiscard]] std::uint64_t UnsignedAt(std::string_view key, std::uint64_t fallback = 0) const;
   [[nodiscard]] std::string_view StringAt(std::string_view key) const;
@@ -51,7 +51,7 @@ class ReportValue {
  private:
   friend struct ReportStore;
   friend class ReportMembers;
-  ReportValue(std::shared_ptr<const ReportStore> store, std::size_t at)
+  ReportTree(std::shared_ptr<const ReportStore> store, std::size_t at)
       : store_(std::move(store)), at_(at) {}
 
   std::shared_ptr<const ReportStore> store_;  // null: an empty object
@@ -61,7 +61,7 @@ class ReportValue {
 // A member of an object, or an item of an array, where the key is empty.
 struct ReportMember {
   std::string_view key;
-  ReportValue value;
+  ReportTree value;
 };
 
 // What is inside of an object or an array; for range-based loops.
@@ -90,7 +90,7 @@ class ReportMembers {
   [[nodiscard]] bool empty() const { return begin_ == end_; }
 
  private:
-  friend class ReportValue;
+  friend class ReportTree;
   ReportMembers() = default;
 
   std::shared_ptr<const ReportStore> store_;

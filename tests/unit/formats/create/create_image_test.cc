@@ -110,11 +110,11 @@ TEST(CreateImage, FormatsThatCannotBeWrittenSaySo) {
     const auto writer = CreateImage({.format = format, .target = &image});
     ASSERT_FALSE(writer);
     EXPECT_EQ(writer.error().code, ErrorCode::kUnsupported);
-    EXPECT_FALSE(OverwriteImage({.format = format, .target = &image}));
+    EXPECT_FALSE(OpenForWriting({.format = format, .target = &image}));
   }
 }
 
-TEST(OverwriteImage, RefusesImagesThatMustNotBeWrittenTo) {
+TEST(OpenForWriting, RefusesImagesThatMustNotBeWrittenTo) {
   const auto image_with = [](std::uint64_t incompatible, std::uint64_t autoclear) {
     MemoryDevice image(0, DeviceId{1});
     auto writer =
@@ -126,7 +126,7 @@ TEST(OverwriteImage, RefusesImagesThatMustNotBeWrittenTo) {
     return image;
   };
   const auto open = [](MemoryDevice& image, std::uint64_t bytes) {
-    return OverwriteImage(
+    return OpenForWriting(
         {.format = FormatId::kQcow2, .virtual_size_bytes = bytes, .target = &image});
   };
   MemoryDevice good = image_with(0, 0);
@@ -138,7 +138,7 @@ TEST(OverwriteImage, RefusesImagesThatMustNotBeWrittenTo) {
   EXPECT_EQ(open(corrupt, 1 << 20).error().code, ErrorCode::kCorrupt);
 }
 
-TEST(OverwriteImage, ClearsAutoclearFeaturesItDoesNotKnow) {
+TEST(OpenForWriting, ClearsAutoclearFeaturesItDoesNotKnow) {
   MemoryDevice image(0, DeviceId{1});
   auto writer =
       CreateImage({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
@@ -146,13 +146,13 @@ TEST(OverwriteImage, ClearsAutoclearFeaturesItDoesNotKnow) {
   ASSERT_TRUE((*writer)->Finish());
   image.PutBe64(88, std::uint64_t{1} << 40);
   auto over =
-      OverwriteImage({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
+      OpenForWriting({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
   ASSERT_TRUE(over);
   ASSERT_TRUE((*over)->Begin());
   EXPECT_EQ(LoadBe64(image.bytes, 88), 0U);
 }
 
-TEST(OverwriteImage, AnL1EntryThatNamesTheRefcountTableIsCorrupt) {
+TEST(OpenForWriting, AnL1EntryThatNamesTheRefcountTableIsCorrupt) {
   MemoryDevice image(0, DeviceId{1});
   auto writer =
       CreateImage({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
@@ -164,7 +164,7 @@ TEST(OverwriteImage, AnL1EntryThatNamesTheRefcountTableIsCorrupt) {
   // The L1 entry names the refcount table's cluster as an L2 table.
   image.PutBe64(l1, LoadBe64(image.bytes, 48) | (std::uint64_t{1} << 63));
   auto over =
-      OverwriteImage({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
+      OpenForWriting({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
   ASSERT_TRUE(over);
   const auto place = (*over)->PlaceData(0, 65536);
   ASSERT_FALSE(place);

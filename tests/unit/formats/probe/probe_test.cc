@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "formats/vpc/footer.h"
 #include "support/case_name.h"
 #include "support/memory_device.h"

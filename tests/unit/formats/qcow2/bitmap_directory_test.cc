@@ -1,4 +1,4 @@
-#include "formats/qcow2/bitmap_directory.h"
+#include "formats/qcow2/structures/bitmap_directory.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,3 @@
-#include "formats/qcow2/checker.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,8 +5,9 @@
 #include <vector>
 
 #include "formats/create.h"
-#include "formats/qcow2/l2_entry.h"
-#include "formats/registry.h"
+#include "formats/open.h"
+#include "formats/qcow2/check/check.h"
+#include "formats/qcow2/structures/l2_entry.h"
 #include "support/memory_device.h"
 
 namespace instar::qcow2 {

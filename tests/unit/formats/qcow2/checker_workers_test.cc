@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "formats/create.h"
-#include "formats/qcow2/checker.h"
-#include "formats/qcow2/l2_entry.h"
-#include "formats/qcow2/refcount.h"
-#include "formats/registry.h"
+#include "formats/open.h"
+#include "formats/qcow2/check/check.h"
+#include "formats/qcow2/structures/l2_entry.h"
+#include "formats/qcow2/structures/refcount_entry.h"
 #include "support/findings.h"
 #include "support/memory_device.h"
 #include "support/thread_workers.h"

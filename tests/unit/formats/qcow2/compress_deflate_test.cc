@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "formats/qcow2/compressor.h"
+#include "formats/qcow2/write/compressor.h"
 
 namespace instar::qcow2 {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "formats/base/create_options.h"
-#include "formats/qcow2/compressor.h"
+#include "formats/qcow2/write/compressor.h"
 
 namespace instar::qcow2 {
 namespace {

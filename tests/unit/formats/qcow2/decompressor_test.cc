@@ -1,4 +1,4 @@
-#include "formats/qcow2/decompressor.h"
+#include "formats/qcow2/read/decompressor.h"
 
 #include <gtest/gtest.h>
 #include <libdeflate.h>
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "formats/qcow2/layout.h"
+#include "formats/qcow2/structures/constants.h"
 
 namespace instar::qcow2 {
 namespace {

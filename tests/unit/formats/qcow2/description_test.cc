@@ -1,10 +1,10 @@
-#include "formats/qcow2/description.h"
+#include "formats/qcow2/read/description.h"
 
 #include <gtest/gtest.h>
 
-#include "formats/qcow2/bitmap_directory.h"
-#include "formats/qcow2/reader.h"
-#include "formats/qcow2/snapshot_table.h"
+#include "formats/qcow2/read/reader.h"
+#include "formats/qcow2/structures/bitmap_directory.h"
+#include "formats/qcow2/structures/snapshot_table.h"
 #include "support/qcow2_image.h"
 #include "support/text_sink.h"
 

@@ -1,4 +1,4 @@
-#include "formats/qcow2/header_extensions.h"
+#include "formats/qcow2/structures/header_extensions.h"
 
 #include <gtest/gtest.h>
 

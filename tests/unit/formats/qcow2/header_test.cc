@@ -1,4 +1,4 @@
-#include "formats/qcow2/header.h"
+#include "formats/qcow2/structures/header.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "formats/qcow2/l2_entry.h"
+#include "formats/qcow2/structures/l2_entry.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "formats/qcow2/map_cursor.h"
+#include "formats/qcow2/read/map_cursor.h"
 
 #include <gtest/gtest.h>
 

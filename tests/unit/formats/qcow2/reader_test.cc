@@ -1,10 +1,10 @@
-#include "formats/qcow2/reader.h"
+#include "formats/qcow2/read/reader.h"
 
 #include <gtest/gtest.h>
 
-#include "formats/qcow2/header_extensions.h"
-#include "formats/qcow2/snapshot_table.h"
-#include "formats/registry.h"
+#include "formats/open.h"
+#include "formats/qcow2/structures/header_extensions.h"
+#include "formats/qcow2/structures/snapshot_table.h"
 #include "support/qcow2_image.h"
 
 namespace instar::qcow2 {

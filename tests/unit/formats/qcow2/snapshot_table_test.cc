@@ -1,4 +1,4 @@
-#include "formats/qcow2/snapshot_table.h"
+#include "formats/qcow2/structures/snapshot_table.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "formats/create.h"
-#include "formats/qcow2/bitmap_data.h"
+#include "formats/qcow2/read/bitmap_data.h"
 #include "formats/qcow2_write/disk_writer.h"
 #include "formats/qcow2_write/qemu_img.h"
 #include "support/memory_device.h"

@@ -1,6 +1,6 @@
 // The figures of a fresh qcow2 file. What they must equal is qemu-img's: those here were told by
 // it; tests/conformance/measure.py asks it about many more.
-#include "formats/qcow2/measurer.h"
+#include "formats/qcow2/write/measurer.h"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "formats/create.h"
+#include "formats/open.h"
 #include "formats/qcow2_write/disk_writer.h"
-#include "formats/registry.h"
 #include "support/memory_device.h"
 
 namespace instar::test {

@@ -91,12 +91,12 @@ TEST(RawWriter, OnlyPreallocationOfStorageIsKnown) {
   }
 }
 
-TEST(RawOverwriter, KeepsWhatIsNotPlaced) {
+TEST(RawImageEditor, KeepsWhatIsNotPlaced) {
   MemoryDevice target(2 << 20, DeviceId{1});
   target.reads_zero = false;
   target.Fill(0, 2 << 20, 0xEE);
   const auto writer =
-      OverwriteImage({.format = FormatId::kRaw, .virtual_size_bytes = 1 << 20, .target = &target});
+      OpenForWriting({.format = FormatId::kRaw, .virtual_size_bytes = 1 << 20, .target = &target});
   ASSERT_TRUE(writer);
   ASSERT_TRUE((*writer)->Begin());
   ASSERT_TRUE((*writer)->PlaceZero(0, 512));
@@ -105,14 +105,14 @@ TEST(RawOverwriter, KeepsWhatIsNotPlaced) {
   EXPECT_EQ(target.bytes[511], std::byte{0});
   EXPECT_EQ(target.bytes[512], std::byte{0xEE});
   EXPECT_FALSE(
-      OverwriteImage({.format = FormatId::kRaw, .virtual_size_bytes = 4 << 20, .target = &target}));
+      OpenForWriting({.format = FormatId::kRaw, .virtual_size_bytes = 4 << 20, .target = &target}));
 }
 
 TEST(RawWriter, AWindowOfAKeptTargetIsWrittenAndNothingElse) {
   MemoryDevice target(4096, DeviceId{1});
   target.reads_zero = false;
   target.Fill(0, 4096, 0xEE);
-  const auto writer = OverwriteImage({.format = FormatId::kRaw,
+  const auto writer = OpenForWriting({.format = FormatId::kRaw,
                                       .virtual_size_bytes = 1024,
                                       .target = &target,
                                       .window = {.offset_bytes = 1000, .size_bytes = 1024}});
@@ -132,7 +132,7 @@ TEST(RawWriter, ADiskLargerThanTheWindowIsRefused) {
   for (const RawWindow window :
        {RawWindow{.offset_bytes = 0, .size_bytes = 512}, RawWindow{.offset_bytes = 3584},
         RawWindow{.offset_bytes = 8192}, RawWindow{.offset_bytes = 0, .size_bytes = 1000}}) {
-    EXPECT_FALSE(OverwriteImage({.format = FormatId::kRaw,
+    EXPECT_FALSE(OpenForWriting({.format = FormatId::kRaw,
                                  .virtual_size_bytes = 1024,
                                  .target = &target,
                                  .window = window}));

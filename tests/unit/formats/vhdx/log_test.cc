@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "formats/vhdx/reader.h"
 #include "formats/vhdx/replayed_device.h"
 #include "support/map_text.h"

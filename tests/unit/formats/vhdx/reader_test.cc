@@ -5,7 +5,7 @@
 #include <string>
 #include <tuple>
 
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "support/map_text.h"
 #include "support/text_sink.h"
 #include "support/vhdx_image.h"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "formats/measure.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "formats/vhdx/image.h"
 #include "support/fresh_image.h"
 #include "support/map_text.h"

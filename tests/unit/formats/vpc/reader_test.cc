@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "support/map_text.h"
 #include "support/text_sink.h"
 #include "support/vhd_image.h"

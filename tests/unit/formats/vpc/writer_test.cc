@@ -5,7 +5,7 @@
 #include <array>
 
 #include "formats/measure.h"
-#include "formats/registry.h"
+#include "formats/open.h"
 #include "formats/vpc/footer.h"
 #include "support/fresh_image.h"
 #include "support/memory_device.h"
@@ -159,7 +159,7 @@ TEST(VpcWriter, IntoAnExistingFixedDiskOnlyWhatIsPlacedIsWritten) {
 
   const CreateOptions options{
       .format = FormatId::kVpc, .virtual_size_bytes = kMiB, .target = &target};
-  const auto writer = OverwriteImage(options).value();
+  const auto writer = OpenForWriting(options).value();
   EXPECT_FALSE(writer->unplaced_reads_zero());
   EXPECT_FALSE(writer->placed_reads_zero());
   ASSERT_TRUE(writer->Begin());
@@ -179,7 +179,7 @@ TEST(VpcWriter, AnExistingFixedDiskMustBeLargeEnough) {
   ASSERT_TRUE(fixed->Begin());
   ASSERT_TRUE(fixed->Finish());
   const auto small =
-      OverwriteImage({.format = FormatId::kVpc, .virtual_size_bytes = 3 * kMiB, .target = &target});
+      OpenForWriting({.format = FormatId::kVpc, .virtual_size_bytes = 3 * kMiB, .target = &target});
   ASSERT_FALSE(small);
   EXPECT_EQ(small.error().code, ErrorCode::kNoSpace);
 }

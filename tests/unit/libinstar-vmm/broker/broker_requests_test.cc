@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "instar/report.h"
+#include "instar/records.h"
 #include "libinstar-vmm/broker/fake_guest.h"
 #include "libinstar-vmm/temporary_directory.h"
 
@@ -31,7 +31,7 @@ class BrokerRequests : public testing::Test {
     return {.kind = kind,
             .source = static_cast<std::uint32_t>(source),
             .target = static_cast<std::uint32_t>(target),
-            .zero_unit_bytes = unit,
+            .zero_run_bytes = unit,
             .source_offset = from,
             .target_offset = to,
             .length = length};

@@ -248,7 +248,7 @@ TEST_P(EveryCacheMode, WritesAndReadsUnalignedData) {
                 .Transfer({{.kind = INSTAR_TRANSFER_COPY,
                             .source = static_cast<std::uint32_t>(source),
                             .target = static_cast<std::uint32_t>(target),
-                            .zero_unit_bytes = 0,
+                            .zero_run_bytes = 0,
                             .source_offset = 0,
                             .target_offset = 0,
                             .length = 10'001}})

@@ -55,7 +55,7 @@ instar_transfer GoodCopy(Scene& s) {
   return {.kind = INSTAR_TRANSFER_COPY,
           .source = static_cast<std::uint32_t>(s.source),
           .target = static_cast<std::uint32_t>(s.target),
-          .zero_unit_bytes = 0,
+          .zero_run_bytes = 0,
           .source_offset = 0,
           .target_offset = 0,
           .length = 4096};
@@ -286,21 +286,21 @@ const std::vector<Forgery> kForgeries = {
           {
             return SendCopy(s, [](instar_transfer& t) {
               t.kind = INSTAR_TRANSFER_COPY_SPARSE;
-              t.zero_unit_bytes = 4097;
+              t.zero_run_bytes = 4097;
             });
           }),
     ERROR("SparseWithSmallUnit", kInvalidArgument,
           {
             return SendCopy(s, [](instar_transfer& t) {
               t.kind = INSTAR_TRANSFER_COPY_SPARSE;
-              t.zero_unit_bytes = 256;
+              t.zero_run_bytes = 256;
             });
           }),
     ERROR("SparseWithHugeUnit", kInvalidArgument,
           {
             return SendCopy(s, [](instar_transfer& t) {
               t.kind = INSTAR_TRANSFER_COPY_SPARSE;
-              t.zero_unit_bytes = 1u << 31;
+              t.zero_run_bytes = 1u << 31;
             });
           }),
 
@@ -462,7 +462,7 @@ class BoundedDisk : public testing::Test {
     return {.kind = kind,
             .source = 0,
             .target = static_cast<std::uint32_t>(target_),
-            .zero_unit_bytes = 0,
+            .zero_run_bytes = 0,
             .source_offset = 0,
             .target_offset = offset,
             .length = length};

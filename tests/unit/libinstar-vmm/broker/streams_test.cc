@@ -41,7 +41,7 @@ class BrokerStreams : public testing::Test {
     return {.kind = INSTAR_TRANSFER_COPY,
             .source = static_cast<std::uint32_t>(source),
             .target = static_cast<std::uint32_t>(target),
-            .zero_unit_bytes = 0,
+            .zero_run_bytes = 0,
             .source_offset = from,
             .target_offset = from,
             .length = length};

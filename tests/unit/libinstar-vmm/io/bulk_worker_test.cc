@@ -38,17 +38,17 @@ class BulkWorkerTest : public testing::Test {
   }
   // A copy from `from` in the source to `to` in the target.
   BulkCopy Piece(std::uint64_t from, std::uint64_t to, std::uint64_t length,
-                 std::uint64_t zero_unit, const BulkCopy* next = nullptr) const {
+                 std::uint64_t zero_run_bytes, const BulkCopy* next = nullptr) const {
     return {.source = source_,
             .target = target_,
             .source_offset = from,
             .target_offset = to,
             .length = length,
-            .zero_unit = zero_unit,
+            .zero_run_bytes = zero_run_bytes,
             .next = next};
   }
-  void CopyAll(std::uint64_t length, std::uint64_t zero_unit) {
-    const IoResult result = worker_.Copy(Piece(0, 0, length, zero_unit));
+  void CopyAll(std::uint64_t length, std::uint64_t zero_run_bytes) {
+    const IoResult result = worker_.Copy(Piece(0, 0, length, zero_run_bytes));
     EXPECT_TRUE(result.ok()) << result.os_errno;
   }
   std::string Target() { return ReadWholeFile(directory_ / "target"); }
@@ -141,8 +141,8 @@ class MappingWorkerTest : public BulkWorkerTest {
     target_.in_memory = true;
   }
   IoResult Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length,
-                std::uint64_t zero_unit) {
-    return mapping_.Copy(Piece(from, to, length, zero_unit));
+                std::uint64_t zero_run_bytes) {
+    return mapping_.Copy(Piece(from, to, length, zero_run_bytes));
   }
   // It stays mapped for a while.
   bool TargetIsMapped() {
@@ -209,8 +209,9 @@ class WorkerInMemoryTest : public BulkWorkerTest {
     target_.io.fd = memfd_create("target", MFD_CLOEXEC);
     target_.in_memory = true;
   }
-  void Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length, std::uint64_t zero_unit) {
-    EXPECT_TRUE(worker_.Copy(Piece(from, to, length, zero_unit)).ok());
+  void Copy(std::uint64_t from, std::uint64_t to, std::uint64_t length,
+            std::uint64_t zero_run_bytes) {
+    EXPECT_TRUE(worker_.Copy(Piece(from, to, length, zero_run_bytes)).ok());
   }
   std::string Target() {
     struct stat status{};

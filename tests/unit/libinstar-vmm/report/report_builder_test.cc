@@ -68,7 +68,7 @@ TEST(ReportBuilder, BuildsTheTree) {
   const auto reports = builder.Take();
   ASSERT_TRUE(reports);
   ASSERT_EQ(reports->size(), 2u);
-  const ReportValue& top = (*reports)[0];
+  const ReportTree& top = (*reports)[0];
   EXPECT_EQ(top.UnsignedAt("virtual-size"), 1u << 20);
   EXPECT_TRUE(top.BooleanAt("dirty-flag"));
   EXPECT_EQ(top.Find("delta")->AsSigned(), -5);
@@ -203,7 +203,7 @@ TEST(ReportBuilder, BytesThatAreKeptAreBounded) {
 
 TEST(ReportBuilder, BytesThatAreEmittedAreBounded) {
   ReportBuilder builder;
-  builder.set_object_sink([](const ReportValue&) { return true; });
+  builder.set_object_sink([](const ReportTree&) { return true; });
   Records records;
   records.Mark(kObject)
       .Key("a")
@@ -288,7 +288,7 @@ TEST(ReportBuilder, AMemberIsRepeatedWhateverStandsBetween) {
 TEST(ReportBuilder, WithASinkObjectsGoOnOneByOne) {
   ReportBuilder builder;
   std::vector<std::uint64_t> told;
-  builder.set_object_sink([&told](const ReportValue& object) {
+  builder.set_object_sink([&told](const ReportTree& object) {
     told.push_back(object.UnsignedAt("n"));
     return told.size() < 3;
   });
@@ -323,8 +323,8 @@ TEST(ReportBuilder, MembersOfAnObjectAreBounded) {
   EXPECT_EQ(builder.Accept(records.bytes()), Verdict::kOverLimit);
 }
 
-TEST(ReportValue, TypedAccessFallsBack) {
-  const ReportValue value = ReportOf([](ReportSink& sink) {
+TEST(ReportTree, TypedAccessFallsBack) {
+  const ReportTree value = ReportOf([](ReportSink& sink) {
     sink.Unsigned("n", 3);
     sink.String("s", "text");
   });
@@ -339,17 +339,17 @@ TEST(ReportValue, TypedAccessFallsBack) {
   EXPECT_TRUE(value.Find("n")->members().empty());
 }
 
-TEST(ReportValue, WithoutAReportItIsAnEmptyObject) {
-  const ReportValue value;
-  EXPECT_EQ(value.kind(), ReportValue::Kind::kObject);
+TEST(ReportTree, WithoutAReportItIsAnEmptyObject) {
+  const ReportTree value;
+  EXPECT_EQ(value.kind(), ReportTree::Kind::kObject);
   EXPECT_TRUE(value.members().empty());
   EXPECT_FALSE(value.Find("a"));
 }
 
-TEST(ReportValue, KeepsItsReportAlive) {
-  ReportValue text;
+TEST(ReportTree, KeepsItsReportAlive) {
+  ReportTree text;
   {
-    const ReportValue report = ReportOf([](ReportSink& sink) { sink.String("s", "text"); });
+    const ReportTree report = ReportOf([](ReportSink& sink) { sink.String("s", "text"); });
     text = *report.Find("s");
   }
   EXPECT_EQ(text.AsString(), "text");

@@ -11,7 +11,7 @@
 namespace instar::vmm {
 namespace {
 
-ReportValue Finding(std::uint64_t kind, std::string_view message) {
+ReportTree Finding(std::uint64_t kind, std::string_view message) {
   return ReportOf([&](ReportSink& sink) {
     sink.Unsigned("finding", kind);
     sink.String("message", message);
@@ -21,7 +21,7 @@ ReportValue Finding(std::uint64_t kind, std::string_view message) {
   });
 }
 
-ReportValue Counts() {
+ReportTree Counts() {
   return ReportOf([](ReportSink& sink) {
     sink.String("format", "qcow2");
     sink.Unsigned("check-errors", 0);
@@ -116,7 +116,7 @@ TEST(CheckCodec, BatchesThatAreNoneAreRefused) {
 }
 
 TEST(CheckCodec, TheCountsSurvive) {
-  CheckReport report;
+  CheckResult report;
   report.format = "qcow2";
   report.leaks = 3;
   report.allocated_clusters = 9;

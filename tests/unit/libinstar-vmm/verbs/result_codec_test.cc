@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-ReportValue Sample() {
+ReportTree Sample() {
   return ReportOf([](ReportSink& sink) {
     sink.String("format", std::string_view("qcow2\xff\0x", 8));
     sink.Unsigned("size", std::uint64_t{1} << 63);

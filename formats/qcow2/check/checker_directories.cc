@@ -1,0 +1,138 @@
+// Counts the references of what is no table of the active disk: snapshots, bitmaps and the blocks
+// of refcounts.
+#include <algorithm>
+#include <string_view>
+
+#include "formats/base/checked.h"
+#include "formats/base/endian.h"
+#include "formats/qcow2/check/checker.h"
+#include "formats/qcow2/read/bitmap_data.h"
+#include "formats/qcow2/structures/bitmap_directory.h"
+#include "formats/qcow2/structures/l2_entry.h"
+#include "formats/qcow2/structures/refcount_entry.h"
+#include "formats/qcow2/structures/snapshot_table.h"
+
+namespace instar::qcow2 {
+
+Status Checker::WalkSnapshots() {
+  if (header_.has_data_file() && header_.snapshot_count != 0) {
+    Corrupted("the image has {0} snapshots and a data file", header_.snapshot_count);
+  }
+  std::uint64_t at = header_.snapshots_offset;
+  for (std::uint32_t i = 0; i < header_.snapshot_count && !out_of_order_; ++i) {
+    at += (8 - at % 8) % 8;
+    constexpr std::size_t kHeadBytes =
+        SnapshotEntry::kFixedBytes + SnapshotEntry::kExtraBytesIcount;
+    INSTAR_ASSIGN_OR_RETURN(const auto head, table_.View(at, kHeadBytes, 4096));
+    const SnapshotEntry entry = SnapshotEntry::DecodeFrom(head);
+    if (entry.extra_bytes > kMaxSnapshotExtraBytes) {
+      return OverLimit("snapshot {0} has {1} bytes of extra data, more than the limit of {2}", i,
+                       entry.extra_bytes, kMaxSnapshotExtraBytes);
+    }
+    at += SnapshotEntry::kFixedBytes + std::uint64_t{entry.extra_bytes} + entry.id_bytes +
+          entry.name_bytes;
+    if (at - header_.snapshots_offset > kMaxSnapshotTableBytes) {
+      return OverLimit("the snapshot table exceeds the limit of {0} bytes", kMaxSnapshotTableBytes);
+    }
+    if (header_.version >= 3 && entry.extra_bytes < SnapshotEntry::kExtraBytesDiskSize) {
+      Corrupted("the entry of snapshot {0} is incomplete", i);
+    }
+    INSTAR_TRY(VisitSnapshot(entry, i));
+  }
+  Refer(header_.snapshots_offset, at - header_.snapshots_offset);
+  return {};
+}
+
+Status Checker::VisitSnapshot(const SnapshotEntry& entry, std::uint32_t number) {
+  if (entry.l1_table_offset % cluster_bytes_ != 0) {
+    Corrupted("the L1 table of snapshot {0} at {1x} is not aligned to a cluster", number,
+              entry.l1_table_offset);
+    return {};
+  }
+  if (entry.l1_entries > kMaxL1Bytes / kTableEntryBytes) {
+    Corrupted("the L1 table of snapshot {0} has {1} entries, more than {2}", number,
+              entry.l1_entries, kMaxL1Bytes / kTableEntryBytes);
+    return {};
+  }
+  return WalkL1(entry.l1_table_offset, entry.l1_entries, /*active=*/false);
+}
+
+Status Checker::WalkBitmaps() {
+  if (!extensions_.bitmaps || extensions_.bitmaps->bitmap_count == 0) return {};
+  INSTAR_TRY(
+      ReferTable(extensions_.bitmaps->directory_offset, extensions_.bitmaps->directory_bytes));
+  class Visitor final : public BitmapVisitor {
+   public:
+    explicit Visitor(Checker& checker) : checker_(checker) {}
+    void Visit(const BitmapEntry& entry, std::string_view) override {
+      if (status_) status_ = checker_.WalkBitmap(entry);
+    }
+    [[nodiscard]] const Status& status() const { return status_; }
+
+   private:
+    Checker& checker_;
+    Status status_;
+  };
+  Visitor visitor(*this);
+  INSTAR_TRY(VisitBitmaps(device_, *extensions_.bitmaps, visitor));
+  return visitor.status();
+}
+
+Status Checker::WalkBitmap(const BitmapEntry& entry) {
+  const std::uint64_t entries = entry.table_entries;
+  INSTAR_TRY(ReferTable(entry.table_offset, entries * kTableEntryBytes));
+  const std::uint64_t most = piece_bytes_ / kTableEntryBytes;
+  for (std::uint64_t first = 0; first < entries; first += most) {
+    const std::uint64_t at = entry.table_offset + first * kTableEntryBytes;
+    if (at >= device_.size_bytes()) break;
+    const std::uint64_t count = std::min(most, entries - first);
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t skip, ZeroEntries(at, entries - first));
+    if (skip != 0) {
+      first += skip - most;
+      continue;
+    }
+    INSTAR_ASSIGN_OR_RETURN(const auto piece,
+                            table_.View(at, count * kTableEntryBytes, count * kTableEntryBytes));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      VisitBitmapTableEntry(LoadBe64(piece, i * kTableEntryBytes));
+    }
+  }
+  return {};
+}
+
+void Checker::VisitBitmapTableEntry(std::uint64_t entry) {
+  const std::uint64_t place = HostOffset(entry);
+  if (place % cluster_bytes_ != 0 || (entry & ~(kOffsetMask | kBitmapAllOnes)) != 0 ||
+      (place != 0 && (entry & kBitmapAllOnes) != 0)) {
+    Corrupted("entry {0x} of a bitmap table makes no sense", entry);
+    return;
+  }
+  if (place != 0) Refer(place, cluster_bytes_);
+}
+
+Status Checker::WalkRefcountBlocks() {
+  const std::uint64_t per_block = RefcountsPerBlock(header_.cluster_bits, header_.refcount_order);
+  for (std::uint64_t i = 0; i < disk_.table_entries(); ++i) {
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, disk_.TableEntry(i));
+    if (entry == 0) continue;
+    const std::uint64_t offset = entry & ~kRefcountBlockReserved;
+    const std::uint64_t cluster = offset >> header_.cluster_bits;
+    if (offset != 0) Want(i * per_block, (i + 1) * per_block - 1);
+    if (offset != entry) {
+      Corrupted("entry {0} of the refcount table, {1x}, has reserved bits set", i, entry);
+    } else if (offset % cluster_bytes_ != 0) {
+      Corrupted("refcount block {0} at {1x} is not aligned to a cluster", i, offset);
+    } else if (cluster >= clusters_) {
+      Corrupted("refcount block {0} at {1x} lies beyond the end of the file", i, offset);
+    } else {
+      Refer(offset, cluster_bytes_);
+      if (counts_.Holds(cluster) && counts_.count(cluster) != 1) {
+        Found(FindingKind::kCorruption, "refcount block {0} at {1x} has {2} references", i, offset,
+              counts_.count(cluster));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace instar::qcow2
