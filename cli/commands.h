@@ -10,8 +10,9 @@
 
 #include "cli/image_spec.h"
 #include "cli/sandbox_options.h"
+#include "cli/shared_options.h"
 #include "cli/stop.h"
-#include "cli/verb_options.h"
+#include "cli/verb.h"
 #include "instar/vmm/convert.h"
 #include "instar/vmm/create.h"
 #include "instar/vmm/dd.h"
@@ -36,7 +37,7 @@ struct ConvertCommand {
   // What qemu-img refuses without looking at a file is refused here, in its order and, but for what
   // it says on several lines, in its words.
   OrStop<void> TakeOperands(std::vector<std::string> files);
-  int Run();
+  int Run(const Verb& verb);
 
  private:
   [[nodiscard]] OrStop<void> CheckAgreement() const;
@@ -52,7 +53,7 @@ struct CreateCommand {
   bool quiet = false;
 
   OrStop<void> TakeOperands(std::vector<std::string> operands);
-  int Run();
+  int Run(const Verb& verb);
 };
 
 struct DdCommand {
@@ -61,7 +62,7 @@ struct DdCommand {
   ImageForm source;
 
   OrStop<void> TakeOperands(std::vector<std::string> operands);
-  int Run();
+  int Run(const Verb& verb);
 };
 
 struct InfoCommand {
@@ -70,7 +71,7 @@ struct InfoCommand {
   vmm::InfoOptions options;
 
   OrStop<void> TakeOperands(std::vector<std::string> operands);
-  int Run();
+  int Run(const Verb& verb);
 };
 
 struct MeasureCommand {
@@ -82,7 +83,7 @@ struct MeasureCommand {
   bool json = false;
 
   OrStop<void> TakeOperands(std::vector<std::string> operands);
-  int Run();
+  int Run(const Verb& verb);
 };
 
 }  // namespace instar::cli

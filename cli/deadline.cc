@@ -15,9 +15,10 @@
 namespace instar::cli {
 namespace {
 
-// Should the handler not get on, because standard error is a pipe that nobody reads.
-constexpr std::chrono::milliseconds kPatience{500};
-// The run's own watchdog is the second line: it looks a little later.
+// The handler may block, because standard error is a pipe that nobody reads. Then it is called
+// again, and ends the process, after this time.
+constexpr std::chrono::milliseconds kHandlerTimeout{500};
+// The run's own watchdog is a second line of defence. It acts a little later.
 constexpr std::chrono::seconds kSecondLine{2};
 
 // For the handler: set before there is a timer.
@@ -73,7 +74,7 @@ void StartDeadline(vmm::SandboxOptions& sandbox, const DeadlineWords& words,
   sigset_t alarm;
   sigemptyset(&alarm);
   sigaddset(&alarm, SIGALRM);
-  const itimerval timer = {.it_interval = ToTimeval(kPatience),
+  const itimerval timer = {.it_interval = ToTimeval(kHandlerTimeout),
                            .it_value = ToTimeval(sandbox.time_limit)};
   sigaction(SIGALRM, &action, nullptr);
   sigprocmask(SIG_UNBLOCK, &alarm, nullptr);

@@ -16,7 +16,7 @@ constexpr std::array kEndProcess = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGALR
 
 void OnInterruption(int signal) {
   vmm::Broker::DiscardFromSignalHandler();
-  // The handler is reset (SA_RESETHAND) and the signal blocked until it returns; then this one
+  // The handler is reset (SA_RESETHAND) and the signal blocked until it returns. Then this one
   // acts.
   std::raise(signal);
 }
@@ -34,7 +34,7 @@ void RemoveTargetsOnInterruption() {
     sigaction(signal, &action, nullptr);
   };
   for (const int signal : kEndProcess) take(signal);
-  // A write that goes too far fails then, which is told.
+  // Then a write beyond the limit fails, and the run reports that.
   std::signal(SIGXFSZ, SIG_IGN);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
 }

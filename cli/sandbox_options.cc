@@ -308,7 +308,7 @@ OrStop<void> LoadDefaults(SandboxSettings& settings) {
   if (const char* name = std::getenv("INSTAR_ISOLATION"); name != nullptr && *name != '\0') {
     INSTAR_TRY(TakeDefaultIsolation("INSTAR_ISOLATION", name, settings));
   }
-  // What builds say who want the same bytes each time. No image here holds a time.
+  // Reproducible builds set this. Its value does not matter, because no image here holds a time.
   if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr && *epoch != '\0') {
     settings.reproducible = true;
   }

@@ -1,11 +1,50 @@
 #include "cli/verb.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "cli/program.h"
+#include "verb_list.h"
 
 namespace instar::cli {
+
+#define INSTAR_DECLARE(name, row) extern const Verb row;
+INSTAR_CLI_VERBS(INSTAR_DECLARE)
+#undef INSTAR_DECLARE
+
 namespace {
+
+// Verbs of qemu-img that this version does not have. A row counts only as long as the verb has no
+// file.
+constexpr Verb kLater[] = {
+    {"amend"}, {"bench"}, {"bitmap"}, {"commit"}, {"rebase"}, {"resize"}, {"snapshot"},
+};
+
+struct Listed {
+  std::string_view name;
+  const Verb* verb = nullptr;
+};
+#define INSTAR_LIST(name, row) {name, &row},
+constexpr Listed kHere[] = {INSTAR_CLI_VERBS(INSTAR_LIST)};
+#undef INSTAR_LIST
+
+constexpr bool IsLater(const Verb& verb) {
+  return std::ranges::find(kHere, verb.name, &Listed::name) == std::end(kHere);
+}
+
+// All of them, in the order of their names.
+constexpr auto kVerbs = [] {
+  std::array<Listed, std::size(kHere) + std::ranges::count_if(kLater, IsLater)> listed;
+  auto end = std::ranges::copy(kHere, listed.begin()).out;
+  for (const Verb& verb : kLater) {
+    if (IsLater(verb)) *end++ = {verb.name, &verb};
+  }
+  std::ranges::sort(listed, {}, &Listed::name);
+  std::array<const Verb*, listed.size()> verbs;
+  std::ranges::transform(listed, verbs.begin(), &Listed::verb);
+  return verbs;
+}();
 
 std::string HelpText(const Verb& verb) {
   std::string text = "usage:";
@@ -29,6 +68,13 @@ std::string HelpText(const Verb& verb) {
 }
 
 }  // namespace
+
+std::span<const Verb* const> Verbs() { return kVerbs; }
+
+const Verb* FindVerb(std::string_view name) {
+  const auto verb = std::ranges::find(kVerbs, name, &Verb::name);
+  return verb == kVerbs.end() ? nullptr : *verb;
+}
 
 OrStop<std::vector<std::string>> ReadVerbOptions(const Verb& verb,
                                                  std::span<const std::string> arguments,

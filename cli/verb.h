@@ -1,4 +1,5 @@
-// The verbs. Each is a file verb_NAME.cc that ends with its row; verb_table.cc lists the rows.
+// The verbs. Each is a file verb_NAME.cc that ends with its row, kName. CMake lists the rows after
+// the names of the files, so a new verb is a new file and nothing else.
 //
 // A row is bound to a struct, the verb's command: what its command line asks for. The struct has a
 // member `settings` (what the options of every verb set), the members that the verb's own options
@@ -6,8 +7,11 @@
 //
 //     // Takes what is no option, and judges all of it together.
 //     OrStop<void> TakeOperands(std::vector<std::string> operands);
-//     // Does the work. Returns the exit code.
-//     int Run();
+//     // Does the work of `verb`. Returns the exit code.
+//     int Run(const Verb& verb);
+//
+// A verb that runs in a guest of its own takes name and brief from its row there
+// (instar/verb_table.h).
 #ifndef CLI_VERB_H_
 #define CLI_VERB_H_
 
@@ -25,7 +29,7 @@
 namespace instar::cli {
 
 struct Verb {
-  const char* name = "";
+  std::string_view name;
   const char* brief = "";        // one line for --help
   const char* synopsis = "";     // what follows its name: a line for each form of the command
   const char* description = "";  // lines for its own --help
@@ -37,11 +41,12 @@ struct Verb {
   int failure = 1;  // exit code of a failure to do anything at all
 };
 
+// In the order of their names.
 [[nodiscard]] std::span<const Verb* const> Verbs();
 [[nodiscard]] const Verb* FindVerb(std::string_view name);
 
-// Reads the options of `verb` into `command` and the options of every verb into `settings`. What is
-// wrong first is what is told: the options up to the first mistake count. The operands.
+// Reads the options of `verb` into `command` and the options of every verb into `settings`. Returns
+// the operands, or the first mistake in the order of the arguments.
 [[nodiscard]] OrStop<std::vector<std::string>> ReadVerbOptions(
     const Verb& verb, std::span<const std::string> arguments, SandboxSettings& settings,
     void* command);
@@ -57,15 +62,15 @@ template <typename Command>
   return command;
 }
 
-// Says why `verb` does not run. Returns the exit code: mistakes in the form of the command are 1,
-// as with every verb of qemu-img.
+// Prints why `verb` does not run. Returns the exit code, which is 1 for mistakes in the form of the
+// command, as with every verb of qemu-img.
 int ConcludeVerb(const Verb& verb, const Stop& stop);
 
 // Verb::run of a verb with this command.
 template <typename Command>
 int RunAs(const Verb& verb, std::span<const std::string> arguments, SandboxSettings settings) {
   OrStop<Command> command = ReadCommand<Command>(verb, arguments, std::move(settings));
-  return command ? command->Run() : ConcludeVerb(verb, command.error());
+  return command ? command->Run(verb) : ConcludeVerb(verb, command.error());
 }
 
 }  // namespace instar::cli

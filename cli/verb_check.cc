@@ -5,11 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/check_output.h"
 #include "cli/program.h"
+#include "cli/shared_options.h"
 #include "cli/verb.h"
-#include "cli/verb_options.h"
-#include "cli/verb_run.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/check.h"
 #include "instar/vmm/info.h"
 #include "verbs/open_image.h"
@@ -39,7 +40,7 @@ struct CheckCommand {
     INSTAR_ASSIGN_OR_RETURN(options.image, image.Spec());
     return {};
   }
-  int Run();
+  int Run(const Verb& verb);
 };
 
 OrStop<bool> ReadRepair(const GivenOption& given) {
@@ -53,9 +54,7 @@ constexpr OptionRow kRows[] = {
     kOutputRow<&CheckCommand::image>,
     Text<&CheckCommand::cache>("cache,T", kAlternatives<kCacheModes>.data(),
                                "how to read (default writeback)"),
-    Flag<&CheckCommand::options, &vmm::CheckOptions::force_share>(
-        "force-share,U",
-        "read the image even while somebody writes to it; what is found may be wrong"),
+    kForceShareRow<&CheckCommand::options, &vmm::CheckOptions::force_share>,
     Flag<&CheckCommand::quiet>("quiet,q", "print findings and errors only"),
     kHelpRow,
     Value<ReadRepair, &CheckCommand::repair>("repair,r", "leaks|all", ""),
@@ -81,10 +80,9 @@ int RefuseRepair(const CheckCommand& command) {
       "repairing images (-r) is not available in this version; nothing was checked or changed");
 }
 
-int CheckCommand::Run() {
-  if (Begin(*this, {.file = vmm::ShownName(options.image), .verb = "check"}, {&options.image, 1}) !=
-      0) {
-    return kNotCompleted;
+int CheckCommand::Run(const Verb& verb) {
+  if (const int failure = Begin(*this, verb, vmm::ShownName(options.image), {&options.image, 1})) {
+    return failure;
   }
   if (repair) return RefuseRepair(*this);
   const absl::StatusOr<vmm::CheckResult> report = vmm::Check(options);
@@ -119,8 +117,8 @@ int CheckCommand::Run() {
 }  // namespace
 
 extern constinit const Verb kCheck = {
-    "check",
-    "look for inconsistencies in an image",
+    kGuestVerb<CheckRequest>.name,
+    kGuestVerb<CheckRequest>.brief,
     "[OPTION...] FILE",
     "Looks for inconsistencies in the metadata of the image FILE. Changes nothing.\n"
     "Exit code: 0 none, 1 the check could not be completed, 2 the image is corrupt, 3 storage is\n"

@@ -5,12 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"
+#include "cli/shared_options.h"
 #include "cli/text_output.h"
 #include "cli/verb.h"
-#include "cli/verb_options.h"
-#include "cli/verb_run.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/compare.h"
 #include "verbs/open_image.h"
 
@@ -45,7 +46,7 @@ struct CompareCommand {
     if (quiet) progress = false;
     return {};
   }
-  int Run();
+  int Run(const Verb& verb);
 };
 
 constexpr OptionRow kRows[] = {
@@ -59,49 +60,36 @@ constexpr OptionRow kRows[] = {
         "strict,s", "the disks must have the same size and hold data in the same places, too"),
     Text<&CompareCommand::cache>("cache,T", kAlternatives<kCacheModes>.data(),
                                  "how to read (default writeback)"),
-    Flag<&CompareCommand::options, &vmm::CompareOptions::force_share>(
-        "force-share,U",
-        "read images even while somebody writes to them; the result may be inconsistent"),
+    kForceShareRow<&CompareCommand::options, &vmm::CompareOptions::force_share>,
     Flag<&CompareCommand::progress>("progress,p", "show how far it is"),
     Flag<&CompareCommand::quiet>("quiet,q", "print nothing but errors"),
     kHelpRow,
     kObjectRow,
 };
 
-std::string Sentence(const vmm::CompareReport& report) {
+struct Outcome {
+  int exit_code = kNotOpened;
+  std::string sentence;
+};
+
+Outcome OutcomeOf(const vmm::CompareReport& report) {
   using Verdict = vmm::CompareReport::Verdict;
   const std::string offset = std::to_string(report.offset);
   switch (report.verdict) {
     case Verdict::kIdentical:
-      return "Images are identical.\n";
+      return {kSame, "Images are identical.\n"};
     case Verdict::kContentDiffers:
-      return "Content mismatch at offset " + offset + "!\n";
+      return {kDifferent, "Content mismatch at offset " + offset + "!\n"};
     case Verdict::kSizesDiffer:
-      return "Strict mode: Image size mismatch!\n";
+      return {kDifferent, "Strict mode: Image size mismatch!\n"};
     case Verdict::kAllocationDiffers:
-      return "Strict mode: Offset " + offset + " block status mismatch!\n";
+      return {kDifferent, "Strict mode: Offset " + offset + " block status mismatch!\n"};
     case Verdict::kMapUnreadable:
+      return {kNotMapped, {}};
     case Verdict::kDataUnreadable:
-      break;
+      return {kNotRead, {}};
   }
   return {};
-}
-
-int CodeOf(vmm::CompareReport::Verdict verdict) {
-  using Verdict = vmm::CompareReport::Verdict;
-  switch (verdict) {
-    case Verdict::kIdentical:
-      return kSame;
-    case Verdict::kContentDiffers:
-    case Verdict::kSizesDiffer:
-    case Verdict::kAllocationDiffers:
-      return kDifferent;
-    case Verdict::kMapUnreadable:
-      return kNotMapped;
-    case Verdict::kDataUnreadable:
-      return kNotRead;
-  }
-  return kNotOpened;
 }
 
 // What a failure of the whole run means. A run that was ended opened its images, or was doing so at
@@ -122,12 +110,11 @@ bool PassedTheShorterEnd(const vmm::CompareReport& report) {
          report.offset >= std::min(report.first_size, report.second_size);
 }
 
-int CompareCommand::Run() {
+int CompareCommand::Run(const Verb& verb) {
   const std::array images = {options.first, options.second};
-  if (Begin(*this,
-            {.file = vmm::ShownName(options.first), .verb = "compare", .exit_code = kNotRead},
-            images) != 0) {
-    return kNotOpened;
+  if (const int failure =
+          Begin(*this, verb, vmm::ShownName(options.first), images, {.exit_code = kNotRead})) {
+    return failure;
   }
   ProgressLine line(progress);
   options.progress = [&line](std::uint64_t done, std::uint64_t total) { line.Update(done, total); };
@@ -138,12 +125,13 @@ int CompareCommand::Run() {
     return CodeOf(report.status());
   }
   if (report->verdict == vmm::CompareReport::Verdict::kIdentical) line.Complete();
+  const Outcome outcome = OutcomeOf(*report);
   int printed = 0;
   if (!quiet) {
     const char* const warning =
         PassedTheShorterEnd(*report) ? "Warning: Image size mismatch!\n" : "";
     TextOutput out(settings.sandbox.max_output_bytes, PrintOutput);
-    out.Add(warning + Sentence(*report));
+    out.Add(warning + outcome.sentence);
     printed = out.Finish();
   }
   line.End();
@@ -153,15 +141,15 @@ int CompareCommand::Run() {
   } else {
     ConfirmIsolation(settings, report->isolation);
   }
-  return printed != 0 ? static_cast<int>(kNotRead) : CodeOf(report->verdict);
+  return printed != 0 ? static_cast<int>(kNotRead) : outcome.exit_code;
 }
 
 }  // namespace
 
 // 1 says that the images differ, so its failures are 2.
 extern constinit const Verb kCompare = {
-    "compare",
-    "compare the contents of two images",
+    kGuestVerb<CompareRequest>.name,
+    kGuestVerb<CompareRequest>.brief,
     "[OPTION...] FILE1 FILE2",
     "Compares the virtual disks of two images. What the shorter one lacks counts as zeros.\n"
     "Exit code: 0 the same, 1 different, 2 an image could not be opened, 3 where its data is\n"

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/byte_size.h"
 #include "cli/commands.h"
 #include "cli/create_option_help.h"
@@ -15,8 +16,8 @@
 #include "cli/progress_line.h"
 #include "cli/strict_profile.h"
 #include "cli/verb.h"
-#include "cli/verb_run.h"
 #include "formats/base/create_options.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/convert.h"
 #include "verbs/open_image.h"
 
@@ -72,10 +73,7 @@ constexpr OptionRow kRows[] = {
         "compress-level", "N",
         "how hard, 1 (fastest) to 9 (smallest), with -c or to streamOptimized; the same as\n"
         "-o compression_level=N"),
-    Value<ReadSnapshot, &Command::snapshot>(
-        "snapshot,l", "SNAPSHOT",
-        "convert this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
-        "or both with a comma"),
+    kSnapshotRow<&Command::snapshot>,
     Value<ReadBacking, &Command::options, &Options::backing_file>(
         "backing,b", "FILE",
         "make the target an overlay on FILE, which holds what the source's backing file does;\n"
@@ -113,9 +111,7 @@ constexpr OptionRow kRows[] = {
         "system can (btrfs, XFS), unless -S or preallocation asks for something else"),
     Size<"rate limit", &Command::options, &Options::rate_limit_bytes_per_second>(
         "rate-limit,r", "bytes written a second at most"),
-    Flag<&Command::options, &Options::force_share>(
-        "force-share,U",
-        "read sources even while somebody writes to them; the result may be inconsistent"),
+    kForceShareRow<&Command::options, &Options::force_share>,
     Flag<&Command::progress>("progress,p", "show how far it is"),
     Flag<&Command::quiet>("quiet,q", "print nothing but errors"),
     kHelpRow,
@@ -208,15 +204,14 @@ OrStop<void> ConvertCommand::TakeTarget(std::string file) {
   return {};
 }
 
-int ConvertCommand::Run() {
+int ConvertCommand::Run(const Verb& verb) {
   std::vector<vmm::ImageSpec> sources = options.sources;
   if (auto backing = BackingOf(options.target, options.backing_file, options.backing_format,
                                options.target_options)) {
     sources.push_back(*std::move(backing));
   }
-  if (Begin(*this, {.file = vmm::ShownName(options.sources.front()), .verb = "convert"}, sources) !=
-      0) {
-    return 1;
+  if (const int failure = Begin(*this, verb, vmm::ShownName(options.sources.front()), sources)) {
+    return failure;
   }
   RemoveTargetsOnInterruption();
   // Nothing but the image goes where the image goes.
@@ -232,8 +227,8 @@ int ConvertCommand::Run() {
 }
 
 extern constinit const Verb kConvert = {
-    "convert",
-    "copy a virtual disk into a new image, of any format",
+    kGuestVerb<ConvertRequest>.name,
+    kGuestVerb<ConvertRequest>.brief,
     "[OPTION...] SOURCE... TARGET",
     "Copies the virtual disk of SOURCE (several are put one after another) into the new image\n"
     "TARGET.\n",

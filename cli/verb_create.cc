@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/byte_size.h"
 #include "cli/commands.h"
 #include "cli/create_option_help.h"
@@ -10,8 +11,8 @@
 #include "cli/program.h"
 #include "cli/strict_profile.h"
 #include "cli/verb.h"
-#include "cli/verb_run.h"
 #include "formats/base/create_options.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/create.h"
 #include "verbs/time_limit.h"
 
@@ -68,7 +69,7 @@ OrStop<void> CreateCommand::TakeOperands(std::vector<std::string> operands) {
   return {};
 }
 
-int CreateCommand::Run() {
+int CreateCommand::Run(const Verb& verb) {
   // What -u leaves unchecked need not exist; but a vmdk image notes what it is a child of.
   std::vector<vmm::ImageSpec> sources;
   if (options.check_backing || options.format == "vmdk") {
@@ -77,9 +78,9 @@ int CreateCommand::Run() {
       sources.push_back(*std::move(below));
     }
   }
-  if (Begin(*this, {.file = options.path, .verb = "create"}, sources, vmm::OwnTimeLimit(options)) !=
-      0) {
-    return 1;
+  if (const int failure =
+          Begin(*this, verb, options.path, sources, {.own = vmm::OwnTimeLimit(options)})) {
+    return failure;
   }
   int printed = 0;
   if (!quiet) {
@@ -100,8 +101,8 @@ int CreateCommand::Run() {
 }
 
 extern constinit const Verb kCreate = {
-    "create",
-    "make an empty image",
+    kGuestVerb<CreateRequest>.name,
+    kGuestVerb<CreateRequest>.brief,
     "[OPTION...] FILE [SIZE]",
     "Makes the empty image FILE with a virtual disk of SIZE bytes (suffixes k, M, G, T, P, E). An\n"
     "overlay is as large as its backing file unless SIZE says otherwise.\n",

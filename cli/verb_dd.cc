@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/byte_size.h"
 #include "cli/commands.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/verb.h"
-#include "cli/verb_run.h"
 #include "instar/vmm/dd.h"
 #include "verbs/open_image.h"
 
@@ -23,9 +23,7 @@ constexpr OptionRow kRows[] = {
     Text<&DdCommand::options, &vmm::DdOptions::target_format>("output-format,O", "FORMAT",
                                                               "format of the target (default raw)"),
     kImageOptsRow<&DdCommand::source, &ImageForm::options>,
-    Flag<&DdCommand::options, &vmm::DdOptions::force_share>(
-        "force-share,U",
-        "read the source even while somebody writes to it; the result may be inconsistent"),
+    kForceShareRow<&DdCommand::options, &vmm::DdOptions::force_share>,
     kHelpRow,
     kObjectRow,
 };
@@ -78,10 +76,10 @@ OrStop<void> DdCommand::TakeOperands(std::vector<std::string> operands) {
   return {};
 }
 
-int DdCommand::Run() {
-  if (Begin(*this, {.file = vmm::ShownName(options.source), .verb = "dd"}, {&options.source, 1}) !=
-      0) {
-    return 1;
+int DdCommand::Run(const Verb& verb) {
+  if (const int failure =
+          Begin(*this, verb, vmm::ShownName(options.source), {&options.source, 1})) {
+    return failure;
   }
   RemoveTargetsOnInterruption();
   const absl::StatusOr<vmm::ConvertReport> report = vmm::Dd(options);

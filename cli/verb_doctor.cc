@@ -1,4 +1,4 @@
-// instar doctor: says what of the protection is active on this machine.
+// instar doctor: says which protection this machine offers.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -6,9 +6,9 @@
 
 #include "cli/json_text.h"
 #include "cli/program.h"
+#include "cli/shared_options.h"
 #include "cli/terminal_text.h"
 #include "cli/verb.h"
-#include "cli/verb_options.h"
 #include "instar/vmm/doctor.h"
 
 namespace instar::cli {
@@ -24,7 +24,7 @@ struct DoctorCommand {
     INSTAR_ASSIGN_OR_RETURN(json, ReadForm(output));
     return {};
   }
-  int Run();
+  int Run(const Verb& verb);
 };
 
 constexpr OptionRow kRows[] = {
@@ -93,7 +93,7 @@ void WriteFindingsJson(std::span<const vmm::DoctorFinding> findings, std::string
   out.Add('\n');
 }
 
-int DoctorCommand::Run() {
+int DoctorCommand::Run(const Verb&) {
   const std::vector<vmm::DoctorFinding> findings = vmm::Doctor();
   const vmm::Isolation wanted = settings.sandbox.isolation;
   const bool kvm = wanted != vmm::Isolation::kProcess && Available(findings, "kvm");
@@ -119,10 +119,11 @@ int DoctorCommand::Run() {
 
 extern constinit const Verb kDoctor = {
     "doctor",
-    "say what of the protection is active on this machine",
+    "say which protection this machine offers",
     "[OPTION...]",
-    "Says what of the protection is to be had on this machine, and which isolation is used.\n"
-    "Succeeds if images can be parsed in a sandbox, and all is there that --require names.\n",
+    "Says which protection this machine offers, and which isolation is used. Succeeds if images "
+    "can\n"
+    "be parsed in a sandbox, and everything is there that --require names.\n",
     kRows,
     RunAs<DoctorCommand>,
 };

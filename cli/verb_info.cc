@@ -3,13 +3,14 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/commands.h"
 #include "cli/info_human.h"
 #include "cli/info_json.h"
 #include "cli/program.h"
 #include "cli/strict_profile.h"
 #include "cli/verb.h"
-#include "cli/verb_run.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/info.h"
 #include "verbs/open_image.h"
 #include "verbs/time_limit.h"
@@ -26,9 +27,7 @@ constexpr OptionRow kRows[] = {
         "show the backing files too, and theirs; JSON is then an array, the image itself first"),
     Flag<&InfoCommand::options, &vmm::InfoOptions::partitions>(
         "partitions", "show the partition table (MBR or GPT) of a raw image, too"),
-    Flag<&InfoCommand::options, &vmm::InfoOptions::force_share>(
-        "force-share,U",
-        "read the image even while somebody writes to it; what is shown may be inconsistent"),
+    kForceShareRow<&InfoCommand::options, &vmm::InfoOptions::force_share>,
     kHelpRow,
     kObjectRow,
 };
@@ -88,10 +87,9 @@ OrStop<void> InfoCommand::TakeOperands(std::vector<std::string> operands) {
   return {};
 }
 
-int InfoCommand::Run() {
+int InfoCommand::Run(const Verb& verb) {
   if (const int failure =
-          BeginRun(settings, {.file = vmm::ShownName(options.image), .verb = "info"},
-                   vmm::kShortTimeLimit)) {
+          BeginRun(settings, verb, vmm::ShownName(options.image), {.own = vmm::kShortTimeLimit})) {
     return failure;
   }
   if (settings.strict) return GiveVerdict(*this);
@@ -117,8 +115,8 @@ int InfoCommand::Run() {
 }
 
 extern constinit const Verb kInfo = {
-    "info",
-    "show what an image is",
+    kGuestVerb<InfoRequest>.name,
+    kGuestVerb<InfoRequest>.brief,
     "[OPTION...] FILE",
     "Shows what the image FILE is. Opens no other file but the extents of a VMDK, unless\n"
     "--backing-chain asks for it.\n",

@@ -2,11 +2,12 @@
 #include <utility>
 #include <vector>
 
+#include "cli/begin_run.h"
 #include "cli/map_output.h"
 #include "cli/program.h"
+#include "cli/shared_options.h"
 #include "cli/verb.h"
-#include "cli/verb_options.h"
-#include "cli/verb_run.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/map.h"
 #include "verbs/open_image.h"
 
@@ -24,10 +25,10 @@ struct MapCommand {
     return {};
   }
 
-  int Run() {
-    if (Begin(*this, {.file = vmm::ShownName(options.image), .verb = "map"}, {&options.image, 1}) !=
-        0) {
-      return 1;
+  int Run(const Verb& verb) {
+    if (const int failure =
+            Begin(*this, verb, vmm::ShownName(options.image), {&options.image, 1})) {
+      return failure;
     }
     MapOutput output(image.json, settings.qemu_version, settings.sandbox.max_output_bytes,
                      PrintOutput);
@@ -59,9 +60,7 @@ constexpr OptionRow kRows[] = {
         "start-offset,s", "leave out what comes before this byte of the disk"),
     Size<"max length", &MapCommand::options, &vmm::MapOptions::max_length>(
         "max-length,l", "list so many bytes at most"),
-    Flag<&MapCommand::options, &vmm::MapOptions::force_share>(
-        "force-share,U",
-        "read the image even while somebody writes to it; what is shown may be inconsistent"),
+    kForceShareRow<&MapCommand::options, &vmm::MapOptions::force_share>,
     kHelpRow,
     kObjectRow,
 };
@@ -69,8 +68,8 @@ constexpr OptionRow kRows[] = {
 }  // namespace
 
 extern constinit const Verb kMap = {
-    "map",
-    "list which parts of a virtual disk hold data, and where",
+    kGuestVerb<MapRequest>.name,
+    kGuestVerb<MapRequest>.brief,
     "[OPTION...] FILE",
     "Lists which parts of the virtual disk of FILE hold data, in which file of the chain, and "
     "where.\n",

@@ -1,13 +1,14 @@
 // instar measure: tells how long the file of a new image would be.
 #include <utility>
 
+#include "cli/begin_run.h"
 #include "cli/commands.h"
 #include "cli/create_option_help.h"
 #include "cli/json_text.h"
 #include "cli/program.h"
 #include "cli/verb.h"
-#include "cli/verb_run.h"
 #include "formats/base/create_options.h"
+#include "instar/verb_table.h"
 #include "instar/vmm/measure.h"
 #include "verbs/open_image.h"
 
@@ -32,14 +33,9 @@ constexpr OptionRow kRows[] = {
         "source-format,f", "FORMAT", "take FILE for this format instead of looking at its content"),
     Text<&MeasureCommand::image, &ImageForm::format>("format", "FORMAT", ""),
     kImageOptsRow<&MeasureCommand::image, &ImageForm::options>,
-    Value<ReadSnapshot, &MeasureCommand::snapshot>(
-        "snapshot,l", "SNAPSHOT",
-        "measure this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME\n"
-        "or both with a comma"),
+    kSnapshotRow<&MeasureCommand::snapshot>,
     Call<TakeOutput>("output", kForms, kFormHelp),
-    Flag<&MeasureCommand::options, &Options::force_share>(
-        "force-share,U",
-        "read FILE even while somebody writes to it; the figures may then be wrong"),
+    kForceShareRow<&MeasureCommand::options, &Options::force_share>,
     kHelpRow,
     kObjectRow,
 };
@@ -85,10 +81,11 @@ OrStop<void> MeasureCommand::TakeOperands(std::vector<std::string> operands) {
   return {};
 }
 
-int MeasureCommand::Run() {
-  if (Begin(*this, {.file = vmm::ShownName(options.image), .verb = "measure"},
-            {&options.image, options.image.path.empty() ? 0u : 1u}) != 0) {
-    return 1;
+int MeasureCommand::Run(const Verb& verb) {
+  const std::size_t images = options.image.path.empty() ? 0 : 1;
+  if (const int failure =
+          Begin(*this, verb, vmm::ShownName(options.image), {&options.image, images})) {
+    return failure;
   }
   const absl::StatusOr<vmm::MeasureReport> report = vmm::Measure(options);
   if (!report.ok()) return PrintError(report.status());
@@ -103,8 +100,8 @@ int MeasureCommand::Run() {
 }
 
 extern constinit const Verb kMeasure = {
-    "measure",
-    "calculate the size a new image would have",
+    kGuestVerb<MeasureRequest>.name,
+    kGuestVerb<MeasureRequest>.brief,
     "[OPTION...] FILE\n[OPTION...] --size SIZE",
     "Calculates how long the file would be that convert makes of the image FILE, or create of a\n"
     "disk of SIZE bytes.\n",

@@ -331,7 +331,7 @@ def main():
     arguments = parser.parse_args()
     if not arguments.write:
         names = stale(arguments.instar)
-        print("\n".join(names))
+        sys.stdout.writelines(f"{name}\n" for name in names)
         return 1 if names else 0
     for name, text in documents(arguments.instar).items():
         (ROOT / name).write_text(text)

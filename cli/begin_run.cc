@@ -1,4 +1,4 @@
-#include "cli/verb_run.h"
+#include "cli/begin_run.h"
 
 #include <unistd.h>
 
@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "cli/deadline.h"
 #include "cli/program.h"
 #include "cli/stop.h"
 #include "executor/executor.h"
@@ -24,7 +25,7 @@ void AnnounceFallback() {
       "--isolation=kvm refuses this)");
 }
 
-// What the run goes without, as far as it matters.
+// Names protection that this run lacks, if that matters.
 void AnnounceMissing(const SandboxSettings& settings) {
   if (ProgramName() == "qemu-img" || settings.sandbox.require.landlock) return;
   if (vmm::LandlockVersion() > 0) return;
@@ -33,8 +34,7 @@ void AnnounceMissing(const SandboxSettings& settings) {
       "place ('instar doctor' says more, --require=landlock refuses this)");
 }
 
-// A configured path that is not there ends the run. Of one on the command line the run itself says
-// so.
+// A configured path must exist. The run itself checks those of the command line.
 OrStop<void> CheckConfiguredPaths(const SandboxSettings& settings) {
   if (settings.sandbox.references.allowed == vmm::AllowedReferences::kNone) return {};
   for (const auto& [path, where] : settings.configured_paths) {
@@ -45,11 +45,8 @@ OrStop<void> CheckConfiguredPaths(const SandboxSettings& settings) {
   return {};
 }
 
-}  // namespace
-
-int BeginRun(SandboxSettings& settings, const DeadlineWords& words,
-             std::chrono::milliseconds own_time_limit) {
-  StartDeadline(settings.sandbox, words, own_time_limit);
+// Returns 0 if the run can go on.
+int PrepareIsolation(SandboxSettings& settings) {
   vmm::Mark(settings.sandbox.timing, vmm::TimingPhase::kCommandLine);
   const vmm::Isolation wanted = settings.sandbox.isolation;
   if (wanted == vmm::Isolation::kInline && vmm::inline_executor_factory() == nullptr) {
@@ -66,6 +63,14 @@ int BeginRun(SandboxSettings& settings, const DeadlineWords& words,
     settings.fallback_announced = true;
   }
   return 0;
+}
+
+}  // namespace
+
+int BeginRun(SandboxSettings& settings, const Verb& verb, std::string_view file, RunLimit limit) {
+  StartDeadline(settings.sandbox, {.file = file, .verb = verb.name, .exit_code = limit.exit_code},
+                limit.own);
+  return PrepareIsolation(settings) == 0 ? 0 : verb.failure;
 }
 
 void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used) {

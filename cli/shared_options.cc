@@ -1,4 +1,4 @@
-#include "cli/verb_options.h"
+#include "cli/shared_options.h"
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 // What the command lines of several verbs have in common.
-#ifndef CLI_VERB_OPTIONS_H_
-#define CLI_VERB_OPTIONS_H_
+#ifndef CLI_SHARED_OPTIONS_H_
+#define CLI_SHARED_OPTIONS_H_
 
 #include <string>
 #include <string_view>
@@ -32,6 +32,11 @@ template <auto... kMembers>
 inline constexpr OptionRow kImageOptsRow = Flag<kMembers...>(
     "image-opts", "images are named by options: driver=FORMAT,file.filename=FILE,...");
 
+template <auto... kMembers>
+inline constexpr OptionRow kForceShareRow = Flag<kMembers...>(
+    "force-share,U",
+    "read images even while somebody writes to them; the result may be inconsistent");
+
 // ---- values
 
 // Whether --output asks for JSON.
@@ -50,6 +55,12 @@ OrStop<vmm::CacheMode> ReadCacheMode(std::string_view name, std::string_view wha
 // Which internal snapshot -l means: an ID or a name, or one or both of "snapshot.id=ID" and
 // "snapshot.name=NAME".
 OrStop<vmm::SnapshotChoice> ReadSnapshot(const GivenOption& given);
+
+template <auto... kMembers>
+inline constexpr OptionRow kSnapshotRow = Value<ReadSnapshot, kMembers...>(
+    "snapshot,l", "SNAPSHOT",
+    "read this internal snapshot: an ID, a name, snapshot.id=ID, snapshot.name=NAME or both\n"
+    "with a comma");
 
 // Appends the option list of one -o to those before it.
 OrStop<void> AddOptionList(std::string_view list, std::string& lists);
@@ -84,4 +95,4 @@ inline constexpr OptionRow kOutputRow =
 
 }  // namespace instar::cli
 
-#endif  // CLI_VERB_OPTIONS_H_
+#endif  // CLI_SHARED_OPTIONS_H_

@@ -1,37 +1,45 @@
 // What the runs of all verbs begin and end with.
-#ifndef CLI_VERB_RUN_H_
-#define CLI_VERB_RUN_H_
+#ifndef CLI_BEGIN_RUN_H_
+#define CLI_BEGIN_RUN_H_
 
 #include <chrono>
 #include <span>
+#include <string>
+#include <string_view>
 
-#include "cli/deadline.h"
 #include "cli/sandbox_options.h"
 #include "cli/strict_profile.h"
+#include "cli/verb.h"
 #include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::cli {
 
-// Starts the time of the run and settles its isolation: hands over to the program that parses
-// unprotected if that is asked for, says on standard error if there is no KVM and nobody chose to
-// do without, and which path of a configuration file is not there. Returns the exit code, 0 to go
-// on.
-[[nodiscard]] int BeginRun(SandboxSettings& settings, const DeadlineWords& words,
-                           std::chrono::milliseconds own_time_limit = {});
+// The end of a run that takes too long.
+struct RunLimit {
+  std::chrono::milliseconds own{};  // the verb's, where the user asks for none; 0: no limit
+  int exit_code = 1;
+};
+
+// Starts the time of a run of `verb` on `file` and settles its isolation: hands over to the program
+// that parses unprotected if that is asked for, says on standard error if there is no KVM and
+// nobody chose to do without, and which path of a configuration file is not there. Returns the exit
+// code, 0 to go on.
+[[nodiscard]] int BeginRun(SandboxSettings& settings, const Verb& verb, std::string_view file,
+                           RunLimit limit = {});
 
 // The same, and where the settings are strict, judges `sources`, all the images that `command`
 // (cli/verb.h) reads. Then hands what its options need of the settings over to `command.options`.
 template <typename Command>
-[[nodiscard]] int Begin(Command& command, const DeadlineWords& words,
-                        std::span<const vmm::ImageSpec> sources,
-                        std::chrono::milliseconds own_time_limit = {}) {
-  if (const int failure = BeginRun(command.settings, words, own_time_limit)) return failure;
+[[nodiscard]] int Begin(Command& command, const Verb& verb, std::string_view file,
+                        std::span<const vmm::ImageSpec> sources, RunLimit limit = {}) {
+  if (const int failure = BeginRun(command.settings, verb, file, limit)) return failure;
   bool force_share = true;
   if constexpr (requires { command.options.force_share; }) {
     force_share = command.options.force_share;
   }
-  if (JudgeSources(command.settings, sources, force_share) != Judgement::kPassed) return 1;
+  if (JudgeSources(command.settings, sources, force_share) != Judgement::kPassed)
+    return verb.failure;
   command.options.sandbox = command.settings.sandbox;
   if constexpr (requires { command.options.reproducible; }) {
     command.options.reproducible = command.settings.reproducible;
@@ -53,4 +61,4 @@ void ConfirmRun(const SandboxSettings& settings, const Report& report) {
 
 }  // namespace instar::cli
 
-#endif  // CLI_VERB_RUN_H_
+#endif  // CLI_BEGIN_RUN_H_
