@@ -314,7 +314,7 @@ const char* ReferenceGate::WhyNotByOwner(const Device& parent, const struct stat
 std::expected<ReferenceGate::Found, ReferenceRefusal> ReferenceGate::Walk(
     const Device& parent, ResolvedReference where, const WalkRules& rules,
     const RefusalText& refusal) const {
-  for (unsigned times = 0; times < kMostLinksElsewhere; ++times) {
+  for (unsigned times = 0; times <= kMostLinksElsewhere; ++times) {
     auto found = WalkBeneath(roots_[where.root].fd.get(), where.relative_path,
                              times == 0 ? rules : WalkRules{rules.is_named, rules.readers});
     if (found) return Found{.file = *std::move(found), .root = where.root};
