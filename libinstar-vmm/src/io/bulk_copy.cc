@@ -1,6 +1,5 @@
 // BulkWorker: what changes a target.
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,7 +7,6 @@
 
 #include "formats/base/checked.h"
 #include "io/bulk_worker.h"
-#include "io/file_status.h"
 #include "io/file_zeroing.h"
 #include "io/zero_scan.h"
 
@@ -20,24 +18,10 @@ constexpr IoResult kStopped = {.os_errno = ECANCELED, .on_target = true};
 // Below this a seek for holes costs more than reading them: zeros in units of this size are found
 // by looking at them. With larger units the holes between them would be lost.
 constexpr std::uint64_t kWorthSeeking = std::uint64_t{1} << 20;
-constexpr std::uint64_t kSmallUnit = 4096;
+constexpr std::uint64_t kSmallUnit = LargePages::kSmallUnit;
 
 // Pieces of work on a target's storage between two looks at the end of the run.
 constexpr std::uint64_t kStoragePiece = std::uint64_t{256} << 20;
-
-constexpr std::uint64_t kPage = 4096;
-
-// Whether of what lies between `end` and `offset` no page is untouched by both.
-bool LeavesNoPageOut(std::uint64_t end, std::uint64_t offset) {
-  return offset >= end && AlignDown(offset, kPage) <= AlignDown(end + kPage - 1, kPage);
-}
-
-bool HasZeroUnit(std::span<const std::byte> bytes, std::uint64_t unit) {
-  for (std::size_t at = 0; at < bytes.size(); at += unit) {
-    if (IsZero(bytes.subspan(at, std::min<std::size_t>(unit, bytes.size() - at)))) return true;
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -52,7 +36,7 @@ IoResult BulkWorker::CopyPiece(const BulkCopy& copy) {
 // are left out: the stream fills them up with zeros.
 IoResult BulkWorker::CopyToStream(const BulkCopy& copy) {
   std::uint64_t done = 0;
-  if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
+  if (copy.target.in_memory) large_.Bridge(copy.target, copy.target_offset);
   while (done < copy.length) {
     const std::uint64_t source_offset = copy.source_offset + done;
     if (meter_.stopped()) return kStopped;
@@ -97,8 +81,8 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
   if (copy.share_blocks && copy.target.shares != nullptr) {
     copy.target.shares->store(done == copy.length, std::memory_order_relaxed);
   }
-  if (copy.target.in_memory) Bridge(copy.target, copy.target_offset);
-  const std::uint64_t joined = TakeJoined(copy);
+  if (copy.target.in_memory) large_.Bridge(copy.target, copy.target_offset);
+  const std::uint64_t joined = large_.TakeJoined(copy);
   while (done < copy.length) {
     if (meter_.stopped()) return kStopped;
     const std::uint64_t source_offset = copy.source_offset + done;
@@ -108,10 +92,10 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     if (copy.zero_run_bytes == 0 || done < joined) {  // nobody looks at it, or somebody has
       const std::size_t piece =
           done < joined ? joined - done : PieceBytes(copy, target_offset, remaining);
-      if (copy.zero_run_bytes == 0 && piece == remaining) JoinNext(copy, done);
-      if (MapPiece(copy, done, piece)) {
+      if (copy.zero_run_bytes == 0 && piece == remaining) large_.JoinNext(copy, done, staging);
+      if (large_.Copy(copy, done, piece)) {
         if (!meter_.Throttle(piece)) return kStopped;
-        NoteWritten(copy.target, target_offset, piece);
+        large_.NoteWritten(copy.target, target_offset, piece);
         meter_.NotePlaced(copy.target.work->written, target_offset, piece);
         done += piece;
         continue;
@@ -129,7 +113,7 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
       const RunOfFile run =
           exact ? FindRun(copy.source.runs, copy.source.io.fd, source_offset, remaining)
                 : runs_.Find(copy.source.key, copy.source.io.fd, copy.source.runs, source_offset,
-                             remaining, MapsLarge(copy.target) ? MappedCopy::kLargePage : 1);
+                             remaining, large_.Serves(copy.target) ? LargePages::kBytes : 1);
       if (run.hole) {
         meter_.NoteRead(WorkLedger::kRunBytes);
         done += run.length;
@@ -143,7 +127,8 @@ IoResult BulkWorker::Copy(const BulkCopy& copy) {
     if (!read.result.ok()) return read.result;
     if (read.bytes == 0 && copy.zero_run_bytes != 0) break;  // nothing but zeros beyond the end
     if (read.bytes < piece) std::memset(bytes.data() + read.bytes, 0, piece - read.bytes);
-    if (copy.zero_run_bytes != 0 && piece == copy.length - done) JoinNext(copy, done);
+    if (copy.zero_run_bytes != 0 && piece == copy.length - done)
+      large_.JoinNext(copy, done, staging);
     const IoResult result = WriteBytes(copy, done, bytes);
     if (!result.ok()) return result;
     done += piece;
@@ -175,9 +160,10 @@ IoResult BulkWorker::WritePiece(const BulkCopy& copy, std::uint64_t into,
                                 std::span<const std::byte> bytes) {
   if (!meter_.Throttle(bytes.size())) return kStopped;
   const std::uint64_t offset = copy.target_offset + into;
-  const IoResult result =
-      MapPiece(copy, into, bytes.size()) ? IoResult{} : WriteFully(copy.target.io, offset, bytes);
-  NoteWritten(copy.target, offset, bytes.size());
+  const IoResult result = large_.Copy(copy, into, bytes.size())
+                              ? IoResult{}
+                              : WriteFully(copy.target.io, offset, bytes);
+  large_.NoteWritten(copy.target, offset, bytes.size());
   return result;
 }
 
@@ -189,131 +175,14 @@ std::size_t BulkWorker::PieceBytes(const BulkCopy& copy, std::uint64_t target_of
   const auto to_multiple_of = [&](std::uint64_t bytes) {
     return bytes - (target_offset - off) % bytes;
   };
-  const std::uint64_t large = to_multiple_of(MappedCopy::kLargePage);
+  const std::uint64_t large = to_multiple_of(LargePages::kBytes);
   if (off == 0 && remaining >= large &&
-      EndsLarge(copy.target, target_offset, target_offset + large)) {
+      large_.Ends(copy.target, target_offset, target_offset + large)) {
     return large;
   }
-  if (BeginsLarge(copy, target_offset, remaining)) return remaining;
+  if (large_.Begins(copy, target_offset, remaining)) return remaining;
   const std::uint64_t usual = copy.source.waits || copy.target.waits ? kStagingBytes : kPieceBytes;
   return std::min(remaining, to_multiple_of(std::max(usual, copy.zero_run_bytes)));
-}
-
-bool BulkWorker::MapsLarge(const BulkFile& target) const {
-  return target.in_memory && mapped_.makes_large();
-}
-
-bool BulkWorker::EndsLarge(const BulkFile& target, std::uint64_t offset, std::uint64_t end) const {
-  constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
-  const std::uint64_t length = end - offset;
-  if (!MapsLarge(target) || end % kLarge != 0 || length < kLarge / 2 || length > kLarge) {
-    return false;
-  }
-  return length == kLarge || (written_.key == target.key && written_.first <= end - kLarge &&
-                              LeavesNoPageOut(written_.end, offset));
-}
-
-bool BulkWorker::BeginsLarge(const BulkCopy& copy, std::uint64_t offset,
-                             std::uint64_t length) const {
-  constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
-  if (copy.next == nullptr || length >= kLarge || offset % kLarge != 0 || !MapsLarge(copy.target)) {
-    return false;
-  }
-  if (copy.zero_run_bytes != 0 && copy.target_offset % copy.zero_run_bytes != 0) return false;
-  const BulkCopy& next = *copy.next;
-  const std::uint64_t end = offset + length;
-  return end == copy.target_offset + copy.length && next.target_offset >= end &&
-         next.target_offset - end <= kPage && next.target_offset < offset + kLarge &&
-         next.target_offset + next.length >= offset + kLarge;
-}
-
-void BulkWorker::JoinNext(const BulkCopy& copy, std::uint64_t into) {
-  const std::uint64_t place = copy.target_offset + into;
-  const std::uint64_t length = copy.length - into;
-  if (!BeginsLarge(copy, place, length)) return;
-  const BulkCopy& next = *copy.next;
-  const std::uint64_t end = place + MappedCopy::kLargePage;
-  if (copy.zero_run_bytes != 0) {
-    const std::span<std::byte> staging = staging_.Get();
-    const auto beginning = staging.subspan(length, end - next.target_offset);
-    // With larger units holes of the source count as well.
-    const std::uint64_t unit = std::min(copy.zero_run_bytes, kSmallUnit);
-    if (HasZeroUnit(staging.first(length), unit) ||
-        ReadUpToEnd(next.source.io, next.source_offset, beginning).bytes < beginning.size() ||
-        HasZeroUnit(beginning, unit)) {
-      return;
-    }
-  }
-  if (!ReachTo(copy, end) || !mapped_.MakeLarge(copy.target.io.fd, place)) return;
-  joined_ = {.key = copy.target.key,
-             .place = place,
-             .offset = next.target_offset,
-             .source_key = next.source.key,
-             .source_offset = next.source_offset};
-}
-
-std::uint64_t BulkWorker::TakeJoined(const BulkCopy& copy) {
-  if (joined_.key != copy.target.key || joined_.offset != copy.target_offset ||
-      joined_.source_key != copy.source.key || joined_.source_offset != copy.source_offset) {
-    joined_ = {};
-    return 0;
-  }
-  return std::min(copy.length, joined_.place + MappedCopy::kLargePage - joined_.offset);
-}
-
-void BulkWorker::NoteWritten(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
-  if (written_.key != target.key || !LeavesNoPageOut(written_.end, offset)) {
-    written_ = {.key = target.key, .first = offset};
-  }
-  written_.end = offset + length;
-}
-
-void BulkWorker::Bridge(const BulkFile& target, std::uint64_t offset) {
-  if (written_.key != target.key || offset <= written_.end || offset - written_.end > kPage) return;
-  written_.first = std::max(written_.first, written_.bridge_end);
-  written_.bridge_end = offset;
-  written_.end = offset;
-}
-
-bool BulkWorker::MapPiece(const BulkCopy& copy, std::uint64_t into, std::uint64_t length) {
-  if (!copy.target.in_memory || length < MappedCopy::kLeastBytes || copy.source.input != nullptr ||
-      copy.source.io.direct_fd >= 0) {
-    return false;
-  }
-  const MappedPiece piece = {.source_fd = copy.source.io.fd,
-                             .target_fd = copy.target.io.fd,
-                             .source_offset = copy.source_offset + into,
-                             .target_offset = copy.target_offset + into,
-                             .length = length};
-  const std::uint64_t end = piece.target_offset + length;
-  const bool large = EndsLarge(copy.target, piece.target_offset, end) ||
-                     (joined_.key == copy.target.key && joined_.place <= piece.target_offset &&
-                      end <= joined_.place + MappedCopy::kLargePage);
-  if ((!large && !maps_) || !ReachTo(copy, end)) return false;
-  return (large && mapped_.CopyLarge(piece)) || (maps_ && mapped_.Copy(piece));
-}
-
-void BulkWorker::Prepare(const BulkFile& target, std::uint64_t offset, std::uint64_t length) {
-  constexpr std::uint64_t kLarge = MappedCopy::kLargePage;
-  if (length < kLarge || !MapsLarge(target)) return;
-  struct stat status{};
-  if (FileStatus(target.io.fd, &status) != 0) return;
-  const std::uint64_t end = std::min(offset + length, static_cast<std::uint64_t>(status.st_size));
-  for (std::uint64_t at = AlignDown(offset + kLarge - 1, kLarge); at + kLarge <= end;
-       at += kLarge) {
-    if (meter_.stopped()) return;
-    mapped_.MakeLarge(target.io.fd, at);
-  }
-}
-
-bool BulkWorker::ReachTo(const BulkCopy& copy, std::uint64_t end) {
-  struct stat status{};
-  if (FileStatus(copy.target.io.fd, &status) != 0) return false;
-  if (static_cast<std::uint64_t>(status.st_size) >= end) return true;
-  // To the end of what is about to be written for sure. One byte, and that whatever the others do
-  // meanwhile no file becomes shorter.
-  if (copy.zero_run_bytes == 0) end = std::max(end, copy.target_offset + copy.length);
-  return fallocate(copy.target.io.fd, 0, static_cast<off_t>(end - 1), 1) == 0;
 }
 
 IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
@@ -346,8 +215,7 @@ IoResult BulkWorker::WriteNonZero(const BulkCopy& copy, std::uint64_t into,
 template <typename Work>
 IoResult BulkWorker::InPieces(const BulkFile& target, std::uint64_t offset, std::uint64_t length,
                               Work work) {
-  written_ = {};  // pages of it may be gone
-  joined_ = {};
+  large_.Forget();  // pages of it may be gone
   while (length > 0) {
     if (meter_.stopped()) return kStopped;
     const std::uint64_t piece = std::min(length, kStoragePiece);
@@ -372,7 +240,7 @@ IoResult BulkWorker::Extend(const BulkFile& target, std::uint64_t offset, std::u
   // In memory storage that is there is all there can be.
   if (target.in_memory) write = false;
   return InPieces(target, offset, length, [&](std::uint64_t at, std::uint64_t piece) {
-    Prepare(target, at, piece);
+    large_.Prepare(target, at, piece, meter_);
     return write ? WriteZeros(target.io, at, piece) : ReserveRange(target.io, at, piece);
   });
 }
