@@ -47,7 +47,7 @@ add_library(instar_freestanding INTERFACE)
 target_link_libraries(instar_freestanding INTERFACE instar_options)
 target_compile_definitions(instar_freestanding INTERFACE INSTAR_GUEST=1)
 target_compile_options(instar_freestanding INTERFACE
-  -Os -flto=1 -flto-partition=one -g0 -fpie -fno-plt -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit
+  -Os $<$<CXX_COMPILER_ID:GNU>:-flto=1;-flto-partition=one> -g0 -fpie -fno-plt -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit
   -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections
   -fcf-protection=none -fstack-protector-strong -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS)
 
@@ -57,6 +57,8 @@ function(instar_pure_library name)
   target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:instar_hosted> $<BUILD_INTERFACE:instar_pure>)
   target_compile_features(${name} PUBLIC cxx_std_23)
   add_library(${name}_guest STATIC EXCLUDE_FROM_ALL ${ARGN})
+  # Tools that read the list of compile commands look at each file once, as the host has it.
+  set_target_properties(${name}_guest PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
   target_link_libraries(${name}_guest PRIVATE instar_freestanding instar_pure)
   target_compile_features(${name}_guest PUBLIC cxx_std_23)
 endfunction()
