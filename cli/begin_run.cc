@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -37,12 +38,12 @@ void AnnounceMissing(const SandboxSettings& settings) {
 // A configured path must exist. The run itself checks those of the command line.
 OrStop<void> CheckConfiguredPaths(const SandboxSettings& settings) {
   if (settings.sandbox.references.allowed == vmm::AllowedReferences::kNone) return {};
-  for (const auto& [path, where] : settings.configured_paths) {
-    if (access(path.c_str(), F_OK) != 0) {
-      return Refusal(where + ": Could not open '" + path + "': " + std::strerror(errno));
-    }
-  }
-  return {};
+  const auto missing = std::ranges::find_if(settings.configured_paths, [](const auto& configured) {
+    return access(configured.path.c_str(), F_OK) != 0;
+  });
+  if (missing == settings.configured_paths.end()) return {};
+  return Refusal(missing->where + ": Could not open '" + missing->path +
+                 "': " + std::strerror(errno));
 }
 
 // Returns 0 if the run can go on.

@@ -15,7 +15,7 @@ namespace instar::cli {
 struct ConfiguredOption {
   std::string option;
   std::string value;
-  unsigned line = 0;
+  unsigned line = 0;  // 0: not from a file
 };
 
 // The settings in `text`, in order of their lines. Whether there is such an option and what it may

@@ -117,9 +117,9 @@ class NodeReader {
   }
 
   OrFault<std::optional<std::string>> Word(std::string_view name, KnownWords known) {
-    auto word = Text(name);
-    if (!word || !*word || std::ranges::find(known, **word) != known.end()) return word;
-    return Fault("Invalid value of '" + std::string(name) + "': " + **word);
+    INSTAR_ASSIGN_OR_RETURN(auto word, Text(name));
+    if (!word || std::ranges::find(known, *word) != known.end()) return word;
+    return Fault("Invalid value of '" + std::string(name) + "': " + *word);
   }
 
   OrFault<void> Harmless(std::span<const HarmlessOption> table) {

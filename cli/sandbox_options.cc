@@ -1,5 +1,6 @@
 #include "cli/sandbox_options.h"
 
+#include <absl/strings/str_split.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -194,13 +195,10 @@ OrStop<void> TakeDefaultIsolation(const std::string& where, const std::string& n
   return {};
 }
 
-// The directories of a colon-separated list.
-void AppendPaths(std::string_view list, std::vector<std::string>& paths) {
-  while (!list.empty()) {
-    const std::size_t colon = list.find(':');
-    if (colon != 0) paths.emplace_back(list.substr(0, colon));
-    list = colon == list.npos ? std::string_view() : list.substr(colon + 1);
-  }
+// The value of an environment variable, if it is not empty.
+std::optional<std::string> Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? std::nullopt : std::optional<std::string>(value);
 }
 
 // A configuration file, and the directory above it that belongs to whom the file is to belong to.
@@ -210,18 +208,17 @@ struct ConfigurationFile {
 };
 
 ConfigurationFile UserConfiguration() {
-  if (const char* base = std::getenv("XDG_CONFIG_HOME"); base != nullptr && *base == '/') {
-    return {.path = std::string(base) + "/instar/config.toml", .base = base};
-  }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
-    return {.path = std::string(home) + "/.config/instar/config.toml", .base = home};
+  for (const auto& [variable, below] :
+       {std::pair{"XDG_CONFIG_HOME", ""}, std::pair{"HOME", "/.config"}}) {
+    const std::string base = Environment(variable).value_or("");
+    if (base.starts_with('/')) return {.path = base + below + "/instar/config.toml", .base = base};
   }
   return {};
 }
 
-OrStop<void> ApplyConfigured(const std::string& path, ConfiguredOption configured,
+// `where` names the environment variable, or the file and the line.
+OrStop<void> ApplyConfigured(const std::string& where, ConfiguredOption configured,
                              SandboxSettings& settings) {
-  const std::string where = path + ": line " + std::to_string(configured.line);
   const auto row = std::ranges::find(kRows, configured.option, &OptionRow::names);
   if (row == std::end(kRows)) return Refusal(where + ": there is no option --" + configured.option);
   if (configured.option == "isolation") {
@@ -235,7 +232,7 @@ OrStop<void> ApplyConfigured(const std::string& path, ConfiguredOption configure
   }
   if (configured.option == "allow-path") {
     settings.configured_paths.push_back(
-        {.path = configured.value, .where = where + ": allow_paths"});
+        {.path = configured.value, .where = where + (configured.line == 0 ? "" : ": allow_paths")});
   }
   GivenOption option{.row = row,
                      .target = &settings,
@@ -272,7 +269,8 @@ OrStop<void> ApplyConfiguration(const ConfigurationFile& file, SandboxSettings& 
   INSTAR_ASSIGN_OR_RETURN(const std::vector<ConfiguredOption> configuration,
                           OrRefuse(ReadConfiguration(path, file.base)));
   for (const ConfiguredOption& configured : configuration) {
-    INSTAR_TRY(ApplyConfigured(path, configured, settings));
+    const std::string where = path + ": line " + std::to_string(configured.line);
+    INSTAR_TRY(ApplyConfigured(where, configured, settings));
   }
   return {};
 }
@@ -297,26 +295,19 @@ OrStop<void> LoadDefaults(SandboxSettings& settings) {
     INSTAR_TRY(ApplyConfiguration(file, settings));
   }
   settings.strict_by_configuration = std::exchange(settings.strict, false);
-  if (const char* paths = std::getenv("INSTAR_ALLOW_PATH"); paths != nullptr) {
-    std::vector<std::string>& allowed = settings.sandbox.references.allow_paths;
-    const std::size_t before = allowed.size();
-    AppendPaths(paths, allowed);
-    for (std::size_t i = before; i < allowed.size(); ++i) {
-      settings.configured_paths.push_back({.path = allowed[i], .where = "INSTAR_ALLOW_PATH"});
+  const std::string paths = Environment("INSTAR_ALLOW_PATH").value_or("");
+  for (const absl::string_view path : absl::StrSplit(paths, ':', absl::SkipEmpty())) {
+    INSTAR_TRY(ApplyConfigured("INSTAR_ALLOW_PATH",
+                               {.option = "allow-path", .value = std::string(path)}, settings));
+  }
+  for (const auto& [variable, option] : {std::pair{"INSTAR_ISOLATION", "isolation"},
+                                         std::pair{"INSTAR_QEMU_VERSION", "qemu-version"}}) {
+    if (auto value = Environment(variable)) {
+      INSTAR_TRY(ApplyConfigured(variable, {.option = option, .value = *value}, settings));
     }
   }
-  if (const char* name = std::getenv("INSTAR_ISOLATION"); name != nullptr && *name != '\0') {
-    INSTAR_TRY(TakeDefaultIsolation("INSTAR_ISOLATION", name, settings));
-  }
   // Reproducible builds set this. Its value does not matter, because no image here holds a time.
-  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr && *epoch != '\0') {
-    settings.reproducible = true;
-  }
-  if (const char* text = std::getenv("INSTAR_QEMU_VERSION"); text != nullptr && *text != '\0') {
-    const auto version = ParseQemuVersion(text);
-    if (!version) return Refusal("INSTAR_QEMU_VERSION: " + version.error());
-    settings.qemu_version = *version;
-  }
+  if (Environment("SOURCE_DATE_EPOCH")) settings.reproducible = true;
   return {};
 }
 

@@ -54,7 +54,7 @@ struct Verb {
 // The command of a whole command line.
 template <typename Command>
 [[nodiscard]] OrStop<Command> ReadCommand(const Verb& verb, std::span<const std::string> arguments,
-                                          SandboxSettings settings) {
+                                          SandboxSettings&& settings) {
   Command command{.settings = std::move(settings)};
   INSTAR_ASSIGN_OR_RETURN(std::vector<std::string> operands,
                           ReadVerbOptions(verb, arguments, command.settings, &command));

@@ -71,8 +71,9 @@ constexpr OptionRow kRows[] = {
     Flag<&Command::options, &Options::compress>("compress,c", "compress the data (qcow2)"),
     Value<ReadCompressLevel, &Command::compress_level>(
         "compress-level", "N",
-        "how hard, 1 (fastest) to 9 (smallest), with -c or to streamOptimized; the same as\n"
-        "-o compression_level=N"),
+        "how hard, 1 (fastest) to 9 (smallest), with -c or to streamOptimized (default 3 for "
+        "zstd,\n"
+        "else 5); the same as -o compression_level=N"),
     kSnapshotRow<&Command::snapshot>,
     Value<ReadBacking, &Command::options, &Options::backing_file>(
         "backing,b", "FILE",

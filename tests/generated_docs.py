@@ -160,9 +160,11 @@ def roff_lines(lines):
     return made + ([".fi"] if literal else [])
 
 
-def roff_options(options):
+def roff_options(options, with_help=True):
     lines = []
     for option in options:
+        if "--help" in option.names and not with_help:
+            continue
         head = ", ".join(f"\\fB{roff(spelling)}\\fR" for spelling in option.spellings())
         value = option.value.replace("|", " | ") if option.value else ""
         lines += [".TP", head + (f" \\fI{roff(value)}\\fR" if value else ""),
@@ -176,7 +178,8 @@ def manual_parts(program):
         for form in verb.synopsis:
             synopsis += [".br"] if synopsis else []
             synopsis.append(f"\\fBinstar {verb.name}\\fR {roff(form)}")
-        verbs += [f".SS {verb.name}", *roff_lines(verb.description), *roff_options(verb.options)]
+        verbs += [f".SS {verb.name}", *roff_lines(verb.description),
+                  *roff_options(verb.options, with_help=False)]
     return {"synopsis": synopsis, "formats": manual_formats(program), "verbs": verbs,
             "options of every verb": roff_options(program.common + program.options)}
 
