@@ -147,7 +147,8 @@ inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
   Require(broker.AllowReferences({}).ok(), "references are allowed");
 
   std::vector<std::byte> memory(kMemory, kUntouched);
-  const vmm::GuestMemory view(kBase, memory, kReadableFrom, kWritableFrom);
+  const vmm::GuestMemory view(kBase, memory,
+                              {.readable_from = kReadableFrom, .writable_from = kWritableFrom});
 
   FuzzInput input(bytes);
   struct Call {

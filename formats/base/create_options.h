@@ -79,10 +79,6 @@ inline constexpr std::array kRawOptions = {
     OptionSpec{"size", OptionKind::kSize, "Size of the virtual disk"},
 };
 
-// Levels of zstd from here on are another matter than those below
-// (formats/qcow2/write/compress_zstd.cc).
-inline constexpr std::uint64_t kFirstDenseZstdLevel = 5;
-
 inline constexpr std::array kQcow2Options = {
     OptionSpec{"backing_file", OptionKind::kText, "Name of the backing file"},
     OptionSpec{"backing_fmt", OptionKind::kText, "Format of the backing file"},

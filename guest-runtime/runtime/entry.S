@@ -18,4 +18,10 @@ instar_worker_entry:
     call instar_worker_start
     ud2
 
+    /* What parts find at INSTAR_MALLOC_OFFSET and INSTAR_FREE_OFFSET. */
+    .balign 64
+    jmp malloc
+    .balign 64
+    jmp free
+
     .section .note.GNU-stack, "", @progbits

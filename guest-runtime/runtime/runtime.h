@@ -23,6 +23,10 @@ void Ring();
 // The call table that rings the doorbell.
 const instar_call_table& CallTable();
 
+// What the host said when the guest began.
+const instar_boot& Boot();
+
+void InitBoot(const instar_boot& boot);
 void InitCallTable(const instar_boot& boot);
 void InitHeap(std::uint64_t start, std::uint64_t bytes);
 

@@ -25,7 +25,12 @@ void RingFutex(instar_mailbox* mailbox) {
   }
 }
 
+constinit const instar_boot* the_boot = nullptr;
+
 }  // namespace
+
+const instar_boot& Boot() { return *the_boot; }
+void InitBoot(const instar_boot& boot) { the_boot = &boot; }
 
 void Ring() {
   instar_vcpu* vcpu = ThisVcpu();
@@ -52,6 +57,7 @@ void Die(std::uint32_t error_code, const char* message) {
 extern "C" [[gnu::no_stack_protector, noreturn]] void instar_guest_start(const instar_boot* boot) {
   using namespace instar::guest;
   if (boot->magic != INSTAR_ABI_MAGIC || boot->version != INSTAR_ABI_VERSION) __builtin_trap();
+  InitBoot(*boot);
   InitHeap(boot->heap_start, boot->heap_bytes);
   InitCallTable(*boot);
   instar_guest_main(&CallTable(), reinterpret_cast<const std::byte*>(boot->request),

@@ -1,8 +1,10 @@
 // A guest image for tests: does exactly the one wrong (or right) thing it is asked for.
 #include "testing/misbehave.h"
 
+#include <array>
 #include <cstdint>
 
+#include "formats/qcow2/write/compressor.h"
 #include "instar/records.h"
 #include "instar/wire.h"
 #include "runtime/runtime.h"
@@ -184,6 +186,22 @@ extern "C" void instar_guest_main(const instar_call_table* table, const std::byt
     case Misdeed::kRawRequest:
       if (RingRaw(op, args) >= 0) break;
       Die(2, "raw request refused");
+    case Misdeed::kWriteAt:
+      *reinterpret_cast<volatile std::uint64_t*>(args[0]) = 0;
+      break;
+    case Misdeed::kCallAt:
+      reinterpret_cast<void (*)()>(args[0])();
+      break;
+    case Misdeed::kCompress: {
+      static std::array<std::byte, 1 << 16> zeros;
+      static std::array<std::byte, 1 << 10> out;
+      auto compressor = qcow2::MakeDeflateCompressor();
+      if (!compressor) {
+        Die(static_cast<std::uint32_t>(compressor.error().code), compressor.error().message);
+      }
+      if ((*compressor)->Compress(zeros, out) == 0) Die(1, "zeros do not compress");
+      break;
+    }
     case Misdeed::kAskForDevices: {
       instar_device_info info{};
       for (std::uint32_t device = 0; device < 3; ++device) {

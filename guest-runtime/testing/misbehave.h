@@ -38,6 +38,9 @@ enum class Misdeed : std::uint64_t {
   kDiscardFarThenRewrite,  // the same after a discard of device 1 at 2^62 and a write at 2^40
   kRewriteInOneRequest,    // the same MiB as often as one request may say it, for ever
   kDripRecords,            // one record after the other, with much thought between them
+  kWriteAt,                // the first raw argument
+  kCallAt,                 // the same, as a function that returns at once
+  kCompress,               // with deflate, which is a part
   kAskForDevices,  // 0 and 1, whose sizes must be 10 and 11; 2; and 0 again after resizing it
 };
 

@@ -107,14 +107,51 @@ def compressed_files_are_small(t, form, options):
         t.check(mine <= theirs * 1.01, f"{kind}: {mine} bytes, qemu-img's {theirs}")
 
 
-def dense_zstd_of_zstd(t):
-    """No guest image has room for both; the way around is told."""
-    zstd = ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]
-    t.succeeded(t.instar("convert", *zstd, "x.qcow2", "packed.qcow2"))
-    t.succeeded(t.instar("convert", *zstd, "--compress-level=4", "packed.qcow2", "again.qcow2"))
-    t.refused(t.instar("convert", *zstd, "--compress-level=5", "packed.qcow2", "dense.qcow2"),
-              says=["without -c"])
-    t.check(not (t.dir / "dense.qcow2").exists(), "a target is left")
+ZSTD = ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]
+
+
+def packed_sources(t):
+    """Compressed images of every kind, also in chains, each with what its disk holds."""
+    lines = b"".join(b"%06d %x\n" % (n, n * n) for n in range(60_000))
+    base = lines[:1 << 20]
+    top = base[:256 << 10] + base[:128 << 10] + base[384 << 10:]  # 128 KiB of it are written anew
+    (t.dir / "base.raw").write_bytes(base)
+    for at in (0, 64):
+        (t.dir / f"{at}.raw").write_bytes(base[at << 10:at + 64 << 10])
+    t.made_by_qemu_img("convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized",
+                       "base.raw", "stream.vmdk")
+    for form in ("vmdk", "vhdx"):
+        t.made_by_qemu_img("convert", "-f", "raw", "-O", form, "base.raw", f"base.{form}")
+    for kind in ("zlib", "zstd"):
+        t.made_by_qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", "-o",
+                           f"compression_type={kind}", "base.raw", f"{kind}.qcow2")
+    chains = [f"{kind}-over-{form}.qcow2" for kind in ("zlib", "zstd") for form in ("vmdk", "vhdx")]
+    for name in chains:
+        kind, _, form = name.removesuffix(".qcow2").split("-")
+        t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-b", f"base.{form}", "-F", form, "-o",
+                           f"compression_type={kind}", name)
+        for at in (0, 64):
+            t.qemu_io(name, f"write -c -s {t.dir / f'{at}.raw'} {256 + at}k 64k")
+    return [("stream.vmdk", base), ("zlib.qcow2", base), ("zstd.qcow2", base)] + [(name, top) for name in chains]
+
+
+def any_compression_becomes_any_other(t):
+    targets = [ZSTD + ["--compress-level", str(level)] for level in (1, 4, 5, 9)]
+    targets += [["-c", "-O", "qcow2"], ["-O", "vmdk", "-o", "subformat=streamOptimized"],
+                ["-O", "vhdx"], ["-O", "vpc"], ["-O", "vmdk"], ["-O", "raw"]]
+    for source, content in packed_sources(t):
+        (t.dir / "want").write_bytes(content)
+        for options in targets:
+            t.succeeded(t.instar("convert", *options, source, "out"))
+            form = options[options.index("-O") + 1]
+            t.made_by_qemu_img("compare", "-f", "raw", "-F", form, "want", "out")
+            (t.dir / "out").unlink()
+        for kind in ("zlib", "zstd"):
+            t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-o", f"compression_type={kind}",
+                               "out", "1M")
+            t.succeeded(t.instar("convert", "-n", "-c", "-O", "qcow2", source, "out"))
+            t.made_by_qemu_img("compare", "-f", "raw", "-F", "qcow2", "want", "out")
+            (t.dir / "out").unlink()
 
 
 def failed_run_keeps_what_existed(t):
@@ -228,7 +265,7 @@ def groups():
         group.add(f"--compress-level, {form} {' '.join(options)}", compression_levels, form, options)
     for form, options in (("qcow2", ["-c"]), ("vmdk", ["-o", "subformat=streamOptimized"])):
         group.add(f"compressed {form} files are small", compressed_files_are_small, form, options)
-    group.case("--compress-level of zstd, from zstd")(dense_zstd_of_zstd)
+    group.case("any compression becomes any other")(any_compression_becomes_any_other)
     group.case("--salvage")(salvage)
     group.case("--salvage keeps to its source")(salvage_keeps_to_its_source)
     group.case("bitmaps that cannot be copied leave the target alone")(

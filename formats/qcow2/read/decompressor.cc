@@ -2,7 +2,6 @@
 
 #include <libdeflate.h>
 
-#include "formats/qcow2/read/inflate_zstd.h"
 #include "formats/qcow2/structures/constants.h"
 
 namespace instar::qcow2 {
@@ -27,6 +26,11 @@ Status InflateDeflate(libdeflate_decompressor* context, std::span<const std::byt
 
 }  // namespace
 
+Decompressor::Decompressor(std::uint8_t compression_type)
+    : is_zstd_(compression_type == kCompressionZstd) {
+  if (is_zstd_) zstd_ = FindZstdDecoder();
+}
+
 Decompressor::~Decompressor() {
   for (const std::atomic<void*>& slot : kept_) {
     if (void* const context = slot.load()) FreeContext(context);
@@ -38,7 +42,7 @@ void* Decompressor::TakeContext() {
     if (slot.load(std::memory_order_relaxed) == nullptr) continue;
     if (void* const context = slot.exchange(nullptr, std::memory_order_acquire)) return context;
   }
-  if (compression_type_ == kCompressionZstd) return MakeZstdContext();
+  if (is_zstd_) return zstd_->make();
   return libdeflate_alloc_decompressor();
 }
 
@@ -54,21 +58,25 @@ void Decompressor::ReturnContext(void* context) {
 }
 
 void Decompressor::FreeContext(void* context) const {
-  if (compression_type_ == kCompressionZstd) {
-    FreeZstdContext(context);
+  if (is_zstd_) {
+    zstd_->free(context);
   } else {
     libdeflate_free_decompressor(static_cast<libdeflate_decompressor*>(context));
   }
 }
 
 Status Decompressor::Inflate(std::span<const std::byte> compressed, std::span<std::byte> out) {
+  if (is_zstd_ && zstd_ == nullptr) return Unsupported("this run has no decompressor of zstd");
   void* const context = TakeContext();
   if (context == nullptr)
     return OverLimit("no memory to decompress a cluster of {0} bytes", out.size());
-  const Status status =
-      compression_type_ == kCompressionZstd
-          ? InflateZstd(context, compressed, out)
-          : InflateDeflate(static_cast<libdeflate_decompressor*>(context), compressed, out);
+  Status status;
+  if (!is_zstd_) {
+    status = InflateDeflate(static_cast<libdeflate_decompressor*>(context), compressed, out);
+  } else if (!zstd_->decode(context, compressed.data(), compressed.size(), out.data(),
+                            out.size())) {
+    status = Corrupt("a compressed cluster is damaged");
+  }
   ReturnContext(context);
   return status;
 }

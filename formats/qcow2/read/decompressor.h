@@ -12,6 +12,7 @@
 #include <span>
 
 #include "formats/base/error.h"
+#include "formats/codec/codecs.h"
 
 namespace instar::qcow2 {
 
@@ -19,13 +20,14 @@ namespace instar::qcow2 {
 // for zstd) so that a cluster costs no allocation.
 class Decompressor {
  public:
-  explicit Decompressor(std::uint8_t compression_type) : compression_type_(compression_type) {}
+  explicit Decompressor(std::uint8_t compression_type);
   ~Decompressor();
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;
 
   // Fills `out` exactly. kCorrupt if the stream is damaged or inflates to another length; kLimit
-  // if there is no memory. May be called from several threads at once.
+  // if there is no memory; kUnsupported where this run has no decoder of zstd (codecs.h). May be
+  // called from several threads at once.
   Status Inflate(std::span<const std::byte> compressed, std::span<std::byte> out);
 
   // How far a stream reached.
@@ -43,7 +45,8 @@ class Decompressor {
   void ReturnContext(void* context);
   void FreeContext(void* context) const;
 
-  std::uint8_t compression_type_;
+  bool is_zstd_;
+  const ZstdDecoder* zstd_ = nullptr;  // if is_zstd_, unless this run has none
   std::array<std::atomic<void*>, kKept> kept_{};
 };
 

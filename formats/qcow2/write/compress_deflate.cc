@@ -1,8 +1,7 @@
-#include <libdeflate.h>
-
 #include <algorithm>
 #include <array>
 
+#include "formats/codec/codecs.h"
 #include "formats/qcow2/write/compressor.h"
 
 namespace instar::qcow2 {
@@ -30,19 +29,19 @@ bool LooksLikeNoise(std::span<const std::byte> cluster) {
 
 class DeflateCompressor final : public Compressor {
  public:
-  DeflateCompressor(libdeflate_compressor* state, libdeflate_compressor* storing)
-      : state_(state), storing_(storing) {}
+  DeflateCompressor(const DeflateEncoder& encoder, unsigned level)
+      : encoder_(encoder), state_(encoder.make(level)), storing_(encoder.make(0)) {}
   DeflateCompressor(const DeflateCompressor&) = delete;
   DeflateCompressor& operator=(const DeflateCompressor&) = delete;
   ~DeflateCompressor() override {
-    libdeflate_free_compressor(state_);
-    libdeflate_free_compressor(storing_);
+    encoder_.free(state_);
+    encoder_.free(storing_);
   }
+  [[nodiscard]] bool has_memory() const { return state_ != nullptr && storing_ != nullptr; }
 
   std::size_t Compress(std::span<const std::byte> cluster, std::span<std::byte> out) override {
-    libdeflate_compressor* const state = IsNoise(cluster, out) ? storing_ : state_;
-    return libdeflate_deflate_compress(state, cluster.data(), cluster.size(), out.data(),
-                                       out.size());
+    void* const state = IsNoise(cluster, out) ? storing_ : state_;
+    return encoder_.encode(state, cluster.data(), cluster.size(), out.data(), out.size());
   }
 
  private:
@@ -53,29 +52,28 @@ class DeflateCompressor final : public Compressor {
     if (cluster.size() < 8 * kPartBytes || !LooksLikeNoise(cluster)) return false;
     const std::size_t room = std::min(out.size(), kPartBytes - 1);
     for (const std::size_t at : {cluster.size() / 4, cluster.size() / 4 * 3}) {
-      if (libdeflate_deflate_compress(state_, cluster.data() + at, kPartBytes, out.data(), room) !=
-          0) {
+      if (encoder_.encode(state_, cluster.data() + at, kPartBytes, out.data(), room) != 0) {
         return false;
       }
     }
     return true;
   }
 
-  libdeflate_compressor* state_;
-  libdeflate_compressor* storing_;
+  const DeflateEncoder& encoder_;
+  void* state_;
+  void* storing_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Compressor>> MakeDeflateCompressor(unsigned level) {
-  libdeflate_compressor* const state = libdeflate_alloc_compressor(static_cast<int>(level));
-  libdeflate_compressor* const storing = libdeflate_alloc_compressor(0);
-  if (state == nullptr || storing == nullptr) {
-    libdeflate_free_compressor(state);
-    libdeflate_free_compressor(storing);
+  const DeflateEncoder* const encoder = FindDeflateEncoder();
+  if (encoder == nullptr) return Unsupported("this run has no deflate compressor");
+  auto compressor = std::make_unique<DeflateCompressor>(*encoder, level);
+  if (!compressor->has_memory()) {
     return OverLimit("there is no memory for a deflate compressor");
   }
-  return std::make_unique<DeflateCompressor>(state, storing);
+  return compressor;
 }
 
 }  // namespace instar::qcow2

@@ -37,13 +37,12 @@ inline Result<unsigned> CompressionLevel(std::uint64_t wanted) {
   return static_cast<unsigned>(wanted);
 }
 
-// Raw deflate (what the format calls zlib). kLimit when memory is short.
+// Both: kLimit when memory is short, kUnsupported where this run has no such encoder
+// (formats/codec/codecs.h).
+//
+// Raw deflate (what the format calls zlib).
 Result<std::unique_ptr<Compressor>> MakeDeflateCompressor(unsigned level = kDefaultDeflateLevel);
-
-// zstd for clusters of 1 << `cluster_bits` bytes. Stands alone in its source file so that an image
-// which never compresses with it need not link the zstd compressor. Levels from
-// kFirstDenseZstdLevel (formats/base/create_options.h) on need a part of the library that not every
-// guest image has.
+// zstd for clusters of 1 << `cluster_bits` bytes.
 Result<std::unique_ptr<Compressor>> MakeZstdCompressor(unsigned cluster_bits,
                                                        unsigned level = kDefaultZstdLevel);
 

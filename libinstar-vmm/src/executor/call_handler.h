@@ -26,12 +26,20 @@ struct CallResult {
 // process's own: kUnchecked.
 class GuestMemory {
  public:
+  // What requests may be about, up to the end of memory.
+  struct Bounds {
+    std::uint64_t readable_from = 0;
+    std::uint64_t writable_from = 0;
+    // But for the parts (abi/part.h) in [parts_start, parts_end), which nobody reads from or
+    // writes.
+    std::uint64_t parts_start = 0;
+    std::uint64_t parts_end = 0;
+  };
+
   GuestMemory() = default;
-  // Guest addresses [base, base+host.size()) are at `host`; the guest may read from `readable_from`
-  // on and write from `writable_from` on, both up to the end.
-  GuestMemory(std::uint64_t base, std::span<std::byte> host, std::uint64_t readable_from,
-              std::uint64_t writable_from)
-      : base_(base), host_(host), readable_from_(readable_from), writable_from_(writable_from) {}
+  // Guest addresses [base, base+host.size()) are at `host`.
+  GuestMemory(std::uint64_t base, std::span<std::byte> host, const Bounds& bounds)
+      : base_(base), host_(host), bounds_(bounds) {}
   static GuestMemory Unchecked() {
     GuestMemory memory;
     memory.unchecked_ = true;
@@ -43,10 +51,10 @@ class GuestMemory {
   // before checking.
   [[nodiscard]] std::span<const std::byte> Readable(std::uint64_t address,
                                                     std::uint64_t length) const {
-    return Window(address, length, readable_from_);
+    return Window(address, length, bounds_.readable_from);
   }
   [[nodiscard]] std::span<std::byte> Writable(std::uint64_t address, std::uint64_t length) const {
-    return Window(address, length, writable_from_);
+    return Window(address, length, bounds_.writable_from);
   }
 
  private:
@@ -56,14 +64,14 @@ class GuestMemory {
       return {reinterpret_cast<std::byte*>(address), static_cast<std::size_t>(length)};
     const std::uint64_t end = base_ + host_.size();
     if (address < from || address > end || length > end - address) return {};
+    if (address < bounds_.parts_end && address + length > bounds_.parts_start) return {};
     return host_.subspan(static_cast<std::size_t>(address - base_),
                          static_cast<std::size_t>(length));
   }
 
   std::uint64_t base_ = 0;
   std::span<std::byte> host_;
-  std::uint64_t readable_from_ = 0;
-  std::uint64_t writable_from_ = 0;
+  Bounds bounds_;
   bool unchecked_ = false;
 };
 

@@ -31,6 +31,7 @@ struct ExecutorOptions {
   std::chrono::steady_clock::time_point deadline;
   std::span<const std::byte> request;           // encoded; copied by Prepare
   std::span<const instar_device_info> devices;  // of the first devices; copied by Prepare
+  std::span<const GuestImage> parts;  // mapped beside the image, in the order of their addresses
   // No thread watches over a single vCPU: its own is interrupted some twenty times a second, which
   // system calls of a caller that changes files could not bear. For a process of its own.
   bool watch_itself = false;

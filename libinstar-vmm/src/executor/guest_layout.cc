@@ -72,6 +72,7 @@ void FillGuest(const GuestLayout& layout, const GuestContent& content,
       .request = layout.request,
       .request_bytes = layout.request_bytes,
       .devices = layout.devices};
+  std::ranges::copy(layout.image.parts, At<instar_boot>(memory, layout.boot)->parts);
   std::uint64_t canary = 0;
   // Without randomness the canary still stops strings that run over: it begins with a zero byte.
   if (getrandom(&canary, sizeof canary, GRND_NONBLOCK) != sizeof canary)
@@ -96,13 +97,16 @@ void LowerMaxWorkers(instar_boot& boot, unsigned count) {
 }
 
 GuestMemory ViewGuest(const GuestLayout& layout, std::span<std::byte> memory) {
-  std::uint64_t readable_from = layout.end;
-  std::uint64_t writable_from = layout.boot;
+  GuestMemory::Bounds bounds = {.readable_from = layout.end,
+                                .writable_from = layout.boot,
+                                .parts_start = layout.image.image_end,
+                                .parts_end = layout.image.end};
   for (const GuestSegment& segment : layout.image.segments) {
-    if (!segment.executable && segment.address < readable_from) readable_from = segment.address;
-    if (segment.writable && segment.address < writable_from) writable_from = segment.address;
+    if (segment.address >= bounds.parts_start) break;
+    if (!segment.executable) bounds.readable_from = std::min(bounds.readable_from, segment.address);
+    if (segment.writable) bounds.writable_from = std::min(bounds.writable_from, segment.address);
   }
-  return GuestMemory(INSTAR_GUEST_BASE, memory, readable_from, writable_from);
+  return GuestMemory(INSTAR_GUEST_BASE, memory, bounds);
 }
 
 }  // namespace instar::vmm

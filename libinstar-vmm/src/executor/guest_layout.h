@@ -2,6 +2,8 @@
 //
 //   base + 0        page tables and TSS (64 KiB; KVM executor only, invisible to the guest)
 //   base + 64 KiB   the image: code, read-only data, data
+//   base + 448 KiB  parts, each at an address of its own: code, read-only data. Only those that
+//                   the run may need; without any, the rest follows on the image
 //                   boot block, what is known of the first devices, and the request
 //                   one page a vCPU: struct instar_vcpu, mailbox
 //                   a stack a vCPU, each below an unmapped guard page

@@ -145,7 +145,17 @@ absl::StatusOr<std::span<std::byte>> KvmExecutor::MapMemory(std::uint64_t bytes)
   // fetched in one go.
   const std::uint64_t fine = layout().fine_end - INSTAR_GUEST_BASE;
   madvise(memory, fine, MADV_NOHUGEPAGE);
-  madvise(memory, layout().stacks - INSTAR_GUEST_BASE, kPopulateWrite);
+  const auto populate = [memory](std::uint64_t from, std::uint64_t to) {
+    madvise(memory + (from - INSTAR_GUEST_BASE), to - from, kPopulateWrite);
+  };
+  const LoadedImage& image = layout().image;
+  populate(INSTAR_GUEST_BASE, image.image_end);
+  for (const GuestSegment& segment : image.segments) {
+    if (segment.address >= image.image_end) {
+      populate(segment.address, segment.address + segment.memory_bytes);
+    }
+  }
+  populate(layout().boot, layout().stacks);
   madvise(memory + fine, bytes - fine, MADV_HUGEPAGE);
   return std::span<std::byte>(memory, bytes);
 }

@@ -48,6 +48,9 @@ absl::Status VcpuExecutor::PrepareMemory(const ExecutorOptions& options, instar_
   options_ = options;
   auto image = ParseGuestImage(image_);
   if (!image.ok()) return image.status();
+  for (const GuestImage& part : options.parts) {
+    if (absl::Status status = AddPart(part, *image); !status.ok()) return status;
+  }
   if (absl::Status status = MapGuest(*image); !status.ok()) return status;
   Mark(options.timing, TimingPhase::kMemory);
   FillGuest(layout_, {.devices = options.devices, .request = options.request, .doorbell = doorbell},

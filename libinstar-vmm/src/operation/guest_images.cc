@@ -22,4 +22,12 @@ GuestImage FindGuestImage(std::string_view name) {
   return {};
 }
 
+std::vector<GuestImage> FindParts(PartSet parts) {
+  std::vector<GuestImage> found;
+  for (std::size_t id = 0; id < kPartNames.size(); ++id) {
+    if ((parts >> id & 1) != 0) found.push_back(FindGuestImage(kPartNames[id]));
+  }
+  return found;
+}
+
 }  // namespace instar::vmm

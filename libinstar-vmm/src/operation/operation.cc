@@ -139,6 +139,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   const unsigned workers = WorkerCount(sandbox, options);
   const bool brief = options.guest.pace == Pace::kShort;
   const std::vector<instar_device_info> devices = broker.device_infos();
+  const std::vector<GuestImage> parts = FindParts(options.parts);
   const ExecutorOptions executor_options = {
       .heap_bytes = std::min(sandbox.guest_memory_bytes, options.guest.max_heap_bytes),
       .workers = workers,
@@ -147,6 +148,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
       .deadline = sandbox.deadline,
       .request = options.request,
       .devices = devices,
+      .parts = parts,
       .watch_itself = brief && sandbox.jail != Jail::kNone,
       .one_processor = options.guest.pace == Pace::kTakesTurns && sandbox.jail != Jail::kNone,
       .timing = sandbox.timing};
@@ -156,13 +158,13 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   if (jailed) {
     if (absl::Status status = StartOpenerIfNeeded(needs, brief); !status.ok()) return status;
   }
-  auto executor = MakeExecutor(*isolation, options.image_name);
+  auto executor = MakeExecutor(*isolation, options.guest.name);
   if (!executor.ok()) return executor.status();
   absl::Status prepared = (*executor)->Prepare(executor_options);
   if (!prepared.ok() && *isolation == Isolation::kKvm && sandbox.isolation == Isolation::kAuto) {
     // There is a /dev/kvm, but it makes no virtual machines.
     isolation = Isolation::kProcess;
-    executor = MakeExecutor(*isolation, options.image_name);
+    executor = MakeExecutor(*isolation, options.guest.name);
     if (!executor.ok()) return executor.status();
     prepared = (*executor)->Prepare(executor_options);
   }

@@ -11,18 +11,19 @@
 #include <string_view>
 
 #include "broker/broker.h"
+#include "executor/guest_image.h"
 #include "instar/verb_table.h"
 #include "instar/vmm/sandbox.h"
 
 namespace instar::vmm {
 
 struct OperationOptions {
-  GuestVerb guest;                           // its row of the verb table
-  std::string_view image_name = guest.name;  // of the guest image
-  std::string_view verb = guest.name;        // for messages
-  std::span<const std::byte> request;        // encoded
-  unsigned workers = guest.workers;          // 0: as many as the sandbox allows
-  unsigned max_workers = ~0u;                // then no more than this; at least 1
+  GuestVerb guest;                     // its row of the verb table
+  std::string_view verb = guest.name;  // for messages
+  std::span<const std::byte> request;  // encoded
+  PartSet parts = 0;                   // that the guest may need
+  unsigned workers = guest.workers;    // 0: as many as the sandbox allows
+  unsigned max_workers = ~0u;          // then no more than this; at least 1
 };
 
 // Runs the guest to its end inside the jail that `sandbox` asks for (kThisProcess or kNone; verbs

@@ -73,8 +73,10 @@ absl::StatusOr<CompareReport> CompareHere(const CompareOptions& options) {
                                .workers = INSTAR_MAX_WORKERS,
                                .max_chain_depth = options.sandbox.max_chain_depth},
                 request);
-  const auto isolation = RunOperation(
-      broker, options.sandbox, {.guest = kGuestVerb<CompareRequest>, .request = request.bytes()});
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.guest = kGuestVerb<CompareRequest>,
+                                       .request = request.bytes(),
+                                       .parts = 1 << INSTAR_PART_ZSTD_IN});
   auto report = ReportOf(broker, options);
   if (!isolation.ok()) {
     if (!report || !IsFailure(report->verdict)) return isolation.status();

@@ -17,7 +17,6 @@
 #include "instar/verb_table.h"
 #include "operation/operation.h"
 #include "report/printable_text.h"
-#include "verbs/convert_image.h"
 #include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
@@ -123,34 +122,21 @@ absl::Status OpenTargets(Broker& broker, const ConvertOptions& options, const Ta
   return absl::OkStatus();
 }
 
-bool UsesZstd(const ImageInfo& image) {
-  const auto specific = image.report.Find("format-specific");
-  const auto data = specific ? specific->Find("data") : std::nullopt;
-  return data && data->StringAt("compression-type") == "zstd";
-}
-
-bool IsForeign(const ImageInfo& image) {
-  const std::string_view format = image.report.StringAt("format");
-  return format != "raw" && format != "qcow2";
-}
-
-// Sets what decides between the guest images that compress with zstd.
-void ChooseCompression(const ConvertOptions& options, TargetPlan& plan) {
-  if (plan.format != FormatId::kQcow2 || !options.compress ||
-      options.sandbox.isolation == Isolation::kInline) {
-    plan.zstd = false;
-    return;
+// What the guest may meet, or make, in compressed units. The host does not know what a source
+// holds.
+PartSet PartsFor(const ConvertOptions& options, const TargetPlan& plan) {
+  constexpr PartSet kZstdIn = 1 << INSTAR_PART_ZSTD_IN;
+  constexpr PartSet kDeflate = 1 << INSTAR_PART_DEFLATE;
+  constexpr PartSet kZstdOut = 1 << INSTAR_PART_ZSTD_OUT;
+  PartSet parts = kZstdIn;
+  if (options.compress && options.keep_target) {
+    parts |= kDeflate | kZstdOut;  // the image that exists says which of them
+  } else if (options.compress && plan.zstd) {
+    parts |= kZstdOut;
+  } else if (options.compress || TextOption(plan.options, "subformat") == "streamOptimized") {
+    parts |= kDeflate;
   }
-  if (options.keep_target) {
-    const ImageSpec target{.path = options.target, .format = "qcow2"};
-    plan.zstd = std::ranges::any_of(DescribeImages(target, false, options.sandbox), UsesZstd);
-  }
-  // The image for all formats is the one that has room for what dense levels need.
-  plan.foreign =
-      plan.zstd &&
-      (plan.dense || std::ranges::any_of(options.sources, [&](const ImageSpec& source) {
-         return std::ranges::any_of(DescribeImages(source, true, options.sandbox), IsForeign);
-       }));
+  return parts;
 }
 
 // Learns the size of the disk where the target is divided into files by it.
@@ -164,7 +150,7 @@ void MeasureDisk(const Broker& broker, const ConvertOptions& options, const Devi
   }
   for (const ImageSpec& source : options.sources) {
     if (IsInputStream(source.path)) continue;
-    bytes += whole_sectors(VirtualBytes(DescribeImages(source, false, options.sandbox)));
+    bytes += whole_sectors(VirtualBytes(source, options.sandbox));
   }
   const std::uint64_t end = std::min(options.window.end, bytes);
   plan.extents_bytes = whole_sectors(end - std::min(options.window.start, end));
@@ -240,16 +226,11 @@ absl::StatusOr<ConvertReport> Run(Broker& broker, const ConvertOptions& options,
           .window_end = options.window.end,
           .target_window = WindowOf(options.target_window).value_or(instar::RawWindow{})},
       request);
-  const WrittenImage written{.format = plan.format,
-                             .zstd = plan.zstd,
-                             .foreign = plan.foreign,
-                             .keep = options.keep_target};
-  const auto isolation =
-      RunOperation(broker, options.sandbox,
-                   {.guest = kGuestVerb<ConvertRequest>,
-                    .image_name = ConvertImageFor(written, options.sandbox.isolation),
-                    .request = request.bytes(),
-                    .workers = workers});
+  const auto isolation = RunOperation(broker, options.sandbox,
+                                      {.guest = kGuestVerb<ConvertRequest>,
+                                       .request = request.bytes(),
+                                       .parts = PartsFor(options, plan),
+                                       .workers = workers});
   if (!isolation.ok()) return isolation.status();
   const auto reports = broker.TakeReports();
   if (!reports.ok()) return reports.status();
@@ -287,7 +268,6 @@ absl::StatusOr<ConvertReport> ConvertHere(const ConvertOptions& options,
   if (absl::Status status = KeepStreams(broker, options, *plan, devices); !status.ok()) {
     return status;
   }
-  ChooseCompression(options, *plan);
   MeasureDisk(broker, options, devices, *plan);
   if (absl::Status status = OpenBacking(broker, options, *plan, devices); !status.ok()) {
     return status;

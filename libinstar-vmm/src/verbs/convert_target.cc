@@ -103,16 +103,12 @@ absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options) {
     return absl::InvalidArgumentError(
         "only an existing raw target can be a part of its file (an offset and a size)");
   }
-  TargetPlan plan{
-      .format = *format,
-      .options = WithoutBacking(options.target_options),
-      .backing_name = options.backing_file,
-      .backing_format = options.backing_format,
-      .data_file = TextOption(options.target_options, "data_file"),
-      .zstd = TextOption(options.target_options, "compression_type") == "zstd",
-      .dense =
-          ParseDigits(TextOption(options.target_options, "compression_level"), 10).value_or(0) >=
-          kFirstDenseZstdLevel};
+  TargetPlan plan{.format = *format,
+                  .options = WithoutBacking(options.target_options),
+                  .backing_name = options.backing_file,
+                  .backing_format = options.backing_format,
+                  .data_file = TextOption(options.target_options, "data_file"),
+                  .zstd = TextOption(options.target_options, "compression_type") == "zstd"};
   if (plan.backing_name.empty()) {
     plan.backing_name = TextOption(options.target_options, "backing_file");
   }

@@ -22,8 +22,6 @@ struct TargetPlan {
   std::string data_file;            // -o data_file, empty for none
   bool zstd = false;                // whether compressed units are to be zstd's
   std::uint64_t extents_bytes = 0;  // of the disk, if the target is divided into files by it
-  bool dense = false;               // whether at a level from kFirstDenseZstdLevel on
-  bool foreign = false;             // where zstd is set: whether a source is neither raw nor qcow2
 };
 
 // The format called `name`, if images of it can be made.

@@ -112,8 +112,7 @@ absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
   if (!plan.size_bytes && HasTargetExtents(plan.format, plan.options)) {
     // How many files there are has to be known before they are made.
     plan.extents_bytes = VirtualBytes(
-        DescribeImages({.path = BackingPath(options, plan), .format = plan.backing_format}, false,
-                       options.sandbox));
+        {.path = BackingPath(options, plan), .format = plan.backing_format}, options.sandbox);
   }
   return plan;
 }

@@ -5,7 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <span>
 #include <vector>
 
 #include "broker/broker.h"
@@ -71,6 +74,16 @@ std::string Obstacle(Isolation isolation) {
   return {};
 }
 
+constexpr PartSet kAllParts = (1 << INSTAR_PARTS) - 1;
+
+std::vector<GuestSegment> SegmentsOfParts() {
+  auto image = ParseGuestImage(MisbehavingImage());
+  EXPECT_TRUE(image.ok());
+  const std::size_t before = image->segments.size();
+  for (const GuestImage& part : FindParts(kAllParts)) EXPECT_TRUE(AddPart(part, *image).ok());
+  return {image->segments.begin() + static_cast<std::ptrdiff_t>(before), image->segments.end()};
+}
+
 // And whether the thread of a single vCPU watches over itself.
 using Way = std::tuple<Isolation, bool>;
 
@@ -95,6 +108,7 @@ class ExecutorTest : public ::testing::TestWithParam<Way> {
                             .time_limit = time_limit_,
                             .request = request_.bytes(),
                             .devices = devices_,
+                            .parts = parts_,
                             .watch_itself = std::get<1>(GetParam())});
     if (!prepared.ok()) return {.kind = Outcome::Kind::kHostError, .detail = prepared.ToString()};
     EXPECT_TRUE(executor_->StartThreads().ok());
@@ -103,6 +117,7 @@ class ExecutorTest : public ::testing::TestWithParam<Way> {
 
   WireWriter request_;
   std::vector<instar_device_info> devices_;
+  std::vector<GuestImage> parts_;
   std::chrono::milliseconds time_limit_{0};
   RecordingHandler handler_;
   std::unique_ptr<Executor> executor_;
@@ -176,17 +191,60 @@ TEST_P(ExecutorTest, WhatIsKnownOfDevicesTakesNoRequestUntilSomethingChanges) {
   EXPECT_EQ(handler_.calls, 3u);  // the third device, the change, and the first device after it
 }
 
-TEST_P(ExecutorTest, PageTablesAndCodeAreNoTargetForTheHost) {
-  for (const std::uint64_t address : {INSTAR_GUEST_BASE, INSTAR_IMAGE_BASE}) {
+TEST_P(ExecutorTest, PageTablesAndCodeAndPartsAreNoTargetForTheHost) {
+  std::vector<std::uint64_t> addresses = {INSTAR_GUEST_BASE, INSTAR_IMAGE_BASE};
+  for (const GuestSegment& segment : SegmentsOfParts()) addresses.push_back(segment.address);
+  for (const std::uint64_t address : addresses) {
     WireWriter request;
     request_ = request;
     request_.Unsigned(guest::kRawOpTag, INSTAR_OP_READ);
     request_.Unsigned(guest::kRawArgTag, address);
     request_.Unsigned(guest::kRawArgTag + 1, 64);
     SetUp();
+    parts_ = FindParts(kAllParts);
     EXPECT_EQ(RunGuest(Misdeed::kRawRequest).kind, Outcome::Kind::kFinished);
     EXPECT_FALSE(handler_.view_writable) << std::hex << address;
   }
+}
+
+TEST_P(ExecutorTest, APartThatWasMappedWorks) {
+  parts_ = FindParts(1 << INSTAR_PART_DEFLATE);
+  const Outcome outcome = RunGuest(Misdeed::kCompress);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFinished) << outcome.error_message << outcome.detail;
+}
+
+TEST_P(ExecutorTest, APartThatWasNotMappedIsACleanError) {
+  parts_ = FindParts(1 << INSTAR_PART_ZSTD_IN | 1 << INSTAR_PART_ZSTD_OUT);
+  const Outcome outcome = RunGuest(Misdeed::kCompress);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(outcome.error_code, static_cast<std::uint32_t>(ErrorCode::kUnsupported));
+  EXPECT_EQ(outcome.error_message, "this run has no deflate compressor");
+}
+
+TEST_P(ExecutorTest, PartsCannotBeChangedNorTheirConstantsRun) {
+  for (const GuestSegment& segment : SegmentsOfParts()) {
+    for (const Misdeed deed : {Misdeed::kWriteAt, Misdeed::kCallAt}) {
+      if (deed == Misdeed::kCallAt && segment.executable) continue;
+      request_ = WireWriter();
+      request_.Unsigned(guest::kRawArgTag, segment.address);
+      SetUp();
+      parts_ = FindParts(kAllParts);
+      EXPECT_EQ(RunGuest(deed).kind, Outcome::Kind::kFault) << std::hex << segment.address;
+    }
+  }
+}
+
+TEST_P(ExecutorTest, APartOfAnotherVersionIsRefused) {
+  parts_ = FindParts(1 << INSTAR_PART_DEFLATE);
+  std::vector<std::byte> elf(parts_.front().elf.begin(), parts_.front().elf.end());
+  const std::array<std::uint32_t, 2> header = {INSTAR_PART_MAGIC, INSTAR_PART_VERSION};
+  const auto table = std::ranges::search(elf, std::as_bytes(std::span(header)));
+  ASSERT_FALSE(table.empty());
+  table[sizeof INSTAR_PART_MAGIC] ^= std::byte{1};
+  parts_.front().elf = elf;
+  const Outcome outcome = RunGuest(Misdeed::kNone);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kHostError);
+  EXPECT_THAT(outcome.detail, HasSubstr("another version"));
 }
 
 TEST_P(ExecutorTest, WorkerOpsFromTheFirstVcpuAreViolations) {

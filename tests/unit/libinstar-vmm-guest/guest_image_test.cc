@@ -3,50 +3,63 @@
 #include "executor/guest_image.h"
 
 #include <elf.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "instar/abi/mailbox.h"
+#include "instar/verb_table.h"
 
 namespace instar::vmm {
 namespace {
 
 constexpr std::uint64_t kLargestImageBytes = 384 << 10;
 
+// With all parts, as far as it is an image.
+absl::StatusOr<LoadedImage> Load(const GuestImage& image) {
+  auto loaded = ParseGuestImage(image);
+  for (const GuestImage& part : FindParts((1 << INSTAR_PARTS) - 1)) {
+    if (!loaded.ok()) break;
+    if (absl::Status status = AddPart(part, *loaded); !status.ok()) loaded = status;
+  }
+  return loaded;
+}
+
+bool IsPart(const GuestImage& image) {
+  return std::ranges::find(kPartNames, image.name) != kPartNames.end();
+}
+
 TEST(GuestImages, EachIsThereAndParses) {
   std::set<std::string> names;
   for (const GuestImage& image : AllGuestImages()) {
     names.emplace(image.name);
-    EXPECT_TRUE(ParseGuestImage(image).ok())
-        << image.name << ": " << ParseGuestImage(image).status();
+    if (IsPart(image)) continue;
+    EXPECT_TRUE(Load(image).ok()) << image.name << ": " << Load(image).status();
   }
-  EXPECT_EQ(names, (std::set<std::string>{
-                       "check",
-                       "compare",
-                       "map",
-                       "convert",
-                       "convert_vhd",
-                       "convert_vmdk",
-                       "convert_zstd",
-                       "convert_zstd_foreign",
-                       "create",
-                       "info",
-                       "inspect",
-                       "measure",
-                       "overwrite_zstd",
-                       "overwrite_zstd_foreign",
-                   }));
+#define INSTAR_ROW(name, ...) #name,
+  std::set<std::string> expected = {INSTAR_VERBS(INSTAR_ROW)};
+#undef INSTAR_ROW
+  expected.insert(kPartNames.begin(), kPartNames.end());
+  EXPECT_EQ(names, expected);
 }
 
 TEST(GuestImages, NoneOccupiesMoreThan384KiBInMemoryOrAsAFile) {
   for (const GuestImage& image : AllGuestImages()) {
     EXPECT_LE(image.elf.size(), kLargestImageBytes) << image.name;
+    if (IsPart(image)) continue;
     auto loaded = ParseGuestImage(image);
     ASSERT_TRUE(loaded.ok());
     EXPECT_LE(loaded->end - INSTAR_IMAGE_BASE, kLargestImageBytes) << image.name;
+  }
+  auto all = Load(FindGuestImage("info"));
+  ASSERT_TRUE(all.ok());
+  for (const GuestSegment& segment : all->segments) {
+    EXPECT_LE(segment.memory_bytes, kLargestImageBytes) << segment.address;
   }
 }
 
@@ -103,6 +116,67 @@ TEST_F(DamagedImageTest, SegmentBeyondTheFileIsRefused) {
 TEST_F(DamagedImageTest, ForeignFileIsRefused) {
   bytes_.assign(64, std::byte{0});
   EXPECT_FALSE(Parse().ok());
+}
+
+class DamagedPartTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const GuestImage image = FindGuestImage("deflate");
+    bytes_.assign(image.elf.begin(), image.elf.end());
+    loaded_ = *ParseGuestImage(FindGuestImage("info"));
+    LoadedImage sound = loaded_;
+    ASSERT_TRUE(Add(sound).ok());
+    for (const GuestSegment& segment : sound.segments) {
+      const std::uint64_t at = sound.parts[INSTAR_PART_DEFLATE] - segment.address;
+      if (at < segment.content.size()) {
+        table_ = reinterpret_cast<instar_part*>(bytes_.data() +
+                                                (segment.content.data() - bytes_.data()) + at);
+      }
+    }
+    ASSERT_NE(table_, nullptr);
+  }
+  absl::Status Add(LoadedImage& loaded) {
+    return AddPart({.name = "damaged", .elf = bytes_}, loaded);
+  }
+  absl::Status Add() {
+    absl::Status status = Add(loaded_);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+    return status;
+  }
+
+  std::vector<std::byte> bytes_;
+  LoadedImage loaded_;
+  instar_part* table_ = nullptr;  // in bytes_
+};
+
+TEST_F(DamagedPartTest, OneOfAnotherVersionIsRefused) {
+  ++table_->version;
+  EXPECT_THAT(std::string(Add().message()), ::testing::HasSubstr("another version"));
+}
+TEST_F(DamagedPartTest, OneThatIsNotKnownIsRefused) {
+  table_->id = INSTAR_PARTS;
+  EXPECT_FALSE(Add().ok());
+}
+TEST_F(DamagedPartTest, OneWithoutATableIsRefused) {
+  table_->magic = 0;
+  EXPECT_FALSE(Add().ok());
+}
+TEST_F(DamagedPartTest, FunctionsBeyondItsConstantsAreRefused) {
+  table_->size = 1 << 20;
+  EXPECT_THAT(std::string(Add().message()), ::testing::HasSubstr("elsewhere"));
+}
+TEST_F(DamagedPartTest, OneThatIsThereAlreadyIsRefused) {
+  ASSERT_TRUE(Add(loaded_).ok());
+  EXPECT_FALSE(Add().ok());
+}
+TEST_F(DamagedPartTest, OneThatCouldBeWrittenIsRefused) {
+  auto* const header = reinterpret_cast<Elf64_Ehdr*>(bytes_.data());
+  reinterpret_cast<Elf64_Phdr*>(bytes_.data() + header->e_phoff)[1].p_flags = PF_R | PF_W;
+  EXPECT_THAT(std::string(Add().message()), ::testing::HasSubstr("written"));
+}
+TEST_F(DamagedPartTest, OneThatReachesIntoTheImageIsRefused) {
+  loaded_.end = 0x1000100000;
+  EXPECT_THAT(std::string(Add().message()), ::testing::HasSubstr("overlap"));
 }
 
 }  // namespace

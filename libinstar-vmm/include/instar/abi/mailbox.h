@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "instar/abi/part.h"
+
 #define INSTAR_DOORBELL_PORT 0x510
 
 /* Guest virtual addresses. Low memory stays unmapped; the same addresses are free in a host
@@ -21,6 +23,9 @@
 #define INSTAR_IMAGE_BASE (INSTAR_GUEST_BASE + 0x10000ull)
 /* The ELF entry point is at the start of the image; workers start this much further on. */
 #define INSTAR_WORKER_ENTRY_OFFSET 64
+/* Where parts find malloc and free of the image (abi/part.h). */
+#define INSTAR_MALLOC_OFFSET 128
+#define INSTAR_FREE_OFFSET 192
 
 enum instar_doorbell { INSTAR_DOORBELL_PORT_IO = 1, INSTAR_DOORBELL_FUTEX = 2 };
 
@@ -88,6 +93,7 @@ struct instar_boot {
   /* What the host said of the first devices when the operation began (struct instar_device_info):
    * until the guest changes anything, to ask for that takes no ring. */
   uint64_t devices;
+  uint64_t parts[INSTAR_PARTS]; /* of each, the address of its struct instar_part; 0: not mapped */
 };
 
 #endif /* INSTAR_ABI_MAILBOX_H_ */

@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "formats/base/create_options.h"
+#include "formats/codec/codecs.h"
 #include "formats/qcow2/write/compressor.h"
 
 namespace instar::qcow2 {

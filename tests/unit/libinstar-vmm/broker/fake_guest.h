@@ -61,7 +61,8 @@ class FakeGuest {
   }
 
   CallResult Call(std::uint32_t op, std::array<std::uint64_t, 6> args, unsigned worker = 0) {
-    const GuestMemory memory(kBase, bytes_, kReadableFrom, kWritableFrom);
+    const GuestMemory memory(kBase, bytes_,
+                             {.readable_from = kReadableFrom, .writable_from = kWritableFrom});
     return broker_.Handle(worker, {.op = op, .args = args}, memory);
   }
 

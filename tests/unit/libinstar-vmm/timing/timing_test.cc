@@ -73,7 +73,7 @@ class RequestBytes : public testing::Test {
   }
 
   std::vector<std::byte> bytes_ = std::vector<std::byte>(4096);
-  GuestMemory memory_{0x1000, bytes_, 0x1000, 0x1000};
+  GuestMemory memory_{0x1000, bytes_, {.readable_from = 0x1000, .writable_from = 0x1000}};
 };
 
 TEST_F(RequestBytes, OfListsAreTheSumOfTheirLengths) {
