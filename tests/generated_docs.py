@@ -4,8 +4,8 @@
     tests/generated_docs.py --instar build/release/bin/instar           names what is stale
     tests/generated_docs.py --instar build/release/bin/instar --write   renews it
 
---help itself is written from the rows that the program reads options with (cli/options.h). Here only
-the parts between two marks are made; the rest of these files is written by hand.
+--help itself is written from the rows that the program reads options with (cli/options.h). Here
+only the parts between two marks are made; the rest of these files is written by hand.
 """
 
 import argparse
@@ -216,8 +216,8 @@ def bash_parts(program):
         lines.append(f"    {name}) echo {quoted(' '.join(spellings))} ;;")
     common = [s for option in program.common for s in option.spellings()]
     lines += ["  esac", f"  echo {quoted(' '.join(common))}", "}", "",
-              "# _instar_value VERB OPTION: the words its value may be, FILE, DIR, or ANY; nothing where",
-              "# it takes none.", "_instar_value() {", "  case $1:$2 in"]
+              "# _instar_value VERB OPTION: the words its value may be, FILE, DIR, or ANY; nothing",
+              "# where it takes none.", "_instar_value() {", "  case $1:$2 in"]
     for owner, options in [*owners, ("*", program.common)]:
         owner = "" if owner == quoted("") else owner
         for option in options:
@@ -302,6 +302,8 @@ COMMENTS = {".md": ("<!-- ", " -->"), ".1": ('.\\" ', ""), ".bash": ("# ", ""), 
 
 def renewed(path, parts):
     """The text of the file with each part made anew."""
+    if not path.exists():
+        raise ValueError(f"{path} is missing; the marks of its neighbours go into it")
     text = path.read_text()
     before, after = COMMENTS[path.suffix]
     for name, lines in parts.items():

@@ -20,8 +20,8 @@ _instar_options() {
   echo '--isolation --require --allow-path --references --no-references --qemu-version --max-memory --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible --strict --trace'
 }
 
-# _instar_value VERB OPTION: the words its value may be, FILE, DIR, or ANY; nothing where
-# it takes none.
+# _instar_value VERB OPTION: the words its value may be, FILE, DIR, or ANY; nothing
+# where it takes none.
 _instar_value() {
   case $1:$2 in
     :-T) echo 'ANY' ;;

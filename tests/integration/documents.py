@@ -18,5 +18,6 @@ def documents_are_fresh(t):
 def groups():
     group = Group("documents")
     group.case("the table of formats and verbs in README.md is true")(support_table_is_true)
-    group.case("manual page, completions and option tables say what --help says")(documents_are_fresh)
+    group.case("manual page, completions and option tables are those of --help")(
+        documents_are_fresh)
     return [group]
