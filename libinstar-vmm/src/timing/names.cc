@@ -1,79 +1,64 @@
+#include <algorithm>
+#include <array>
+
 #include "instar/abi/mailbox.h"
 #include "instar/vmm/timing.h"
 
 namespace instar::vmm {
+namespace {
+
+// In the order of TimingPhase.
+constexpr std::array<const char*, kTimingPhases> kPhaseNames = {
+    "command line",
+    "files and locks",
+    "sandbox",
+    "guest memory",
+    "guest image",
+    "vCPUs",
+    "jail: descriptors, limits",
+    "jail: landlock",
+    "jail: capabilities",
+    "threads",
+    "jail: seccomp",
+    "guest",
+    "teardown",
+    "result",
+};
+static_assert(std::ranges::count(kPhaseNames, nullptr) == 0);
+
+struct OperationName {
+  instar_op operation;
+  const char* name;
+};
+// Those that take time of their own.
+constexpr OperationName kOperationNames[] = {
+    {INSTAR_OP_DEVICE_INFO, "device_info"},
+    {INSTAR_OP_OPEN_REFERENCE, "open_reference"},
+    {INSTAR_OP_RESIZE, "resize"},
+    {INSTAR_OP_FLUSH, "flush"},
+    {INSTAR_OP_READ, "read"},
+    {INSTAR_OP_WRITE, "write"},
+    {INSTAR_OP_TRANSFER, "transfer"},
+    {INSTAR_OP_SCAN_ZERO, "scan_zero"},
+    {INSTAR_OP_NEXT_RUNS, "next_runs"},
+    {INSTAR_OP_COMPARE, "compare"},
+    {INSTAR_OP_EMIT, "emit"},
+    {INSTAR_OP_PROGRESS, "progress"},
+    {INSTAR_OP_PARALLEL_START, "parallel_start"},
+    {INSTAR_OP_PARALLEL_JOIN, "parallel_join"},
+    {INSTAR_OP_YIELD, "yield"},
+};
+
+}  // namespace
 
 const char* TimingPhaseName(TimingPhase phase) {
-  switch (phase) {
-    case TimingPhase::kCommandLine:
-      return "command line";
-    case TimingPhase::kFiles:
-      return "files and locks";
-    case TimingPhase::kSandbox:
-      return "sandbox";
-    case TimingPhase::kMemory:
-      return "guest memory";
-    case TimingPhase::kImage:
-      return "guest image";
-    case TimingPhase::kVcpus:
-      return "vCPUs";
-    case TimingPhase::kPrivileges:
-      return "jail: descriptors, limits";
-    case TimingPhase::kLandlock:
-      return "jail: landlock";
-    case TimingPhase::kCapabilities:
-      return "jail: capabilities";
-    case TimingPhase::kThreads:
-      return "threads";
-    case TimingPhase::kSeccomp:
-      return "jail: seccomp";
-    case TimingPhase::kGuest:
-      return "guest";
-    case TimingPhase::kTeardown:
-      return "teardown";
-    case TimingPhase::kResult:
-      return "result";
-  }
-  return "unknown";
+  const auto index = static_cast<std::size_t>(phase);
+  return index < kPhaseNames.size() ? kPhaseNames[index] : "unknown";
 }
 
 const char* TimingOperationName(std::size_t operation) {
-  if (operation >= kTimingOperations) return nullptr;
-  switch (static_cast<instar_op>(operation)) {
-    case INSTAR_OP_DEVICE_INFO:
-      return "device_info";
-    case INSTAR_OP_OPEN_REFERENCE:
-      return "open_reference";
-    case INSTAR_OP_RESIZE:
-      return "resize";
-    case INSTAR_OP_FLUSH:
-      return "flush";
-    case INSTAR_OP_READ:
-      return "read";
-    case INSTAR_OP_WRITE:
-      return "write";
-    case INSTAR_OP_TRANSFER:
-      return "transfer";
-    case INSTAR_OP_SCAN_ZERO:
-      return "scan_zero";
-    case INSTAR_OP_NEXT_RUNS:
-      return "next_runs";
-    case INSTAR_OP_COMPARE:
-      return "compare";
-    case INSTAR_OP_EMIT:
-      return "emit";
-    case INSTAR_OP_PROGRESS:
-      return "progress";
-    case INSTAR_OP_PARALLEL_START:
-      return "parallel_start";
-    case INSTAR_OP_PARALLEL_JOIN:
-      return "parallel_join";
-    case INSTAR_OP_YIELD:
-      return "yield";
-    case INSTAR_OP_WORKER_DONE:
-    case INSTAR_OP_FINISH:
-    case INSTAR_OP_FAIL:
-      break;
+  for (const OperationName& entry : kOperationNames) {
+    if (entry.operation == operation) return entry.name;
   }
   return nullptr;
 }
