@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "cli/utf8.h"
+#include "report/utf8.h"
 
 namespace instar::cli {
 namespace {
@@ -41,7 +41,7 @@ void AppendCharacter(std::uint32_t code, std::string& out) {
     default:
       break;
   }
-  if (code == kInvalidCharacter) code = 0xFFFD;
+  if (code == vmm::kInvalidCharacter) code = 0xFFFD;
   if (code >= 0x20 && code < 0x7F) {
     out += static_cast<char>(code);
   } else if (code <= 0xFFFF) {
@@ -133,7 +133,7 @@ void JsonWriter::Value(std::string_view key, const vmm::ReportTree& value) {
 void JsonWriter::Quoted(std::string_view text) {
   std::string escaped = "\"";
   while (!text.empty()) {
-    const Character character = NextCharacter(text);
+    const vmm::Character character = vmm::NextCharacter(text);
     AppendCharacter(character.code, escaped);
     text.remove_prefix(character.length);
     if (escaped.size() < kBatchBytes) continue;

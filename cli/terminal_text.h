@@ -5,13 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include "report/printable_text.h"
+
 namespace instar::cli {
 
-// `text` with everything that could drive a terminal or disguise what is shown written as \xhh, for
-// each of its bytes: control characters, controls of the direction of writing, line and paragraph
-// separators, other invisible characters, and what is not UTF-8. All else stays as it is; so do
-// backslashes, which qemu-img shows as they are.
-[[nodiscard]] std::string TerminalText(std::string_view text);
+using vmm::TerminalText;
 
 // As TerminalText, for messages of this program's libraries: the one line break that a message has,
 // before the question "Is another process using the image", stays.

@@ -7,11 +7,13 @@
 
 namespace instar::vmm {
 
-// `text` with everything escaped as \xNN (of each byte) that could steer a terminal or mislead a
-// reader: control characters (C0, DEL, C1), the characters that reorder text or do not show
-// (U+200B-200F, U+2028-202E, U+2060-206F, U+FEFF), the backslash itself, and bytes that are not
-// valid UTF-8.
-std::string PrintableText(std::string_view text);
+// `text` with everything that could drive a terminal or disguise what is shown written as \xhh, for
+// each of its bytes: control characters, controls of the direction of writing, line and paragraph
+// separators, other invisible characters, the backslash itself, and what is not UTF-8.
+[[nodiscard]] std::string PrintableText(std::string_view text);
+
+// As PrintableText, but backslashes stay, which qemu-img shows as they are.
+[[nodiscard]] std::string TerminalText(std::string_view text);
 
 }  // namespace instar::vmm
 

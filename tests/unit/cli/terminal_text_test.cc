@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "cli/utf8.h"
-
 namespace instar::cli {
 namespace {
 
@@ -54,15 +52,6 @@ TEST(TerminalText, AMessageKeepsOnlyTheLineBreakBeforeTheQuestionAboutLocks) {
       TerminalMessage("Failed to get \"write\" lock\nIs another process using the image [a\nb]?"),
       "Failed to get \"write\" lock\nIs another process using the image [a\\x0ab]?");
   EXPECT_EQ(TerminalMessage("a\nb"), "a\\x0ab");
-}
-
-TEST(Utf8, CharactersAreDecodedWithTheirLength) {
-  const Character euro = NextCharacter("\u20acx");
-  EXPECT_EQ(euro.code, 0x20ACu);
-  EXPECT_EQ(euro.length, 3u);
-  const Character face = NextCharacter("\U0001F600");
-  EXPECT_EQ(face.code, 0x1F600u);
-  EXPECT_EQ(face.length, 4u);
 }
 
 }  // namespace

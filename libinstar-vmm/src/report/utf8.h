@@ -1,11 +1,11 @@
 // UTF-8, read one character at a time from text that may not be UTF-8 at all.
-#ifndef CLI_UTF8_H_
-#define CLI_UTF8_H_
+#ifndef LIBINSTAR_VMM_SRC_REPORT_UTF8_H_
+#define LIBINSTAR_VMM_SRC_REPORT_UTF8_H_
 
 #include <cstdint>
 #include <string_view>
 
-namespace instar::cli {
+namespace instar::vmm {
 
 inline constexpr std::uint32_t kInvalidCharacter = 0xFFFFFFFF;
 
@@ -19,6 +19,6 @@ struct Character {
 // bytes that belong to it.
 [[nodiscard]] Character NextCharacter(std::string_view text);
 
-}  // namespace instar::cli
+}  // namespace instar::vmm
 
-#endif  // CLI_UTF8_H_
+#endif  // LIBINSTAR_VMM_SRC_REPORT_UTF8_H_

@@ -1,8 +1,8 @@
-#include "cli/utf8.h"
+#include "report/utf8.h"
 
 #include <cstddef>
 
-namespace instar::cli {
+namespace instar::vmm {
 namespace {
 
 // Bytes a sequence with this lead byte has, or 0 if no sequence starts so.
@@ -34,4 +34,4 @@ Character NextCharacter(std::string_view text) {
   return {.code = code, .length = length};
 }
 
-}  // namespace instar::cli
+}  // namespace instar::vmm
