@@ -13,6 +13,12 @@ struct RawWindow {
   std::uint64_t size_bytes = kToTheEnd;  // else a multiple of 512
 
   bool operator==(const RawWindow&) const = default;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, offset_bytes);
+    visit(2, size_bytes);
+  }
 };
 
 }  // namespace instar

@@ -16,6 +16,13 @@ struct BackingSource {
   DeviceId device = kNoDevice;           // kNoDevice: the one that the image above names
   FormatId format = FormatId::kUnknown;  // kUnknown: as the image above states it, else probe
   std::optional<RawWindow> window{};     // of a raw image
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, device);
+    visit(2, format);
+    visit(3, window);
+  }
 };
 
 struct ImageSource {
@@ -32,6 +39,15 @@ struct ImageSource {
   // there.
   std::vector<BackingSource> backing{};
   bool ends = false;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, device);
+    visit(2, format);
+    visit(3, window);
+    visit(4, backing);
+    visit(5, ends);
+  }
 };
 
 }  // namespace instar

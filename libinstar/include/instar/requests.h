@@ -9,16 +9,16 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "formats/base/ids.h"
 #include "instar/image_source.h"
-#include "instar/image_source_wire.h"
 #include "instar/wire.h"
 
 namespace instar {
 
-// instar info. Emits one report per image of the chain, top first (report.h).
+// instar info. What it tells: see RunInfo (verbs.h).
 struct InfoRequest {
   ImageSource image{};
   bool backing_chain = false;
@@ -34,7 +34,7 @@ struct InfoRequest {
   }
 };
 
-// instar info --strict. Emits one report: see RunInspect.
+// instar info --strict. Tells a StrictRecord (result_records.h).
 struct InspectRequest {
   DeviceId image = kNoDevice;
   FormatId format = FormatId::kRaw;  // as the caller states it
@@ -48,7 +48,7 @@ struct InspectRequest {
   }
 };
 
-// instar create. Emits one report: an object with "virtual-size".
+// instar create. Tells a CreateRecord.
 struct CreateRequest {
   DeviceId target = kNoDevice;
   FormatId format = FormatId::kRaw;
@@ -80,8 +80,7 @@ struct CreateRequest {
   }
 };
 
-// instar measure. Emits one report: an object with "required", "fully-allocated" and, where dirty
-// bitmaps can be copied, "bitmaps".
+// instar measure. Tells a MeasureRecord.
 struct MeasureRequest {
   ImageSource image{};        // without a device: an empty disk of `size_bytes`
   SnapshotChoice snapshot{};  // empty for the active layer
@@ -119,7 +118,7 @@ struct MapRequest {
   }
 };
 
-// instar compare. Emits one report, an object: see RunCompare.
+// instar compare. Tells a CompareRecord.
 struct CompareRequest {
   ImageSource first{};
   ImageSource second{};
@@ -137,7 +136,7 @@ struct CompareRequest {
   }
 };
 
-// instar check. Emits reports: see RunCheck.
+// instar check. Tells FindingRecords, ReadingRecords and a CheckRecord.
 struct CheckRequest {
   ImageSource image{};
   std::uint64_t max_findings = 10'000;  // that are told; all are counted
@@ -176,7 +175,7 @@ struct ConvertRequest {
   std::string_view target_name;          // of the target's file, without its directory
   std::string_view identity_seed;  // 16 random bytes; empty: identities follow from the content
   // Only this stretch of the source's disk, as far as there is so much of it. A start beyond its
-  // end gives an empty disk and is reported: an object "window" with "beyond-end".
+  // end gives an empty disk and is told (ConvertRecord::beyond_end).
   std::uint64_t window_start = 0;
   std::uint64_t window_end = ~std::uint64_t{0};
   // Of a raw target that is kept (-n): where in its file the disk lies.
@@ -211,70 +210,81 @@ struct ConvertRequest {
     visit(32, identity_seed);
     visit(23, window_start);
     visit(24, window_end);
-    visit(25, target_window.offset_bytes);
-    visit(26, target_window.size_bytes);
+    visit(25, target_window);
   }
 };
 
 namespace internal {
 
+template <typename T>
+inline constexpr bool kIsNumber = std::is_integral_v<T> || std::is_enum_v<T>;
+
+// A list is a field for each of its items. An optional that is empty is none. The payload of a
+// struct is its own fields.
 class RequestEncoder {
  public:
   explicit RequestEncoder(WireWriter& writer) : writer_(writer) {}
-  void operator()(std::uint32_t tag, std::uint64_t& v) { writer_.Unsigned(tag, v); }
-  void operator()(std::uint32_t tag, bool& v) { writer_.Unsigned(tag, v ? 1 : 0); }
-  void operator()(std::uint32_t tag, DeviceId& v) {
-    writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
-  }
-  void operator()(std::uint32_t tag, FormatId& v) {
-    writer_.Unsigned(tag, static_cast<std::uint32_t>(v));
-  }
-  void operator()(std::uint32_t tag, ImageSource& v) { EncodeImageSource(tag, v, writer_); }
-  void operator()(std::uint32_t tag, std::vector<ImageSource>& v) {
-    for (ImageSource& source : v) (*this)(tag, source);
-  }
-  void operator()(std::uint32_t tag, std::string_view& v) { writer_.Text(tag, v); }
-  void operator()(std::uint32_t tag, std::vector<DeviceId>& v) {
-    for (DeviceId id : v) (*this)(tag, id);
+
+  template <typename T>
+  void operator()(std::uint32_t tag, T& value) {
+    if constexpr (kIsNumber<T>) {
+      writer_.Unsigned(tag, static_cast<std::uint64_t>(value));
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+      writer_.Text(tag, value);
+    } else if constexpr (requires { value.has_value(); }) {
+      if (value) (*this)(tag, *value);
+    } else if constexpr (requires { value.begin(); }) {
+      for (auto& item : value) (*this)(tag, item);
+    } else {
+      WireWriter inside;
+      value.Visit(RequestEncoder(inside));
+      writer_.Bytes(tag, inside.bytes());
+    }
   }
 
  private:
   WireWriter& writer_;
 };
 
+template <typename Request>
+Request DecodeFields(std::span<const std::byte> bytes);
+
 // Applies one received field to the member that carries its tag.
 class RequestDecoder {
  public:
   explicit RequestDecoder(const WireField& field) : field_(field) {}
-  void operator()(std::uint32_t tag, std::uint64_t& v) {
-    if (tag == field_.tag) v = Number();
-  }
-  void operator()(std::uint32_t tag, bool& v) {
-    if (tag == field_.tag) v = Number() != 0;
-  }
-  void operator()(std::uint32_t tag, DeviceId& v) {
-    if (tag == field_.tag) v = DeviceId{static_cast<std::uint32_t>(Number())};
-  }
-  void operator()(std::uint32_t tag, ImageSource& v) {
-    if (tag == field_.tag) v = DecodeImageSource(field_);
-  }
-  void operator()(std::uint32_t tag, std::vector<ImageSource>& v) {
-    if (tag == field_.tag) v.push_back(DecodeImageSource(field_));
-  }
-  void operator()(std::uint32_t tag, FormatId& v) {
-    if (tag == field_.tag) v = FormatId{static_cast<std::uint32_t>(Number())};
-  }
-  void operator()(std::uint32_t tag, std::string_view& v) {
-    if (tag == field_.tag) v = field_.AsText();
-  }
-  void operator()(std::uint32_t tag, std::vector<DeviceId>& v) {
-    if (tag == field_.tag) v.push_back(DeviceId{static_cast<std::uint32_t>(Number())});
+
+  template <typename T>
+  void operator()(std::uint32_t tag, T& value) {
+    if (tag == field_.tag) Take(value);
   }
 
  private:
-  [[nodiscard]] std::uint64_t Number() const { return field_.AsUnsigned().value_or(0); }
+  template <typename T>
+  void Take(T& value) {
+    if constexpr (kIsNumber<T>) {
+      value = static_cast<T>(field_.AsUnsigned().value_or(0));
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+      value = field_.AsText();
+    } else if constexpr (requires { value.has_value(); }) {
+      Take(value.emplace());
+    } else if constexpr (requires { value.begin(); }) {
+      Take(value.emplace_back());
+    } else {
+      value = DecodeFields<T>(field_.payload);
+    }
+  }
+
   const WireField& field_;
 };
+
+template <typename Request>
+Request DecodeFields(std::span<const std::byte> bytes) {
+  Request request;
+  WireReader reader(bytes);
+  while (auto field = reader.Next()) request.Visit(RequestDecoder(*field));
+  return request;
+}
 
 }  // namespace internal
 
@@ -288,10 +298,7 @@ void EncodeRequest(Request request, WireWriter& writer) {
 // their defaults: host and guest image are built together, so neither happens outside tests.
 template <typename Request>
 Request DecodeRequest(std::span<const std::byte> bytes) {
-  Request request;
-  WireReader reader(bytes);
-  while (auto field = reader.Next()) request.Visit(internal::RequestDecoder(*field));
-  return request;
+  return internal::DecodeFields<Request>(bytes);
 }
 
 }  // namespace instar
