@@ -68,23 +68,18 @@ std::string CheckText(const vmm::CheckResult& report) {
   return out;
 }
 
-void WriteCheckJson(const vmm::CheckResult& report, std::string_view filename, TextOutput& out) {
-  // In qemu-img's order, and as there without what is zero, check-errors aside.
+void WriteCheckJson(const vmm::CheckResult& result, std::string_view filename, TextOutput& out) {
   JsonWriter json(out);
-  const auto add_count = [&json](std::string_view key, const std::optional<std::uint64_t>& count) {
-    if (count.value_or(0) != 0) json.Unsigned(key, *count);
-  };
   json.BeginObject({});
-  add_count("image-end-offset", report.image_end_offset);
-  add_count("compressed-clusters", report.compressed_clusters);
-  add_count("total-clusters", report.total_clusters);
-  add_count("corruptions", report.corruptions);
-  json.Unsigned("check-errors", report.check_errors);
-  add_count("leaks", report.leaks);
-  add_count("allocated-clusters", report.allocated_clusters);
-  json.String("filename", filename);
-  json.String("format", report.format);
-  add_count("fragmented-clusters", report.fragmented_clusters);
+  // As in qemu-img without what is zero, check-errors aside.
+  const auto write_count = [&](std::string_view key, const std::optional<std::uint64_t>& count) {
+    if (key == "fragmented-clusters") {
+      json.String("filename", filename);
+      json.String("format", NameOf(result.format));
+    }
+    if (key == "check-errors" || count.value_or(0) != 0) json.Unsigned(key, *count);
+  };
+  CheckCounts(result).Visit(write_count);
   json.EndObject();
   out.Add('\n');
 }

@@ -7,21 +7,14 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
 #include "formats/base/block_device.h"
+#include "formats/base/check_counts.h"
 #include "formats/base/error.h"
 #include "formats/base/image_reader.h"
 #include "formats/base/workers.h"
 
 namespace instar {
-
-enum class FindingKind : std::uint32_t {
-  kCorruption = 1,  // reading or writing the image can give wrong data
-  kLeak = 2,        // storage is occupied that nothing uses
-  kError = 3,       // a part could not be checked
-  kWarning = 4,     // worth telling, counted as nothing
-};
 
 // One thing found. `message` is static and has places for the numbers as Error's has ("{0}" in
 // decimal, "{1x}" in hexadecimal).
@@ -38,19 +31,6 @@ class FindingSink {
   // Told now and then how far a check is that goes through a file in several passes: it goes on,
   // though it may have read next to nothing.
   virtual void Proceed(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
-};
-
-// What a check counted. Clusters are the format's units (clusters, grains, blocks). What a format
-// does not count stays empty; qemu-img's JSON leaves it out likewise.
-struct CheckCounts {
-  std::uint64_t corruptions = 0;
-  std::uint64_t leaks = 0;
-  std::uint64_t check_errors = 0;
-  std::optional<std::uint64_t> image_end_offset;  // bytes: end of the last unit in use
-  std::optional<std::uint64_t> total_clusters;
-  std::optional<std::uint64_t> allocated_clusters;
-  std::optional<std::uint64_t> fragmented_clusters;
-  std::optional<std::uint64_t> compressed_clusters;
 };
 
 struct CheckOptions {

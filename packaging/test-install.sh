@@ -83,7 +83,14 @@ cat >"$work/small/vmm.cc" <<'END'
 // Asks for the virtual size of an image through the sandbox.
 #include <cstdio>
 
+#include "instar/vmm/check.h"
+#include "instar/vmm/compare.h"
+#include "instar/vmm/create.h"
+#include "instar/vmm/dd.h"
 #include "instar/vmm/info.h"
+#include "instar/vmm/map.h"
+#include "instar/vmm/measure.h"
+#include "instar/vmm/strict.h"
 
 int main(int, char** argv) {
   instar::vmm::InfoOptions options;

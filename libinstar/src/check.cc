@@ -11,6 +11,7 @@
 #include "formats/base/workers.h"
 #include "instar/chain.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -26,9 +27,7 @@ class Heartbeat {
   // while no other worker reads.
   Status Give(std::uint64_t bytes_read) {
     if (giving_.test_and_set(std::memory_order_acquire)) return {};
-    report_.BeginObject({});
-    report_.Unsigned("reading", bytes_read);
-    report_.EndObject();
+    Tell(report_, ReadingRecord{.bytes = bytes_read});
     const Status given = report_.Finish();
     giving_.clear(std::memory_order_release);
     return given;
@@ -136,13 +135,8 @@ class FindingReporter final : public FindingSink {
   void Add(const Finding& finding) override {
     if (left_ == 0) return;
     --left_;
-    report_.BeginObject({});
-    report_.Unsigned("finding", static_cast<std::uint32_t>(finding.kind));
-    report_.String("message", finding.message);
-    report_.Unsigned("n0", finding.numbers[0]);
-    report_.Unsigned("n1", finding.numbers[1]);
-    report_.Unsigned("n2", finding.numbers[2]);
-    report_.EndObject();
+    Tell(report_, FindingRecord{.kind = finding.kind,
+                                .text = {.message = finding.message, .numbers = finding.numbers}});
   }
 
   void Proceed(std::uint64_t done, std::uint64_t total) override {
@@ -161,27 +155,6 @@ class FindingReporter final : public FindingSink {
   Heartbeat& signs_;
   std::uint64_t next_sign_ = 0;
 };
-
-void Tell(ReportSink& report, std::string_view key, const std::optional<std::uint64_t>& count) {
-  if (count) report.Unsigned(key, *count);
-}
-
-void Tell(ReportSink& report, const Layer& layer, const CheckCounts* counts) {
-  report.BeginObject({});
-  report.String("format", NameOf(layer.reader->format()));
-  if (layer.unfit_footer) report.Boolean("unfit-footer", true);
-  if (counts != nullptr) {
-    report.Unsigned("check-errors", counts->check_errors);
-    report.Unsigned("corruptions", counts->corruptions);
-    report.Unsigned("leaks", counts->leaks);
-    Tell(report, "image-end-offset", counts->image_end_offset);
-    Tell(report, "total-clusters", counts->total_clusters);
-    Tell(report, "allocated-clusters", counts->allocated_clusters);
-    Tell(report, "fragmented-clusters", counts->fragmented_clusters);
-    Tell(report, "compressed-clusters", counts->compressed_clusters);
-  }
-  report.EndObject();
-}
 
 }  // namespace
 
@@ -202,7 +175,12 @@ Status RunCheck(Host& host, const CheckRequest& request) {
     INSTAR_TRY(report.Finish());
     return std::unexpected(counts.error().On(request.image.device));
   }
-  Tell(report, layer, counts ? &*counts : nullptr);
+  CheckRecord record;
+  static_cast<CheckCounts&>(record) = counts.value_or(CheckCounts{});
+  record.format = layer.reader->format();
+  record.supported = counts.has_value();
+  record.unfit_footer = layer.unfit_footer;
+  Tell(report, record);
   return report.Finish();
 }
 

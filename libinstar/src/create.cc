@@ -8,6 +8,7 @@
 #include "formats/base/identity.h"
 #include "instar/chain.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -80,11 +81,9 @@ Status RunCreate(Host& host, const CreateRequest& request) {
   INSTAR_TRY(On((*writer)->Begin(), request.target));
   INSTAR_TRY(On((*writer)->Finish(), request.target));
 
-  RecordWriter report(host);
-  report.BeginObject({});
-  report.Unsigned("virtual-size", size);
-  report.EndObject();
-  return report.Finish();
+  RecordWriter records(host);
+  Tell(records, CreateRecord{.virtual_size = size});
+  return records.Finish();
 }
 
 }  // namespace instar

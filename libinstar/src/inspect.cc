@@ -1,11 +1,11 @@
 // The verb `info --strict`: hands the image to the inspection of formats and tells what that found.
 #include "formats/inspect.h"
 
-#include <array>
-#include <string_view>
+#include <utility>
 
 #include "instar/host.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -18,23 +18,15 @@ Status RunInspect(Host& host, const InspectRequest& request) {
                                       .max_virtual_bytes = request.max_virtual_bytes,
                                       .reasons = &reasons});
   if (!judged) return std::unexpected(judged.error().On(request.image));
-  RecordWriter report(host);
-  report.BeginObject({});
-  report.BeginArray("reasons");
+  StrictRecord record;
   for (const Reason& reason : reasons.all()) {
-    report.BeginObject({});
-    report.Unsigned("code", static_cast<std::uint32_t>(reason.code));
-    report.Unsigned("offset", reason.offset);
-    report.String("message", reason.message);
-    constexpr std::array<std::string_view, 3> kNumbers = {"n0", "n1", "n2"};
-    for (std::size_t i = 0; i < kNumbers.size(); ++i) {
-      report.Unsigned(kNumbers[i], reason.numbers[i]);
-    }
-    report.EndObject();
+    record.reasons.push_back({.code = reason.code,
+                              .offset = reason.offset,
+                              .text = {.message = reason.message, .numbers = reason.numbers}});
   }
-  report.EndArray();
-  report.EndObject();
-  return report.Finish();
+  RecordWriter records(host);
+  Tell(records, std::move(record));
+  return records.Finish();
 }
 
 }  // namespace instar

@@ -8,6 +8,7 @@
 #include "formats/base/option_list.h"
 #include "instar/chain.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -47,17 +48,6 @@ Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
   return {};
 }
 
-Status Report(Host& host, const Measurement& measurement, bool unfit_footer) {
-  RecordWriter report(host);
-  report.BeginObject({});
-  if (unfit_footer) report.Boolean("unfit-footer", true);
-  if (measurement.bitmap_bytes) report.Unsigned("bitmaps", *measurement.bitmap_bytes);
-  report.Unsigned("required", measurement.required_bytes);
-  report.Unsigned("fully-allocated", measurement.fully_allocated_bytes);
-  report.EndObject();
-  return report.Finish();
-}
-
 }  // namespace
 
 Status RunMeasure(Host& host, const MeasureRequest& request) {
@@ -82,7 +72,13 @@ Status RunMeasure(Host& host, const MeasureRequest& request) {
     if (!counted) return std::unexpected(counted.error().On(top.device->id()));
   }
   INSTAR_ASSIGN_OR_RETURN(const Measurement measurement, measurer->Finish());
-  return Report(host, measurement, chain != nullptr && chain->layers().front().unfit_footer);
+  RecordWriter records(host);
+  Tell(records,
+       MeasureRecord{.bitmap_bytes = measurement.bitmap_bytes,
+                     .required_bytes = measurement.required_bytes,
+                     .fully_allocated_bytes = measurement.fully_allocated_bytes,
+                     .unfit_footer = chain != nullptr && chain->layers().front().unfit_footer});
+  return records.Finish();
 }
 
 }  // namespace instar

@@ -260,9 +260,6 @@ void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> call
 }
 void Broker::set_notices(const Notices& notices) { impl_->set_notices(notices); }
 void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
-void Broker::set_object_sink(std::function<bool(const ReportTree&)> sink) {
-  impl_->set_object_sink(std::move(sink));
-}
 std::uint64_t Broker::data_bytes() const { return impl_->data_bytes(); }
 std::uint64_t Broker::readable_bytes() const { return impl_->readable_bytes(); }
 std::vector<instar_device_info> Broker::device_infos() const { return impl_->device_infos(); }

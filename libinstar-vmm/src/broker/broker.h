@@ -62,6 +62,14 @@ struct DeviceRecord {
   std::uint64_t size_bytes = 0;
   std::uint64_t allocated_bytes = 0;  // st_blocks * 512
   bool writable = false;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("path", path);
+    visit("size", size_bytes);
+    visit("allocated", allocated_bytes);
+    visit("writable", writable);
+  }
 };
 
 class Broker final : public CallHandler {
@@ -98,11 +106,6 @@ class Broker final : public CallHandler {
   // Hands every batch of records to `sink`, on the thread that handles the call and one at a time,
   // instead of keeping them for TakeReports; before Run.
   void set_record_sink(RecordSink sink);
-
-  // Hands every top-level object of the report to `sink` as it is complete, on the thread that
-  // handles the call and one at a time, instead of keeping it for TakeReports; before Run. It lives
-  // as long as the call. False: it is malformed, the guest is ended.
-  void set_object_sink(std::function<bool(const ReportTree&)> sink);
 
   // What a guest is told that asks for the devices opened so far; no more than it mostly has.
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;

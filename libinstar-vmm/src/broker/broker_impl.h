@@ -54,8 +54,7 @@ class Broker::Impl {
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
   void set_notices(const Notices& notices);
-  void set_record_sink(RecordSink sink) { report_.set_sink(std::move(sink)); }
-  void set_object_sink(ReportBuilder::ObjectSink sink) { report_.set_object_sink(std::move(sink)); }
+  void set_record_sink(RecordSink sink) { record_sink_ = std::move(sink); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable().length(); }
   [[nodiscard]] std::uint64_t data_bytes() const;
   void set_read_passes(unsigned passes) { ledger_.set_read_passes(passes); }
@@ -132,7 +131,8 @@ class Broker::Impl {
   mutable std::mutex failure_mutex_;
   std::string failure_;
   std::mutex report_mutex_;
-  ReportBuilder report_;
+  ReportBuilder report_;    // unless there is a sink
+  RecordSink record_sink_;  // may be empty
 };
 
 }  // namespace instar::vmm

@@ -2,12 +2,8 @@
 #ifndef LIBINSTAR_VMM_SRC_BROKER_CREATED_FILE_H_
 #define LIBINSTAR_VMM_SRC_BROKER_CREATED_FILE_H_
 
-#include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
-#include <vector>
 
 namespace instar::vmm {
 
@@ -15,6 +11,13 @@ struct CreatedFile {
   std::string path;  // absolute, without symbolic links at the time
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("path", path);
+    visit("device", device);
+    visit("inode", inode);
+  }
 };
 
 // Unlinks `file`, unless another has been put in its place.
@@ -24,11 +27,6 @@ void RemoveCreatedFile(const CreatedFile& file);
 // write there could still put another in its place between the look and the removal, for the kernel
 // removes by name only. Async-signal-safe.
 void RemoveIfSame(int directory, const char* name, std::uint64_t device, std::uint64_t inode);
-
-// The form in which one process tells another of them.
-[[nodiscard]] std::vector<std::byte> EncodeCreatedFiles(const std::vector<CreatedFile>& files);
-[[nodiscard]] std::optional<std::vector<CreatedFile>> DecodeCreatedFiles(
-    std::span<const std::byte> bytes);
 
 }  // namespace instar::vmm
 

@@ -495,14 +495,14 @@ CallResult Broker::Impl::Compare(Worker& worker, const CompareRequest& request) 
 
 CallResult Broker::Impl::Emit(Worker& worker, const EmitRequest& request) {
   const std::lock_guard lock(report_mutex_);
-  switch (report_.Accept(request.records)) {
-    case ReportBuilder::Verdict::kAccepted:
+  switch (record_sink_ ? record_sink_(request.records) : report_.Accept(request.records)) {
+    case RecordVerdict::kAccepted:
       // Whoever takes the records may be slow. That there are some shows nothing.
       if (!request.records.empty()) worker.meter.Forgive();
       return kDone;
-    case ReportBuilder::Verdict::kMalformed:
+    case RecordVerdict::kMalformed:
       return Violate(kMalformedReport);
-    case ReportBuilder::Verdict::kOverLimit:
+    case RecordVerdict::kOverLimit:
       NoteFailure(absl::StrFormat("'%s': the report on it is larger than any image needs",
                                   PrintableText(device(DeviceId{0}).path)));
       return Refused(ErrorCode::kLimit);

@@ -18,12 +18,12 @@ MapStream::MapStream(std::uint64_t start, std::uint64_t max_length,
 RecordVerdict MapStream::Accept(std::span<const std::byte> batch) {
   WireReader reader(batch);
   while (const auto field = reader.Next()) {
-    if (stopped_) return RecordVerdict::kStop;
+    if (stopped_) return RecordVerdict::kOverLimit;
     const bool good = disk_bytes_ ? AcceptStretch(*field) : AcceptDisk(*field);
     if (!good) return RecordVerdict::kMalformed;
   }
   if (!reader.ok()) return RecordVerdict::kMalformed;
-  return stopped_ ? RecordVerdict::kStop : RecordVerdict::kAccepted;
+  return stopped_ ? RecordVerdict::kOverLimit : RecordVerdict::kAccepted;
 }
 
 bool MapStream::AcceptDisk(const WireField& field) {

@@ -15,7 +15,7 @@
 
 namespace instar::vmm {
 
-class MapStream {
+class MapStream final : public RecordReceiver {
  public:
   // Stretches that any image may have, and more for each byte of data in the files: a table entry
   // of 16 bytes describes 32 of them at most. Holes of a file are no tables.
@@ -28,12 +28,12 @@ class MapStream {
   MapStream(std::uint64_t start, std::uint64_t max_length,
             std::function<std::uint64_t()> data_bytes, std::function<bool(const MapStretch&)> take);
 
-  RecordVerdict Accept(std::span<const std::byte> batch);
+  RecordVerdict Accept(std::span<const std::byte> batch) override;
 
   // Size of the disk, once told.
   [[nodiscard]] std::optional<std::uint64_t> disk_bytes() const { return disk_bytes_; }
   // Whether all that was asked for was told.
-  [[nodiscard]] bool complete() const { return disk_bytes_ && next_ >= end_; }
+  [[nodiscard]] bool Complete() override { return disk_bytes_ && next_ >= end_; }
   // Whether whoever gets the stretches wanted no more.
   [[nodiscard]] bool stopped() const { return stopped_ && !over_limit_; }
   // Whether there were more stretches than there may be.

@@ -19,7 +19,6 @@ bool IsKeyCharacter(char c) {
 
 ReportBuilder::Verdict ReportBuilder::Accept(std::span<const std::byte> batch) {
   if (verdict_ != Verdict::kAccepted) return verdict_;
-  if (sink_) return verdict_ = Pass(batch);
   bytes_ += batch.size();
   if (bytes_ > kMaxReportBytes) return verdict_ = Verdict::kOverLimit;
   WireReader reader(batch);
@@ -29,18 +28,6 @@ ReportBuilder::Verdict ReportBuilder::Accept(std::span<const std::byte> batch) {
   }
   if (!reader.ok()) verdict_ = Verdict::kMalformed;
   return verdict_;
-}
-
-ReportBuilder::Verdict ReportBuilder::Pass(std::span<const std::byte> batch) const {
-  switch (sink_(batch)) {
-    case RecordVerdict::kAccepted:
-      return Verdict::kAccepted;
-    case RecordVerdict::kMalformed:
-      return Verdict::kMalformed;
-    case RecordVerdict::kStop:
-      return Verdict::kOverLimit;
-  }
-  return Verdict::kMalformed;
 }
 
 ReportBuilder::Verdict ReportBuilder::AcceptField(const WireField& field) {

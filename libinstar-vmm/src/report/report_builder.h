@@ -36,13 +36,10 @@ class ReportBuilder {
   static constexpr std::uint32_t kMaxMembers = 256;
   static constexpr std::size_t kMaxKeys = 1024;
 
-  enum class Verdict { kAccepted, kMalformed, kOverLimit };
+  using Verdict = RecordVerdict;
   // Takes a top-level object, which lives as long as the call; false if it is malformed.
   using ObjectSink = std::function<bool(const ReportTree&)>;
 
-  // From now on batches go to `sink` and are no part of a report; where it wants no more, the
-  // verdict is kOverLimit.
-  void set_sink(RecordSink sink) { sink_ = std::move(sink); }
   // From now on each top-level object goes to `sink` when it is complete, and is not kept.
   void set_object_sink(ObjectSink sink) { object_sink_ = std::move(sink); }
 
@@ -62,7 +59,6 @@ class ReportBuilder {
     std::uint32_t members = 0;  // so far
   };
 
-  [[nodiscard]] Verdict Pass(std::span<const std::byte> batch) const;
   Verdict AcceptField(const WireField& field);
   Verdict AcceptKey(std::string_view key);
   Verdict Number(StoredKind kind, std::optional<std::uint64_t> number);
@@ -88,7 +84,6 @@ class ReportBuilder {
   std::uint64_t bytes_ = 0;
   std::uint64_t values_ = 0;
   Verdict verdict_ = Verdict::kAccepted;
-  RecordSink sink_;         // empty: none
   ObjectSink object_sink_;  // empty: none
 };
 

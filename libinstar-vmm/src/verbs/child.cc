@@ -22,33 +22,83 @@
 
 #include "formats/base/endian.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/wire.h"
+#include "report/printable_text.h"
+#include "report/record_reader.h"
+#include "report/report_builder.h"
 #include "timing/mark.h"
-#include "timing/timing_codec.h"
-#include "verbs/notice_codec.h"
 
 namespace instar::vmm {
+
+[[nodiscard]] static constexpr bool IsKnown(Isolation isolation) {
+  return isolation >= Isolation::kAuto && isolation <= Isolation::kInline;
+}
+[[nodiscard]] static constexpr bool IsKnown(ReferenceKind kind) {
+  return kind >= ReferenceKind::kBackingFile && kind <= ReferenceKind::kExtent;
+}
+
 namespace {
 
-// What the child says: kCreated if it makes files; any number of kProgress, kRecords and kNotice,
-// then kTiming if that is wanted, then either kResult, or kFailureCode and kFailureText.
+// What the child says. A message is a field of the wire codec. Its payload is the records of one
+// object that lists its fields in Visit, for kRecords a batch of the guest's own.
+//
+// Any number of the first six, then kTiming if that is wanted, then kEnd.
 enum class ChildTag : std::uint32_t {
-  kProgress = 1,     // two 8-byte integers: done, total
-  kResult = 2,       // bytes
-  kFailureCode = 3,  // 8 bytes: absl::StatusCode
-  kFailureText = 4,  // text
-  kRecords = 5,      // bytes: a batch as of ChildChannel
-  kTiming = 6,       // as of EncodeTiming
-  kCreated = 7,      // as of EncodeCreatedFiles
-  kNotice = 8,       // as of EncodedNotices
+  kCreated = 1,    // CreatedMessage; once, if the child makes files
+  kFile = 2,       // DeviceRecord
+  kProgress = 3,   // ProgressMessage
+  kRecords = 4,    // a batch
+  kReference = 5,  // OpenedReference
+  kWarning = 6,    // WarningMessage
+  kTiming = 7,     // Timing
+  kEnd = 8,        // EndMessage
+};
+
+struct CreatedMessage {
+  std::vector<CreatedFile> files;
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("files", files);
+  }
+};
+
+struct ProgressMessage {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("done", done);
+    visit("total", total);
+  }
+};
+
+struct WarningMessage {
+  std::string line;
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("line", line);
+  }
+};
+
+struct EndMessage {
+  std::uint64_t code = 0;  // absl::StatusCode
+  std::string text;
+  Isolation isolation = Isolation::kAuto;  // kAuto after a failure
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("code", code);
+    visit("text", text);
+    visit("isolation", isolation);
+  }
 };
 
 // A reference and a warning for each file an operation may open, and some.
 constexpr unsigned kMostNotices = 4096;
 
-// More than any result: every report a guest may make, and what the host adds to each.
-constexpr std::size_t kMaxPayloadBytes = kMaxKeptReportBytes + (8 << 20);
-constexpr int kMaxStatusCode = 16;
+// More than any message, and than the names of all files of a run.
+constexpr std::size_t kMaxPayloadBytes = 8 << 20;
+constexpr std::uint64_t kMaxStatusCode = 16;
 constexpr std::size_t kHeaderBytes = 8;
 
 bool WriteAll(int file, std::span<const std::byte> bytes) {
@@ -130,14 +180,29 @@ class ChildHandle {
   const int fd_;
 };
 
-bool Send(int file, ChildTag tag, std::span<const std::byte> payload) {
-  WireWriter writer;
-  writer.Bytes(static_cast<std::uint32_t>(tag), payload);
-  return WriteAll(file, writer.bytes());
-}
+// The child's end of the pipe, for all its threads.
+class ToParent {
+ public:
+  bool Send(ChildTag tag, std::span<const std::byte> payload) {
+    WireWriter writer;
+    writer.Bytes(static_cast<std::uint32_t>(tag), payload);
+    const std::lock_guard lock(sending_);
+    return WriteAll(STDOUT_FILENO, writer.bytes());
+  }
+  template <typename Message>
+  void Send(ChildTag tag, Message message) {
+    RecordEncoder records;
+    Tell(records, std::move(message));
+    Send(tag, records.bytes());
+  }
 
-ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
-                    const ChildChannel& channel) {
+ private:
+  std::mutex sending_;
+};
+
+absl::StatusOr<Isolation> Guarded(
+    const std::function<absl::StatusOr<Isolation>(const ChildChannel&)>& body,
+    const ChildChannel& channel) {
   try {
     return body(channel);
   } catch (const std::exception& error) {
@@ -145,8 +210,9 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
   }
 }
 
-[[noreturn]] void BeChild(int pipe_to_parent, pid_t parent, Timing* timing,
-                          const std::function<ChildResult(const ChildChannel&)>& body) {
+[[noreturn]] void BeChild(
+    int pipe_to_parent, pid_t parent, Timing* timing,
+    const std::function<absl::StatusOr<Isolation>(const ChildChannel&)>& body) {
   // Nobody would want the result of an operation whose caller is gone.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
@@ -154,44 +220,38 @@ ChildResult Guarded(const std::function<ChildResult(const ChildChannel&)>& body,
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like others
   std::signal(SIGALRM, SIG_DFL);  // the parent's timer is not this process's
   if (pipe_to_parent != STDOUT_FILENO) dup2(pipe_to_parent, STDOUT_FILENO);
-  std::mutex sending;
-  const ChildChannel channel{.progress =
-                                 [&sending](std::uint64_t done, std::uint64_t total) {
-                                   std::array<std::byte, 16> payload{};
-                                   StoreLe64(payload, 0, done);
-                                   StoreLe64(payload, 8, total);
-                                   const std::lock_guard lock(sending);
-                                   Send(STDOUT_FILENO, ChildTag::kProgress, payload);
-                                 },
-                             .records =
-                                 [&sending](std::span<const std::byte> batch) {
-                                   const std::lock_guard lock(sending);
-                                   return Send(STDOUT_FILENO, ChildTag::kRecords, batch);
-                                 },
-                             .created =
-                                 [](const std::vector<CreatedFile>& files) {
-                                   Send(STDOUT_FILENO, ChildTag::kCreated,
-                                        EncodeCreatedFiles(files));
-                                 },
-                             .notices = EncodedNotices([&sending](std::span<const std::byte> one) {
-                               const std::lock_guard lock(sending);
-                               Send(STDOUT_FILENO, ChildTag::kNotice, one);
-                             })};
-  const ChildResult result = Guarded(body, channel);
+  ToParent pipe;
+  const ChildChannel channel{
+      .progress =
+          [&pipe](std::uint64_t done, std::uint64_t total) {
+            pipe.Send(ChildTag::kProgress, ProgressMessage{.done = done, .total = total});
+          },
+      .records =
+          [&pipe](std::span<const std::byte> batch) {
+            return pipe.Send(ChildTag::kRecords, batch);
+          },
+      .file = [&pipe](const DeviceRecord& file) { pipe.Send(ChildTag::kFile, file); },
+      .created =
+          [&pipe](const std::vector<CreatedFile>& files) {
+            pipe.Send(ChildTag::kCreated, CreatedMessage{.files = files});
+          },
+      .notices = {.reference_opened =
+                      [&pipe](const OpenedReference& reference) {
+                        pipe.Send(ChildTag::kReference, reference);
+                      },
+                  .warning =
+                      [&pipe](const std::string& line) {
+                        pipe.Send(ChildTag::kWarning, WarningMessage{.line = line});
+                      }}};
+  const absl::StatusOr<Isolation> result = Guarded(body, channel);
   if (timing != nullptr) {
     timing->Mark(TimingPhase::kResult);
-    Send(STDOUT_FILENO, ChildTag::kTiming, EncodeTiming(*timing));
+    pipe.Send(ChildTag::kTiming, *timing);
   }
-  if (result.ok()) {
-    Send(STDOUT_FILENO, ChildTag::kResult, *result);
-  } else {
-    WireWriter writer;
-    writer.Unsigned(static_cast<std::uint32_t>(ChildTag::kFailureCode),
-                    static_cast<std::uint64_t>(result.status().raw_code()));
-    writer.Text(static_cast<std::uint32_t>(ChildTag::kFailureText),
-                std::string(result.status().message()));
-    WriteAll(STDOUT_FILENO, writer.bytes());
-  }
+  pipe.Send(ChildTag::kEnd,
+            EndMessage{.code = static_cast<std::uint64_t>(result.status().raw_code()),
+                       .text = std::string(result.status().message()),
+                       .isolation = result.value_or(Isolation::kAuto)});
   _exit(0);
 }
 
@@ -206,54 +266,98 @@ std::optional<WireField> Receive(FromChild& pipe, std::vector<std::byte>& buffer
   return WireReader(buffer).Next();
 }
 
-// What the child came to, or nothing if it did not say so properly.
-// `created`: which files it has made.
-std::optional<ChildResult> Listen(FromChild& pipe, const ChildChannel& told,
-                                  std::optional<std::vector<CreatedFile>>& created) {
-  std::vector<std::byte> buffer;
-  std::optional<absl::StatusCode> failure;
-  unsigned notices = 0;
-  while (const auto field = Receive(pipe, buffer)) {
-    switch (static_cast<ChildTag>(field->tag)) {
-      case ChildTag::kProgress:
-        if (field->payload.size() != 16) return std::nullopt;
-        if (told.progress) told.progress(LoadLe64(field->payload, 0), LoadLe64(field->payload, 8));
-        continue;
-      case ChildTag::kRecords:
-        if (!told.records || !told.records(field->payload))
-          return absl::CancelledError("cancelled");
-        continue;
-      case ChildTag::kNotice:
-        if (++notices > kMostNotices || !DecodeNotice(field->payload, told.notices)) {
-          return std::nullopt;
-        }
-        continue;
-      case ChildTag::kTiming:
-        if (told.timing == nullptr || !DecodeTiming(field->payload, *told.timing)) {
-          return std::nullopt;
-        }
-        continue;
-      case ChildTag::kCreated:
-        if (!told.created || created) return std::nullopt;
-        created = DecodeCreatedFiles(field->payload);
-        if (!created) return std::nullopt;
-        continue;
-      case ChildTag::kResult:
-        return std::vector<std::byte>(field->payload.begin(), field->payload.end());
-      case ChildTag::kFailureCode: {
-        const auto code = field->AsUnsigned();
-        if (!code || *code == 0 || *code > kMaxStatusCode) return std::nullopt;
-        failure = static_cast<absl::StatusCode>(*code);
-        continue;
+// Hears a child out.
+class Listener {
+ public:
+  Listener(FromChild& pipe, const ChildChannel& told) : pipe_(pipe), told_(told) {}
+
+  // What the child came to, or nothing if it did not say so properly.
+  std::optional<absl::StatusOr<Isolation>> Listen() {
+    std::vector<std::byte> buffer;
+    while (const auto field = Receive(pipe_, buffer)) {
+      const auto tag = static_cast<ChildTag>(field->tag);
+      if (tag == ChildTag::kEnd) return End(field->payload);
+      if (tag == ChildTag::kRecords) {
+        if (told_.records && told_.records(field->payload)) continue;
+        return absl::CancelledError("cancelled");
       }
-      case ChildTag::kFailureText:
-        if (!failure) return std::nullopt;
-        return absl::Status(*failure, std::string(field->AsText()));
+      if (!Take(tag, field->payload)) return std::nullopt;
     }
     return std::nullopt;
   }
-  return std::nullopt;
-}
+
+  // Which files the child has made.
+  [[nodiscard]] const std::optional<CreatedMessage>& created() const { return created_; }
+
+ private:
+  template <typename Message>
+  static bool Decode(std::span<const std::byte> payload, Message& message) {
+    ReportBuilder builder;
+    if (builder.Accept(payload) != RecordVerdict::kAccepted) return false;
+    const auto objects = builder.Take();
+    return objects && objects->size() == 1 && ReadRecord(objects->front(), message);
+  }
+
+  // Takes what is no end. False: no child says that.
+  bool Take(ChildTag tag, std::span<const std::byte> payload) {
+    switch (tag) {
+      case ChildTag::kCreated: {
+        CreatedMessage message;
+        if (!told_.created || created_ || !Decode(payload, message)) return false;
+        created_ = std::move(message);
+        return true;
+      }
+      case ChildTag::kFile: {
+        DeviceRecord file;
+        file_bytes_ += payload.size();
+        if (file_bytes_ > kMaxPayloadBytes || !Decode(payload, file)) return false;
+        if (told_.file) told_.file(file);
+        return true;
+      }
+      case ChildTag::kProgress: {
+        ProgressMessage message;
+        if (!Decode(payload, message)) return false;
+        if (told_.progress) told_.progress(message.done, message.total);
+        return true;
+      }
+      case ChildTag::kReference: {
+        OpenedReference reference;
+        if (++notices_ > kMostNotices || !Decode(payload, reference)) return false;
+        if (told_.notices.reference_opened) told_.notices.reference_opened(reference);
+        return true;
+      }
+      case ChildTag::kWarning: {
+        WarningMessage message;
+        if (++notices_ > kMostNotices || !Decode(payload, message)) return false;
+        // What a child sends may be anything, after all.
+        if (told_.notices.warning) told_.notices.warning(PrintableText(message.line));
+        return true;
+      }
+      case ChildTag::kTiming:
+        if (told_.timing == nullptr || !Decode(payload, *told_.timing)) return false;
+        told_.timing->last = Timing::Clock::now();
+        return true;
+      case ChildTag::kRecords:
+      case ChildTag::kEnd:
+        break;
+    }
+    return false;
+  }
+
+  static std::optional<absl::StatusOr<Isolation>> End(std::span<const std::byte> payload) {
+    EndMessage end;
+    if (!Decode(payload, end) || end.code > kMaxStatusCode) return std::nullopt;
+    if (end.code != 0) return absl::Status(static_cast<absl::StatusCode>(end.code), end.text);
+    if (end.isolation == Isolation::kAuto) return std::nullopt;
+    return end.isolation;
+  }
+
+  FromChild& pipe_;
+  const ChildChannel& told_;
+  std::optional<CreatedMessage> created_;
+  std::size_t file_bytes_ = 0;
+  unsigned notices_ = 0;
+};
 
 std::string HowItEnded(pid_t child) {
   int status = 0;
@@ -269,16 +373,9 @@ std::string HowItEnded(pid_t child) {
 
 }  // namespace
 
-ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
-                       const ProgressCallback& progress, Timing* timing) {
-  return RunInChild(
-      [&body](const ChildChannel& channel) { return body(channel.progress); },
-      ChildChannel{
-          .progress = progress, .records = {}, .created = {}, .notices = {}, .timing = timing});
-}
-
-ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
-                       const ChildChannel& told) {
+absl::StatusOr<Isolation> RunInChild(
+    const std::function<absl::StatusOr<Isolation>(const ChildChannel&)>& body,
+    const ChildChannel& told) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     return absl::InternalError(absl::StrCat("could not make a pipe: ", std::strerror(errno)));
@@ -298,9 +395,9 @@ ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& bo
   }
   const ChildHandle handle(child);
   close(ends[1]);
-  std::optional<std::vector<CreatedFile>> created;
   FromChild pipe(ends[0], told.deadline);
-  std::optional<ChildResult> result = Listen(pipe, told, created);
+  Listener listener(pipe, told);
+  std::optional<absl::StatusOr<Isolation>> result = listener.Listen();
   // What it does from here on nobody wants, and a child that was taken over may go on for ever. One
   // that has ended keeps its status.
   handle.Kill();
@@ -308,7 +405,7 @@ ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& bo
   const std::string end = HowItEnded(child);
   Mark(told.timing, TimingPhase::kResult);
   if (!result) {
-    if (created) told.created(*created);
+    if (listener.created()) told.created(listener.created()->files);
     if (pipe.late()) return absl::DeadlineExceededError(told.late);
     return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
   }

@@ -1,8 +1,9 @@
 // Runs the sandboxed part of a verb in a child process, for programs that must not put up the jail
 // around themselves (Jail::kChildProcess).
 //
-// The child opens the files, puts up the jail, runs the guest, and tells its parent over a pipe how
-// far it is and in the end what came out: fields of the wire codec, each checked by the parent, for
+// The child opens the files, puts up the jail and runs the guest. Over a pipe it hands its parent
+// the guest's own records, once it has validated them, and tells what the host knows: files,
+// notices, progress, how the run ended. The parent validates all of it again, by the same code, for
 // the child works on the image and is not to be trusted with the parent's memory.
 #ifndef LIBINSTAR_VMM_SRC_VERBS_CHILD_H_
 #define LIBINSTAR_VMM_SRC_VERBS_CHILD_H_
@@ -17,26 +18,28 @@
 #include <string>
 #include <vector>
 
+#include "broker/broker.h"
 #include "broker/created_file.h"
 #include "instar/vmm/notices.h"
+#include "instar/vmm/sandbox.h"
 #include "instar/vmm/timing.h"
 
 namespace instar::vmm {
 
 using ProgressCallback = std::function<void(std::uint64_t done, std::uint64_t total)>;
-using TellCreated = std::function<void(const std::vector<CreatedFile>&)>;
-using ChildResult = absl::StatusOr<std::vector<std::byte>>;
 
-// What a child can say before its result.
+// What a child can say before it ends. The child calls these; in the parent the callbacks of the
+// same name are called, on the thread that waits for the child. Any of them may be empty there.
 struct ChildChannel {
   ProgressCallback progress;
-  // Hands on one batch of records, of a form that body and caller agree on. False: nobody wants
-  // more.
+  // Hands on one batch of the guest's records. False: nobody wants more, or they are malformed.
   std::function<bool(std::span<const std::byte>)> records;
+  // Tells of a file that was opened, in the order of their numbers.
+  std::function<void(const DeviceRecord&)> file;
   // Tells which files the child has made; once, before the jail. The parent is told of them if the
   // child ends without a result. It believes one such list only, so that nothing that happens in
   // the jail can have it remove other files.
-  TellCreated created;
+  std::function<void(const std::vector<CreatedFile>&)> created;
   // Hands on what the child notices. The parent ends a child that notices more than there can be.
   Notices notices;
   // Where the operation records its time, in the parent as in the child; null: nowhere.
@@ -46,18 +49,15 @@ struct ChildChannel {
   std::string late;
 };
 
-// Runs `body` in a child process and returns what it returned. `body` is given a callback by which
-// the child reports progress; the parent hands that on to `progress` (may be empty) on the calling
-// thread. A child that ends without a result is kAborted. Standard output of the child is the pipe.
-ChildResult RunInChild(const std::function<ChildResult(const ProgressCallback&)>& body,
-                       const ProgressCallback& progress, Timing* timing = nullptr);
-
-// As above, with records too. Where `told.records` returns false (or is empty and records come),
-// the child is ended and the result is kCancelled. A child that has not said all at the deadline is
-// ended, what it created is removed (`told.created`), and the result is kDeadlineExceeded. Nothing
-// of that touches signal handlers or timers of the calling process.
-ChildResult RunInChild(const std::function<ChildResult(const ChildChannel&)>& body,
-                       const ChildChannel& told);
+// Runs `body` in a child process and returns what it returned. Standard output of the child is the
+// pipe. A child that ends without a result, or says what no child says, is kAborted. Where
+// `told.records` returns false (or is empty and records come), the child is ended and the result is
+// kCancelled. A child that has not said all at the deadline is ended, what it created is removed
+// (`told.created`), and the result is kDeadlineExceeded. Nothing of that touches signal handlers or
+// timers of the calling process.
+absl::StatusOr<Isolation> RunInChild(
+    const std::function<absl::StatusOr<Isolation>(const ChildChannel&)>& body,
+    const ChildChannel& told);
 
 }  // namespace instar::vmm
 

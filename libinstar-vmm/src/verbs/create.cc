@@ -13,18 +13,16 @@
 #include "broker/local_path.h"
 #include "formats/base/create_options.h"
 #include "instar/requests.h"
-#include "instar/verb_table.h"
-#include "operation/operation.h"
+#include "report/one_record.h"
 #include "report/printable_text.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
 #include "verbs/hidden_reference.h"
 #include "verbs/identity.h"
-#include "verbs/jailed_run.h"
-#include "verbs/single_report.h"
 #include "verbs/target_bound.h"
 #include "verbs/target_extents.h"
 #include "verbs/time_limit.h"
+#include "verbs/verb_run.h"
 
 namespace instar::vmm {
 namespace {
@@ -83,11 +81,11 @@ std::string BackingPath(const CreateOptions& options, const Plan& plan) {
   return CombinePath(options.path, plan.backing_name);
 }
 
-absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
+absl::StatusOr<Plan> MakePlan(const CreateOptions& options, const SandboxOptions& sandbox) {
   const auto format = WritableFormat(options.format);
   if (!format.ok()) return format.status();
   const std::string& list = options.format_options;
-  if (absl::Status status = CheckOptionList(*format, list); !status.ok()) return status;
+  INSTAR_RETURN_IF_ERROR(CheckOptionList(*format, list));
   Plan plan{.format = *format,
             .options = WithoutBacking(list),
             .size_bytes = SizeOption(*format, list),
@@ -105,14 +103,14 @@ absl::StatusOr<Plan> MakePlan(const CreateOptions& options) {
     }
   }
   if (plan.backing_format.empty()) plan.backing_format = TextOption(list, "backing_fmt");
-  if (absl::Status status = CheckBacking(options, plan); !status.ok()) return status;
+  INSTAR_RETURN_IF_ERROR(CheckBacking(options, plan));
   if (!plan.size_bytes && (plan.backing_name.empty() || !options.check_backing)) {
     return Invalid("Image creation needs a size parameter");
   }
   if (!plan.size_bytes && HasTargetExtents(plan.format, plan.options)) {
     // How many files there are has to be known before they are made.
-    plan.extents_bytes = VirtualBytes(
-        {.path = BackingPath(options, plan), .format = plan.backing_format}, options.sandbox);
+    plan.extents_bytes =
+        VirtualBytes({.path = BackingPath(options, plan), .format = plan.backing_format}, sandbox);
   }
   return plan;
 }
@@ -134,84 +132,55 @@ absl::Status OpenBacking(Broker& broker, const CreateOptions& options, const Pla
                          Devices& devices) {
   if (!OpensBacking(options, plan)) return absl::OkStatus();
   // Only looked at, so whoever writes to it need not stop: a backup's overlay is made like this.
-  const auto device = broker.OpenSource(BackingPath(options, plan), {.force_share = true});
-  if (!device.ok()) return device.status();
-  devices.backing = *device;
+  INSTAR_ASSIGN_OR_RETURN_STATUS(
+      devices.backing, broker.OpenSource(BackingPath(options, plan), {.force_share = true}));
   // Extents are parts of the backing file itself; what else it names nobody asks for.
   return broker.AllowReferences(options.sandbox.references);
 }
 
-absl::StatusOr<DeviceId> OpenTarget(Broker& broker, const std::string& path) {
-  return broker.OpenTarget(path, {.keep = false, .cache = CacheMode::kWriteback});
-}
-
 absl::Status OpenTargets(Broker& broker, const CreateOptions& options, const Plan& plan,
                          Devices& devices) {
-  const auto target = OpenTarget(broker, options.path);
-  if (!target.ok()) return target.status();
-  devices.target = *target;
-  auto extents = OpenTargetExtents(broker, options.path,
-                                   {.format = plan.format,
-                                    .options = plan.options,
-                                    .size_bytes = plan.size_bytes.value_or(plan.extents_bytes)},
-                                   {.keep = false, .cache = CacheMode::kWriteback});
-  if (!extents.ok()) return extents.status();
-  devices.extents = *std::move(extents);
+  const TargetOptions how{.keep = false, .cache = CacheMode::kWriteback};
+  INSTAR_ASSIGN_OR_RETURN_STATUS(devices.target, broker.OpenTarget(options.path, how));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(
+      devices.extents,
+      OpenTargetExtents(broker, options.path,
+                        {.format = plan.format,
+                         .options = plan.options,
+                         .size_bytes = plan.size_bytes.value_or(plan.extents_bytes)},
+                        how));
   if (plan.data_file.empty()) return absl::OkStatus();
-  const auto data_file = OpenTarget(broker, CombinePath(options.path, plan.data_file));
-  if (!data_file.ok()) return data_file.status();
-  devices.data_file = *data_file;
+  INSTAR_ASSIGN_OR_RETURN_STATUS(devices.data_file,
+                                 broker.OpenTarget(CombinePath(options.path, plan.data_file), how));
   return absl::OkStatus();
 }
 
-absl::StatusOr<SingleReport> Run(Broker& broker, const CreateOptions& options, const Plan& plan,
-                                 const Devices& devices) {
-  const auto seed = NewIdentitySeed(plan.format, false, options.reproducible);
-  if (!seed.ok()) return seed.status();
-  WireWriter request;
-  const std::string_view directory = DirectoryPart(options.path);
-  EncodeRequest(
-      CreateRequest{.target = devices.target,
-                    .format = plan.format,
-                    .options = plan.options,
-                    .size_bytes = plan.size_bytes.value_or(0),
-                    .size_of_backing = !plan.size_bytes,
-                    .backing_name = plan.backing_name,
-                    .backing_format = plan.backing_format,
-                    .backing = devices.backing,
-                    .data_file = devices.data_file,
-                    .extents = devices.extents,
-                    .target_name = std::string_view(options.path).substr(directory.size()),
-                    .identity_seed = *seed},
-      request);
-  const auto isolation = RunOperation(
-      broker, options.sandbox, {.guest = kGuestVerb<CreateRequest>, .request = request.bytes()});
-  if (!isolation.ok()) return isolation.status();
-  return TakeSingleReport(broker, "create", *isolation);
-}
-
-absl::StatusOr<SingleReport> CreateHere(const CreateOptions& options, const Plan& plan,
-                                        const TellCreated& created) {
-  const std::uint64_t disk_bytes = plan.size_bytes.value_or(options.sandbox.max_virtual_bytes);
-  Broker broker({.max_output_bytes = options.sandbox.max_output_bytes,
+absl::StatusOr<Isolation> CreateHere(const CreateOptions& options, const Plan& plan, VerbRun& run) {
+  const SandboxOptions& sandbox = run.sandbox();
+  const std::uint64_t disk_bytes = plan.size_bytes.value_or(sandbox.max_virtual_bytes);
+  Broker broker({.max_output_bytes = sandbox.max_output_bytes,
                  .max_disk_file_bytes = MostFileBytes(plan.format, disk_bytes),
-                 .max_chain_depth = options.sandbox.max_chain_depth});
+                 .max_chain_depth = sandbox.max_chain_depth});
   Devices devices;
-  if (absl::Status status = OpenBacking(broker, options, plan, devices); !status.ok()) {
-    return status;
-  }
-  absl::StatusOr<SingleReport> report;
-  if (absl::Status status = OpenTargets(broker, options, plan, devices); !status.ok()) {
-    report = status;
-  } else {
-    if (created) created(broker.created_files());
-    report = Run(broker, options, plan, devices);
-  }
-  if (report.ok()) {
-    if (absl::Status status = broker.Commit(); !status.ok()) report = status;
-  }
-  if (!report.ok()) broker.Discard();
-  return report;
+  INSTAR_RETURN_IF_ERROR(OpenBacking(broker, options, plan, devices));
+  return VerbRun::Write(broker, [&]() -> absl::StatusOr<Isolation> {
+    INSTAR_RETURN_IF_ERROR(OpenTargets(broker, options, plan, devices));
+    INSTAR_ASSIGN_OR_RETURN_STATUS(const std::string seed,
+                                   NewIdentitySeed(plan.format, false, options.reproducible));
+    const std::string target_name = TargetName(options.path);
+    return run.Guest(broker, CreateRequest{.target = devices.target,
+                                           .format = plan.format,
+                                           .options = plan.options,
+                                           .size_bytes = plan.size_bytes.value_or(0),
+                                           .size_of_backing = !plan.size_bytes,
+                                           .backing_name = plan.backing_name,
+                                           .backing_format = plan.backing_format,
+                                           .backing = devices.backing,
+                                           .data_file = devices.data_file,
+                                           .extents = devices.extents,
+                                           .target_name = target_name,
+                                           .identity_seed = seed});
+  });
 }
 
 // `status` said of the image that was to be made, as qemu-img does.
@@ -223,10 +192,10 @@ absl::Status Named(const CreateOptions& options, const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<CreateReport> Create(const CreateOptions& given) {
-  CreateOptions options = given;
-  FixDeadline(options.sandbox, OwnTimeLimit(options));
-  const auto plan = MakePlan(options);
+absl::StatusOr<CreateReport> Create(const CreateOptions& options) {
+  OneRecord<CreateRecord> told;
+  VerbRun run("create", options.path, options.sandbox, told, OwnTimeLimit(options));
+  const auto plan = MakePlan(options, run.sandbox());
   if (!plan.ok()) return Named(options, plan.status());
   CreateReport made{.isolation = Isolation::kAuto,
                     .virtual_size_bytes = plan->size_bytes.value_or(0),
@@ -240,15 +209,10 @@ absl::StatusOr<CreateReport> Create(const CreateOptions& given) {
   // Whether a backing file is an image of its format, and how large its disk is, a guest tells.
   const bool known = !OpensBacking(options, *plan);
   if (known && options.announce) options.announce(made);
-  const auto report = RunWhereAsked(
-      {.verb = "create", .image = options.path}, options,
-      [&plan](const CreateOptions& where, const TellCreated& created) {
-        return CreateHere(where, *plan, created);
-      },
-      EncodeResult, DecodeSingleResult);
-  if (!report.ok()) return Named(options, report.status());
-  made.isolation = report->isolation;
-  made.virtual_size_bytes = report->report.UnsignedAt("virtual-size");
+  const auto isolation = run.Run([&] { return CreateHere(options, *plan, run); });
+  if (!isolation.ok()) return Named(options, isolation.status());
+  made.isolation = *isolation;
+  made.virtual_size_bytes = told.record().virtual_size;
   if (!known && options.announce) options.announce(made);
   Warn(options.sandbox.notices, {hidden_backing, hidden_data_file});
   return made;

@@ -160,15 +160,6 @@ absl::Status Refused(const FileRecords& files, const char* why) {
 
 }  // namespace
 
-FileRecords FilesOf(const Broker& broker) {
-  FileRecords files;
-  for (std::uint32_t number = 0;; ++number) {
-    DeviceRecord file = broker.device(DeviceId{number});
-    if (file.path.empty()) return files;
-    files.push_back(std::move(file));
-  }
-}
-
 bool IsSetByHost(std::string_view key) {
   return std::ranges::find(kSetByHost, key) != kSetByHost.end();
 }

@@ -22,7 +22,6 @@ namespace instar::vmm {
 
 // The files of one run, in the order of their numbers.
 using FileRecords = std::vector<DeviceRecord>;
-[[nodiscard]] FileRecords FilesOf(const Broker& broker);
 
 // Members of an image that the host sets, in the report or where it is shown. A guest that tells
 // one is refused.

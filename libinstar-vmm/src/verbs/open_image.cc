@@ -1,5 +1,6 @@
 #include "verbs/open_image.h"
 
+#include "operation/status_macros.h"
 #include "verbs/requested_format.h"
 
 namespace instar::vmm {
@@ -8,31 +9,23 @@ absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
                                       const SourceOptions& how) {
   SourceOptions options = how;
   options.force_share |= image.force_share;
-  const auto format = RequestedFormat(ShownName(image), image.format);
-  if (!format.ok()) return format.status();
-  const auto device = broker.OpenSource(image.path, options);
-  if (!device.ok()) return device.status();
-  ImageSource source(*device, *format);
-  source.window = WindowOf(image.window);
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId format,
+                                 RequestedFormat(ShownName(image), image.format));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const DeviceId device, broker.OpenSource(image.path, options));
+  ImageSource source(device, format);
+  source.window = image.window;
   source.ends = image.backing_ends;
   for (const BackingSpec& below : image.backing) {
     options.force_share |= below.force_share;
-    const auto backing_format = RequestedFormat(below.path, below.format);
-    if (!backing_format.ok()) return backing_format.status();
-    BackingSource backing{.format = *backing_format, .window = WindowOf(below.window)};
+    INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId backing_format,
+                                   RequestedFormat(below.path, below.format));
+    BackingSource backing{.format = backing_format, .window = below.window};
     if (!below.path.empty()) {
-      const auto opened = broker.OpenSource(below.path, options);
-      if (!opened.ok()) return opened.status();
-      backing.device = *opened;
+      INSTAR_ASSIGN_OR_RETURN_STATUS(backing.device, broker.OpenSource(below.path, options));
     }
     source.backing.push_back(backing);
   }
   return source;
-}
-
-std::optional<instar::RawWindow> WindowOf(const std::optional<RawWindow>& window) {
-  if (!window) return std::nullopt;
-  return instar::RawWindow{.offset_bytes = window->offset_bytes, .size_bytes = window->size_bytes};
 }
 
 const std::string& ShownName(const ImageSpec& image) {

@@ -4,7 +4,6 @@
 
 #include <absl/status/statusor.h>
 
-#include <optional>
 #include <string>
 
 #include "broker/broker.h"
@@ -18,9 +17,6 @@ namespace instar::vmm {
 // kInvalidArgument where a format does not exist, else as Broker::OpenSource.
 absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
                                       const SourceOptions& how);
-
-// The window as the guest is told.
-[[nodiscard]] std::optional<instar::RawWindow> WindowOf(const std::optional<RawWindow>& window);
 
 // What reports call `image`.
 [[nodiscard]] const std::string& ShownName(const ImageSpec& image);

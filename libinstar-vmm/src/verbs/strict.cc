@@ -7,13 +7,11 @@
 #include "broker/broker.h"
 #include "formats/base/reasons.h"
 #include "instar/requests.h"
-#include "instar/verb_table.h"
 #include "operation/error_text.h"
-#include "operation/operation.h"
-#include "verbs/jailed_run.h"
+#include "report/one_record.h"
 #include "verbs/requested_format.h"
-#include "verbs/single_report.h"
 #include "verbs/time_limit.h"
+#include "verbs/verb_run.h"
 
 namespace instar::vmm {
 namespace {
@@ -25,57 +23,35 @@ absl::StatusOr<FormatId> RequiredFormat(const StrictOptions& options) {
                    ": the strict profile needs the format of the image to be stated (-f FORMAT)"));
 }
 
-absl::StatusOr<SingleReport> InspectHere(const StrictOptions& options) {
-  const auto format = RequiredFormat(options);
-  if (!format.ok()) return format.status();
+absl::StatusOr<Isolation> InspectHere(const StrictOptions& options, VerbRun& run) {
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId format, RequiredFormat(options));
   Broker broker({});
   // References are not allowed: without a call that does, the gate is closed.
-  const auto image = broker.OpenSource(options.path, {.force_share = options.force_share});
-  if (!image.ok()) return image.status();
-  WireWriter request;
-  EncodeRequest(InspectRequest{.image = *image,
-                               .format = *format,
-                               .max_virtual_bytes = options.sandbox.max_virtual_bytes},
-                request);
-  const auto isolation = RunOperation(
-      broker, options.sandbox,
-      {.guest = kGuestVerb<InspectRequest>, .verb = "info", .request = request.bytes()});
-  if (!isolation.ok()) return isolation.status();
-  return TakeSingleReport(broker, "info", *isolation);
-}
-
-// What the guest reported; kAborted if it is no list of reasons.
-absl::StatusOr<StrictVerdict> VerdictFrom(const SingleReport& single, const std::string& format) {
-  const absl::Status malformed = absl::AbortedError("info: the guest gave no verdict");
-  const auto list = single.report.Find("reasons");
-  if (!list || list->kind() != ReportTree::Kind::kArray) return malformed;
-  StrictVerdict verdict{.passed = list->members().empty(),
-                        .format = format,
-                        .reasons = {},
-                        .isolation = single.isolation};
-  for (const auto& [key, reason] : list->members()) {
-    const std::string_view code =
-        NameOf(ReasonCode{static_cast<std::uint32_t>(reason.UnsignedAt("code"))});
-    if (code.empty()) return malformed;
-    verdict.reasons.push_back(
-        {.code = std::string(code),
-         .message = RenderGuestMessage(
-             reason.StringAt("message"),
-             {reason.UnsignedAt("n0"), reason.UnsignedAt("n1"), reason.UnsignedAt("n2")}),
-         .offset = reason.UnsignedAt("offset")});
-  }
-  return verdict;
+  INSTAR_ASSIGN_OR_RETURN_STATUS(
+      const DeviceId image, broker.OpenSource(options.path, {.force_share = options.force_share}));
+  return run.Guest(broker, InspectRequest{.image = image,
+                                          .format = format,
+                                          .max_virtual_bytes = run.sandbox().max_virtual_bytes});
 }
 
 }  // namespace
 
 absl::StatusOr<StrictVerdict> Inspect(const StrictOptions& options) {
-  StrictOptions settled = options;
-  FixDeadline(settled.sandbox, kShortTimeLimit);
-  const auto single = RunWhereAsked({.verb = "info", .image = options.path}, settled, InspectHere,
-                                    EncodeResult, DecodeSingleResult);
-  if (!single.ok()) return single.status();
-  return VerdictFrom(*single, options.format);
+  OneRecord<StrictRecord> told;
+  VerbRun run("info", options.path, options.sandbox, told, kShortTimeLimit);
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const Isolation isolation,
+                                 run.Run([&] { return InspectHere(options, run); }));
+  StrictVerdict verdict{.passed = told.record().reasons.empty(),
+                        .format = options.format,
+                        .reasons = {},
+                        .isolation = isolation};
+  for (const ReasonRecord& reason : told.record().reasons) {
+    verdict.reasons.push_back(
+        {.code = std::string(NameOf(reason.code)),
+         .message = RenderGuestMessage(reason.text.message, reason.text.numbers),
+         .offset = reason.offset});
+  }
+  return verdict;
 }
 
 }  // namespace instar::vmm

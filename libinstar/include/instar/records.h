@@ -7,9 +7,13 @@
 #ifndef INSTAR_RECORDS_H_
 #define INSTAR_RECORDS_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
+#include "formats/base/endian.h"
 #include "formats/base/report_sink.h"
 #include "instar/host.h"
 #include "instar/wire.h"
@@ -38,58 +42,66 @@ inline constexpr std::uint64_t kMaxReportObjects = 1024;
 inline constexpr unsigned kMaxReportDepth = 16;
 inline constexpr std::uint64_t kMaxReportKeyBytes = 64;
 
-class RecordWriter final : public ReportSink {
+// Keeps the records of what is told to it.
+class RecordEncoder : public ReportSink {
+ public:
+  void BeginObject(std::string_view key) final { Add(key, ReportTag::kBeginObject, {}); }
+  void EndObject() final { Add({}, ReportTag::kEndObject, {}); }
+  void BeginArray(std::string_view key) final { Add(key, ReportTag::kBeginArray, {}); }
+  void EndArray() final { Add({}, ReportTag::kEndArray, {}); }
+  void Unsigned(std::string_view key, std::uint64_t value) final {
+    AddNumber(key, ReportTag::kUnsigned, value);
+  }
+  void Signed(std::string_view key, std::int64_t value) final {
+    AddNumber(key, ReportTag::kSigned, static_cast<std::uint64_t>(value));
+  }
+  void Boolean(std::string_view key, bool value) final {
+    AddNumber(key, ReportTag::kBoolean, value ? 1 : 0);
+  }
+  void String(std::string_view key, std::string_view value) final {
+    Add(key, ReportTag::kString, std::as_bytes(std::span(value)));
+  }
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return writer_.bytes(); }
+  void Clear() { writer_.Clear(); }
+
+ protected:
+  // Called after each value, and after each begin and end.
+  virtual void Added() {}
+
+ private:
+  void Add(std::string_view key, ReportTag tag, std::span<const std::byte> payload) {
+    if (!key.empty()) writer_.Text(static_cast<std::uint32_t>(ReportTag::kKey), key);
+    writer_.Bytes(static_cast<std::uint32_t>(tag), payload);
+    Added();
+  }
+  void AddNumber(std::string_view key, ReportTag tag, std::uint64_t value) {
+    std::array<std::byte, 8> bytes{};
+    StoreLe64(bytes, 0, value);
+    Add(key, tag, bytes);
+  }
+
+  WireWriter writer_;
+};
+
+// Sends the records to the host, in batches.
+class RecordWriter final : public RecordEncoder {
  public:
   explicit RecordWriter(Host& host) : host_(host) {}
-  void BeginObject(std::string_view key) override { Mark(key, ReportTag::kBeginObject); }
-  void EndObject() override { Mark({}, ReportTag::kEndObject); }
-  void BeginArray(std::string_view key) override { Mark(key, ReportTag::kBeginArray); }
-  void EndArray() override { Mark({}, ReportTag::kEndArray); }
-  void Unsigned(std::string_view key, std::uint64_t value) override {
-    Number(key, ReportTag::kUnsigned, value);
-  }
-  void Signed(std::string_view key, std::int64_t value) override {
-    Number(key, ReportTag::kSigned, static_cast<std::uint64_t>(value));
-  }
-  void Boolean(std::string_view key, bool value) override {
-    Number(key, ReportTag::kBoolean, value);
-  }
-  void String(std::string_view key, std::string_view value) override {
-    Key(key);
-    writer_.Text(static_cast<std::uint32_t>(ReportTag::kString), value);
-    FlushIfLarge();
-  }
 
   // Sends what is left; the first failure to deliver, if there was one.
   Status Finish() {
-    Send();
+    if (status_ && !bytes().empty()) status_ = host_.Emit(bytes());
+    Clear();
     return status_;
   }
 
  private:
-  void Key(std::string_view key) {
-    if (!key.empty()) writer_.Text(static_cast<std::uint32_t>(ReportTag::kKey), key);
-  }
-  void Mark(std::string_view key, ReportTag tag) {
-    Key(key);
-    writer_.Bytes(static_cast<std::uint32_t>(tag), {});
-    FlushIfLarge();
-  }
-  void Number(std::string_view key, ReportTag tag, std::uint64_t value) {
-    Key(key);
-    writer_.Unsigned(static_cast<std::uint32_t>(tag), value);
-    FlushIfLarge();
-  }
-  void FlushIfLarge() {
-    if (writer_.bytes().size() >= 48 * 1024) Send();
-  }
-  void Send() {
-    if (status_ && !writer_.bytes().empty()) status_ = host_.Emit(writer_.bytes());
-    writer_.Clear();
+  void Added() override {
+    if (bytes().size() >= 48 * 1024) (void)Finish();
   }
 
   Host& host_;
-  WireWriter writer_;
   Status status_;
 };
 

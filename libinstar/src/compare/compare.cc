@@ -11,6 +11,7 @@
 #include "disk/progress.h"
 #include "formats/base/checked.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -33,19 +34,17 @@ void RunWorker(void* argument, unsigned number) {
 }
 
 Status Report(Host& host, const DiskPair& pair, const Event& event) {
-  RecordWriter report(host);
-  report.BeginObject({});
-  constexpr const char* kUnfit[] = {"first-unfit-footer", "second-unfit-footer"};
-  for (std::size_t side : {0, 1}) {
-    const bool unfit = pair.disk(side).chain(0).layers().front().unfit_footer;
-    if (unfit) report.Boolean(kUnfit[side], true);
-  }
-  report.Unsigned("first-size", pair.disk(0).size_bytes());
-  report.Unsigned("second-size", pair.disk(1).size_bytes());
-  report.Unsigned("verdict", static_cast<std::uint32_t>(event.verdict));
-  report.Unsigned("offset", event.offset);
-  report.EndObject();
-  return report.Finish();
+  const auto unfit = [&pair](std::size_t side) {
+    return pair.disk(side).chain(0).layers().front().unfit_footer;
+  };
+  RecordWriter records(host);
+  Tell(records, CompareRecord{.verdict = event.verdict,
+                              .offset = event.offset,
+                              .first_size = pair.disk(0).size_bytes(),
+                              .second_size = pair.disk(1).size_bytes(),
+                              .first_unfit_footer = unfit(0),
+                              .second_unfit_footer = unfit(1)});
+  return records.Finish();
 }
 
 unsigned Workers(Host& host, const CompareRequest& request, std::uint64_t bytes) {

@@ -7,7 +7,7 @@
 
 #include "disk/backoff.h"
 #include "instar/host.h"
-#include "instar/verbs.h"
+#include "instar/result_records.h"
 
 namespace instar::compare {
 

@@ -15,6 +15,7 @@
 #include "disk/source_disk.h"
 #include "formats/base/checked.h"
 #include "instar/records.h"
+#include "instar/result_records.h"
 #include "instar/verbs.h"
 
 namespace instar {
@@ -133,23 +134,18 @@ Status CopyBitmaps(const disk::SourceDisk& disk, const Target& target,
   return {};
 }
 
-// What is to be said of the sources besides success.
-Status ReportSources(Host& host, const disk::SourceDisk& disk, std::size_t sources) {
-  RecordWriter report(host);
-  if (disk.window_beyond_end()) {
-    report.BeginObject({});
-    report.BeginObject("window");
-    report.Boolean("beyond-end", true);
-    report.EndObject();
-    report.EndObject();
-  }
+// What is to be said besides success.
+Status Report(Host& host, const disk::SourceDisk& disk, std::size_t sources,
+              const disk::SalvageCount& lost) {
+  ConvertRecord record{
+      .beyond_end = disk.window_beyond_end(), .unfit_footers = {}, .salvage = lost.record()};
   for (std::size_t i = 0; i < sources; ++i) {
-    if (!disk.chain(i).layers().front().unfit_footer) continue;
-    report.BeginObject({});
-    report.Unsigned("unfit-footer", i);
-    report.EndObject();
+    if (disk.chain(i).layers().front().unfit_footer) record.unfit_footers.push_back(i);
   }
-  return report.Finish();
+  if (record.empty()) return {};
+  RecordWriter records(host);
+  Tell(records, std::move(record));
+  return records.Finish();
 }
 
 Status Run(Host& host, const ConvertRequest& request) {
@@ -224,8 +220,7 @@ Status Run(Host& host, const ConvertRequest& request) {
   INSTAR_TRY(RunWorkers(job, count));
   if (request.bitmaps) INSTAR_TRY(CopyBitmaps(*disk, *target, request));
   INSTAR_TRY(target->Finish());
-  INSTAR_TRY(lost.Report(host));
-  INSTAR_TRY(ReportSources(host, *disk, request.sources.size()));
+  INSTAR_TRY(Report(host, *disk, request.sources.size(), lost));
   return progress.Finish();
 }
 

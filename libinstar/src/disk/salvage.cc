@@ -79,18 +79,12 @@ void SalvageCount::Lost(std::uint64_t offset, std::uint64_t length) {
   }
 }
 
-Status SalvageCount::Report(Host& host) const {
+std::optional<SalvageRecord> SalvageCount::record() const {
   const std::uint64_t ranges = ranges_.load(std::memory_order_relaxed);
-  if (ranges == 0) return {};
-  RecordWriter report(host);
-  report.BeginObject({});
-  report.BeginObject("salvage");
-  report.Unsigned("unreadable-ranges", ranges);
-  report.Unsigned("unreadable-bytes", bytes_.load(std::memory_order_relaxed));
-  report.Unsigned("first-offset", first_offset_.load(std::memory_order_relaxed));
-  report.EndObject();
-  report.EndObject();
-  return report.Finish();
+  if (ranges == 0) return std::nullopt;
+  return SalvageRecord{.ranges = ranges,
+                       .bytes = bytes_.load(std::memory_order_relaxed),
+                       .first_offset = first_offset_.load(std::memory_order_relaxed)};
 }
 
 Status DropUnreadable(Host& host, std::vector<SourceExtent>& pieces,

@@ -4,11 +4,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "disk/source_extent.h"
 #include "instar/host.h"
-#include "instar/records.h"
+#include "instar/result_records.h"
 
 namespace instar::disk {
 
@@ -16,9 +17,8 @@ namespace instar::disk {
 class SalvageCount {
  public:
   void Lost(std::uint64_t offset, std::uint64_t length);
-  // Emits an object "salvage" with "unreadable-ranges", "unreadable-bytes" and "first-offset";
-  // nothing if nothing was lost.
-  Status Report(Host& host) const;
+  // Nothing if nothing was lost.
+  [[nodiscard]] std::optional<SalvageRecord> record() const;
 
  private:
   std::atomic<std::uint64_t> ranges_{0};

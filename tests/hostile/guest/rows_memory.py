@@ -49,11 +49,13 @@ flood("objects with a member", sc.value({"k": 1}), 2)
 flood("nested lists", sc.field(sc.ARRAY) * 10 + sc.field(sc.END_ARRAY) * 10, 10)
 flood("parts that name a file", sc.value({"device": 0}), 2, verbs=("info", "info as JSON"))
 flood("images", sc.value({"device": 0, "format": "qcow2"}), 3, head=b"", tail=b"")
-FINDINGS = {"head": b"", "tail": sc.value({"format": "qcow2", "corruptions": 1}),
+FINDINGS = {"head": b"", "tail": sc.value({"format": "qcow2", "supported": True, "corruptions": 1,
+                                             "check-errors": 0, "leaks": 0}),
             "verbs": ("check", "check as JSON")}
-flood("findings", sc.value({"finding": 1, "message": b"\x01" * 64}), 3, **FINDINGS)
-flood("findings with long messages", sc.value({"finding": 1, "message": b"\x01" * LONG}), 3,
-      **FINDINGS)
+NUMBERS = {"n0": 0, "n1": 0, "n2": 0}
+flood("findings", sc.value({"finding": 1, "message": b"\x01" * 64, **NUMBERS}), 6, **FINDINGS)
+flood("findings with long messages",
+      sc.value({"finding": 1, "message": b"\x01" * (LONG - 200), **NUMBERS}), 6, **FINDINGS)
 flood("records to a verb that wants one number", sc.value({"k": 1}), 2, head=b"", tail=b"",
       verbs=("measure", "compare", "convert", "create"), rss_mib=128)
 flood("bitmaps that convert leaves out", sc.value(b"\x01" * 1000), 1,

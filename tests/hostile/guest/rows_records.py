@@ -155,7 +155,8 @@ for what, text in TEXTS.items():
          name=f"findings are shown harmlessly: {what}")
     def finding(s, text=text):
         finding = {"finding": 1, "message": text[:1000], "n0": 0, "n1": 0, "n2": 0}
-        counts = {"format": "qcow2", "corruptions": 1, "check-errors": 0, "leaks": 0}
+        counts = {"format": "qcow2", "supported": True, "corruptions": 1, "check-errors": 0,
+                  "leaks": 0}
         s.main.emit(value(finding) + value(counts)).finish()
 
     @row(verbs=("convert",), code=None, name=f"warnings are shown harmlessly: {what}")

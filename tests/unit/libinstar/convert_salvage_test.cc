@@ -56,7 +56,7 @@ TEST_F(ConvertSalvage, UnreadableSectorsOfARawSourceReadAsZeros) {
     EXPECT_EQ(ReadDisk(host, kTarget, format), expected);
   }
   EXPECT_THAT(ReportText(host),
-              HasSubstr("{salvage: {unreadable-ranges: 5, unreadable-bytes: 2560, first-offset: "
+              HasSubstr("salvage: {unreadable-ranges: 5, unreadable-bytes: 2560, first-offset: "
                         "1048576}}"));
 }
 

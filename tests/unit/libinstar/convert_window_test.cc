@@ -45,7 +45,7 @@ TEST(ConvertWindow, AStartBeyondTheEndGivesNothingAndIsReported) {
     FakeHost host;
     MakeRaw(host, kSource, kMiB, {{0, Pattern(1, kMiB)}});
     EXPECT_THAT(Window(host, start, end), IsEmpty());
-    EXPECT_EQ(ReportText(host), "{window: {beyond-end: true}}");
+    EXPECT_EQ(ReportText(host), "{beyond-end: true, unfit-footers: []}");
   }
 }
 

@@ -4,11 +4,10 @@
 
 #include <absl/status/statusor.h>
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "instar/result_records.h"
 #include "instar/vmm/convert.h"
 #include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
@@ -23,27 +22,16 @@ struct CheckOptions {
 };
 
 struct CheckFinding {
-  enum class Kind { kCorruption, kLeak, kError, kWarning };
+  using Kind = FindingKind;
   Kind kind = Kind::kCorruption;
   std::string text;  // one line, printable
 };
 
-struct CheckResult {
-  std::string format;
-  bool supported = true;  // false: images of this format have nothing that could be checked
-  std::uint64_t check_errors = 0;
-  std::uint64_t corruptions = 0;
-  std::uint64_t leaks = 0;
-  // What the format does not count is absent.
-  std::optional<std::uint64_t> image_end_offset;  // bytes
-  std::optional<std::uint64_t> total_clusters;
-  std::optional<std::uint64_t> allocated_clusters;
-  std::optional<std::uint64_t> fragmented_clusters;
-  std::optional<std::uint64_t> compressed_clusters;
-  std::vector<CheckFinding> findings;  // the first 10,000; the counts above are of all
+// The format and the counts are a CheckRecord's (instar/result_records.h). What the format does not
+// count is absent.
+struct CheckResult : CheckRecord {
+  std::vector<CheckFinding> findings;  // the first 10,000; the counts are of all
   Isolation isolation = Isolation::kAuto;
-  // It was taken for raw although it ends with the footer of a VHD, which does not fit the file.
-  bool unfit_footer = false;
   std::vector<std::string> warnings;  // of the image as a whole, one line each
 };
 

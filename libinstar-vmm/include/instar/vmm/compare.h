@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "instar/result_records.h"
 #include "instar/vmm/convert.h"
 #include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
@@ -26,19 +27,9 @@ struct CompareOptions {
   SandboxOptions sandbox;
 };
 
-struct CompareReport {
-  enum class Verdict {
-    kIdentical,
-    kContentDiffers,
-    kSizesDiffer,        // strict only
-    kAllocationDiffers,  // strict only
-    kMapUnreadable,      // what an image says of where its data is
-    kDataUnreadable,
-  };
-  Verdict verdict = Verdict::kIdentical;
-  std::uint64_t offset = 0;  // of the event, on the virtual disk; content: of its sector
-  std::uint64_t first_size = 0;
-  std::uint64_t second_size = 0;
+// The verdict, its offset and the sizes are a CompareRecord's (instar/result_records.h).
+struct CompareReport : CompareRecord {
+  using Verdict = CompareVerdict;
   absl::Status failure;  // the two kinds of kUnreadable: why
   Isolation isolation = Isolation::kAuto;
   std::vector<std::string> warnings;  // one line each

@@ -5,10 +5,10 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "instar/result_records.h"
 #include "instar/vmm/convert.h"
 #include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
@@ -25,12 +25,10 @@ struct MeasureOptions {
   SandboxOptions sandbox;
 };
 
-struct MeasureReport {
+// The sizes are a MeasureRecord's (instar/result_records.h).
+struct MeasureReport : MeasureRecord {
   Isolation isolation = Isolation::kAuto;
-  std::uint64_t required_bytes = 0;           // length of the file that holds the data
-  std::uint64_t fully_allocated_bytes = 0;    // the same when all of the disk is written
-  std::optional<std::uint64_t> bitmap_bytes;  // what --bitmaps would add, where it can be used
-  std::vector<std::string> warnings;          // one line each
+  std::vector<std::string> warnings;  // one line each
 };
 
 // Error codes as Info.

@@ -26,6 +26,14 @@ struct OpenedReference {
   ReferenceKind kind = ReferenceKind::kBackingFile;
   std::string image;  // which image names it
   std::string path;   // joined from the image's path and the name in it
+
+  // All fields, for the way from a child process.
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("kind", kind);
+    visit("image", image);
+    visit("path", path);
+  }
 };
 
 struct Notices {

@@ -51,6 +51,13 @@ struct Timing {
     std::uint64_t count = 0;
     std::uint64_t bytes = 0;  // of files and records asked for; 0 where an operation moves none
     std::chrono::nanoseconds time{0};
+
+    template <typename Visitor>
+    void Visit(Visitor&& visit) {
+      visit("count", count);
+      visit("bytes", bytes);
+      visit("time", time);
+    }
   };
 
   std::array<std::chrono::nanoseconds, kTimingPhases> phases{};
@@ -63,6 +70,13 @@ struct Timing {
 
   [[nodiscard]] std::chrono::nanoseconds Of(TimingPhase phase) const {
     return phases[static_cast<std::size_t>(phase)];
+  }
+  // All that was recorded, for the way from a child process.
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("phases", phases);
+    visit("requests", requests);
+    visit("vcpu-time", vcpu_time);
   }
   // What was done since the last call was `phase`.
   void Mark(TimingPhase phase) {

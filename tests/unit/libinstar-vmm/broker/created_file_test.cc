@@ -33,21 +33,5 @@ TEST(CreatedFile, WhatWasPutInItsPlaceStays) {
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
-TEST(CreatedFile, ListsSurviveTheirEncoding) {
-  const auto files = DecodeCreatedFiles(
-      EncodeCreatedFiles({{.path = "/a/b", .device = 7, .inode = 9}, {.path = "/c"}}));
-  ASSERT_TRUE(files.has_value());
-  ASSERT_EQ(files->size(), 2u);
-  EXPECT_EQ(files->front().path, "/a/b");
-  EXPECT_EQ(files->front().device, 7u);
-  EXPECT_EQ(files->front().inode, 9u);
-}
-
-TEST(CreatedFile, ListsThatBreakOffAreRefused) {
-  auto bytes = EncodeCreatedFiles({{.path = "/a", .device = 7, .inode = 9}});
-  bytes.resize(bytes.size() - 16);
-  EXPECT_FALSE(DecodeCreatedFiles(bytes).has_value());
-}
-
 }  // namespace
 }  // namespace instar::vmm

@@ -49,22 +49,22 @@ class MapStreamTest : public ::testing::Test {
 TEST_F(MapStreamTest, StretchesThatCoverTheDiskAreHandedOnInOrder) {
   MapStream stream = Open();
   EXPECT_EQ(stream.Accept(Batch().Disk(100).Stretch(0, 60).bytes()), RecordVerdict::kAccepted);
-  EXPECT_FALSE(stream.complete());
+  EXPECT_FALSE(stream.Complete());
   EXPECT_EQ(stream.Accept(Batch().Stretch(60, 40).bytes()), RecordVerdict::kAccepted);
-  EXPECT_TRUE(stream.complete());
+  EXPECT_TRUE(stream.Complete());
   EXPECT_THAT(lengths_, ElementsAre(60, 40));
 }
 
 TEST_F(MapStreamTest, AWindowIsCompleteWhenItIsCovered) {
   MapStream stream = Open(10, 20);
   EXPECT_EQ(stream.Accept(Batch().Disk(100).Stretch(10, 20).bytes()), RecordVerdict::kAccepted);
-  EXPECT_TRUE(stream.complete());
+  EXPECT_TRUE(stream.Complete());
 }
 
 TEST_F(MapStreamTest, AWindowBeyondTheEndIsCompleteAndEmpty) {
   MapStream stream = Open(200, 20);
   EXPECT_EQ(stream.Accept(Batch().Disk(100).bytes()), RecordVerdict::kAccepted);
-  EXPECT_TRUE(stream.complete());
+  EXPECT_TRUE(stream.Complete());
   EXPECT_TRUE(stream.empty());
 }
 
@@ -93,7 +93,7 @@ TEST_F(MapStreamTest, WhoWantsNoMoreStopsTheGuest) {
   wanted_ = 2;
   MapStream stream = Open();
   EXPECT_EQ(stream.Accept(Batch().Disk(100).Stretch(0, 1).Stretch(1, 1).Stretch(2, 1).bytes()),
-            RecordVerdict::kStop);
+            RecordVerdict::kOverLimit);
   EXPECT_TRUE(stream.stopped());
   EXPECT_THAT(lengths_, ElementsAre(1, 1));
 }
@@ -130,10 +130,10 @@ TEST_F(MapStreamTest, ThereCannotBeMoreStretchesThanTheFilesCouldDescribe) {
     verdict = stream.Accept(Batch().Stretch(start, 1).bytes());
     ++start;
   }
-  EXPECT_EQ(verdict, RecordVerdict::kStop);
+  EXPECT_EQ(verdict, RecordVerdict::kOverLimit);
   EXPECT_TRUE(stream.over_limit());
   EXPECT_FALSE(stream.stopped()) << "nobody asked to";
-  EXPECT_FALSE(stream.complete());
+  EXPECT_FALSE(stream.Complete());
   EXPECT_EQ(lengths_.size() + 1, start) << "the last one is not handed on";
 }
 

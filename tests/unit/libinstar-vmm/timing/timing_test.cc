@@ -9,7 +9,6 @@
 #include "instar/abi/call_table.h"
 #include "instar/abi/mailbox.h"
 #include "timing/request_tally.h"
-#include "timing/timing_codec.h"
 
 namespace instar::vmm {
 namespace {
@@ -39,26 +38,6 @@ TEST(Timing, EveryOperationFitsTheTable) {
   EXPECT_STREQ(TimingOperationName(INSTAR_OP_TRANSFER), "transfer");
   EXPECT_EQ(TimingOperationName(0), nullptr);
   EXPECT_EQ(TimingOperationName(1000), nullptr);
-}
-
-TEST(TimingCodec, KeepsEveryNumber) {
-  Timing timing;
-  timing.phases.back() = nanoseconds(5);
-  timing.requests[INSTAR_OP_READ] = {.count = 1, .bytes = 2, .time = nanoseconds(3)};
-  timing.vcpu_time = nanoseconds(7);
-  Timing other;
-  ASSERT_TRUE(DecodeTiming(EncodeTiming(timing), other));
-  EXPECT_EQ(other.phases, timing.phases);
-  EXPECT_EQ(other.requests[INSTAR_OP_READ].count, 1u);
-  EXPECT_EQ(other.requests[INSTAR_OP_READ].bytes, 2u);
-  EXPECT_EQ(other.requests[INSTAR_OP_READ].time, nanoseconds(3));
-  EXPECT_EQ(other.vcpu_time, nanoseconds(7));
-}
-
-TEST(TimingCodec, RefusesAnotherLength) {
-  Timing timing;
-  const std::vector<std::byte> bytes(kEncodedTimingBytes - 8);
-  EXPECT_FALSE(DecodeTiming(bytes, timing));
 }
 
 // Guest memory of 4 KiB at address 0x1000.

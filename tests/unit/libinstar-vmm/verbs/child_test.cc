@@ -19,60 +19,110 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-std::vector<std::byte> Bytes(std::size_t count) {
-  return std::vector<std::byte>(count, std::byte{7});
+using Ended = absl::StatusOr<Isolation>;
+
+TEST(Child, TheIsolationComesBack) {
+  const auto result =
+      RunInChild([](const ChildChannel&) -> Ended { return Isolation::kProcess; }, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(*result, Isolation::kProcess);
 }
 
-TEST(Child, TheResultComesBack) {
-  const auto result =
-      RunInChild([](const ProgressCallback&) -> ChildResult { return Bytes(3); }, {});
+TEST(Child, ABatchOfRecordsLargerThanThePipeComesThrough) {
+  const std::vector<std::byte> batch(1 << 20, std::byte{7});
+  std::vector<std::byte> taken;
+  ChildChannel channel;
+  channel.records = [&taken](std::span<const std::byte> records) {
+    taken.assign(records.begin(), records.end());
+    return true;
+  };
+  const auto result = RunInChild(
+      [&batch](const ChildChannel& parent) -> Ended {
+        EXPECT_TRUE(parent.records(batch));
+        return Isolation::kKvm;
+      },
+      channel);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(*result, Bytes(3));
+  EXPECT_EQ(taken, batch);
 }
 
-TEST(Child, AResultLargerThanThePipeComesBack) {
-  const auto result =
-      RunInChild([](const ProgressCallback&) -> ChildResult { return Bytes(1 << 20); }, {});
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->size(), 1u << 20);
+TEST(Child, RecordsThatNobodyWantsEndTheChild) {
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        const std::vector<std::byte> batch(8);
+        while (parent.records(batch)) continue;
+        for (;;) pause();
+      },
+      {});
+  EXPECT_TRUE(absl::IsCancelled(result.status())) << result.status();
 }
 
 TEST(Child, RunsInAnotherProcess) {
   const pid_t parent = getpid();
   const auto result = RunInChild(
-      [parent](const ProgressCallback&) -> ChildResult {
-        return Bytes(getpid() == parent ? 1 : 2);
+      [parent](const ChildChannel&) -> Ended {
+        return getpid() == parent ? Isolation::kInline : Isolation::kKvm;
       },
       {});
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->size(), 2u);
+  EXPECT_EQ(*result, Isolation::kKvm);
+}
+
+TEST(Child, FilesComeInTheOrderInWhichTheyWereOpened) {
+  std::vector<std::string> paths;
+  ChildChannel channel;
+  channel.file = [&paths](const DeviceRecord& file) {
+    paths.push_back(file.path);
+    EXPECT_EQ(file.size_bytes, paths.size());
+  };
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.file({.path = "top", .size_bytes = 1});
+        parent.file({.path = "base\xff", .size_bytes = 2});
+        return Isolation::kKvm;
+      },
+      channel);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(paths, ElementsAre("top", "base\xff"));
+}
+
+TEST(Child, NamesOfFilesAreBounded) {
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        const DeviceRecord file{.path = std::string(1 << 20, 'x')};
+        for (int i = 0; i < 16; ++i) parent.file(file);
+        return Isolation::kKvm;
+      },
+      {});
+  EXPECT_TRUE(absl::IsAborted(result.status())) << result.status();
 }
 
 TEST(Child, AFailureKeepsItsCodeAndText) {
   const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult { return absl::DataLossError("disk: broken"); },
-      {});
+      [](const ChildChannel&) -> Ended { return absl::DataLossError("disk: broken"); }, {});
   EXPECT_EQ(result.status(), absl::DataLossError("disk: broken"));
 }
 
 TEST(Child, ProgressIsHandedOnInOrder) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
   const auto result = RunInChild(
-      [](const ProgressCallback& progress) -> ChildResult {
-        progress(1, 10);
-        progress(10, 10);
-        return Bytes(0);
+      [](const ChildChannel& parent) -> Ended {
+        parent.progress(1, 10);
+        parent.progress(10, 10);
+        return Isolation::kKvm;
       },
-      [&seen](std::uint64_t done, std::uint64_t total) { seen.emplace_back(done, total); });
+      {.progress = [&seen](std::uint64_t done, std::uint64_t total) {
+        seen.emplace_back(done, total);
+      }});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(seen, ElementsAre(Pair(1, 10), Pair(10, 10)));
 }
 
 TEST(Child, AKilledChildIsAnErrorThatNamesTheSignal) {
   const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult {
+      [](const ChildChannel&) -> Ended {
         raise(SIGKILL);
-        return Bytes(1);
+        return Isolation::kKvm;
       },
       {});
   EXPECT_TRUE(absl::IsAborted(result.status()));
@@ -80,13 +130,13 @@ TEST(Child, AKilledChildIsAnErrorThatNamesTheSignal) {
 }
 
 TEST(Child, AChildThatExitsSilentlyIsAnError) {
-  const auto result = RunInChild([](const ProgressCallback&) -> ChildResult { _exit(0); }, {});
+  const auto result = RunInChild([](const ChildChannel&) -> Ended { _exit(0); }, {});
   EXPECT_TRUE(absl::IsAborted(result.status()));
 }
 
 TEST(Child, NonsenseOnThePipeIsAnError) {
   const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult {
+      [](const ChildChannel&) -> Ended {
         const char nonsense[] = "hello, world, this is not a field";
         if (write(STDOUT_FILENO, nonsense, sizeof(nonsense)) < 0) _exit(1);
         _exit(0);
@@ -107,7 +157,7 @@ TEST(Child, NonsenseOnThePipeIsAnError) {
 
 TEST(Child, AChildThatSaysNonsenseAndGoesOnIsEnded) {
   const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult {
+      [](const ChildChannel&) -> Ended {
         SayAndGoOn(std::as_bytes(std::span("hello, world, this is not a field")));
       },
       {});
@@ -116,8 +166,8 @@ TEST(Child, AChildThatSaysNonsenseAndGoesOnIsEnded) {
 }
 
 TEST(Child, AnExceptionIsAFailure) {
-  const auto result = RunInChild(
-      [](const ProgressCallback&) -> ChildResult { throw std::runtime_error("oops"); }, {});
+  const auto result =
+      RunInChild([](const ChildChannel&) -> Ended { throw std::runtime_error("oops"); }, {});
   EXPECT_EQ(result.status(), absl::InternalError("oops"));
 }
 
@@ -128,10 +178,10 @@ TEST(Child, TheParentIsToldWhatAKilledChildMade) {
     for (const CreatedFile& file : files) told.push_back(file.path);
   };
   const auto result = RunInChild(
-      [](const ChildChannel& parent) -> ChildResult {
+      [](const ChildChannel& parent) -> Ended {
         parent.created({{.path = "/a", .device = 1, .inode = 2}, {.path = "/b"}});
         std::raise(SIGKILL);
-        return Bytes(0);
+        return Isolation::kKvm;
       },
       channel);
   EXPECT_TRUE(absl::IsAborted(result.status()));
@@ -145,10 +195,10 @@ TEST(Child, OnlyTheFirstListOfFilesIsBelieved) {
     for (const CreatedFile& file : files) told.push_back(file.path);
   };
   const auto result = RunInChild(
-      [](const ChildChannel& parent) -> ChildResult {
+      [](const ChildChannel& parent) -> Ended {
         parent.created({{.path = "/a"}});
         parent.created({{.path = "/precious"}});
-        return Bytes(0);
+        return Isolation::kKvm;
       },
       channel);
   EXPECT_TRUE(absl::IsAborted(result.status()));
@@ -168,7 +218,7 @@ TEST(Child, AChildThatIsNotDoneAtTheDeadlineIsEndedAndWhatItMadeTold) {
     child = static_cast<pid_t>(done);
   };
   const auto result = RunInChild(
-      [](const ChildChannel& parent) -> ChildResult {
+      [](const ChildChannel& parent) -> Ended {
         parent.created({{.path = "/a", .device = 1, .inode = 2}});
         parent.progress(static_cast<std::uint64_t>(getpid()), 1);
         for (;;) pause();
@@ -181,12 +231,21 @@ TEST(Child, AChildThatIsNotDoneAtTheDeadlineIsEndedAndWhatItMadeTold) {
 }
 
 TEST(Child, AChildThatIsDoneBeforeTheDeadlineIsHeard) {
+  std::size_t bytes = 0;
   ChildChannel channel;
   channel.deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
-  const auto result =
-      RunInChild([](const ChildChannel&) -> ChildResult { return Bytes(1 << 20); }, channel);
+  channel.records = [&bytes](std::span<const std::byte> batch) {
+    bytes += batch.size();
+    return true;
+  };
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.records(std::vector<std::byte>(1 << 20));
+        return Isolation::kKvm;
+      },
+      channel);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->size(), 1u << 20);
+  EXPECT_EQ(bytes, 1u << 20);
 }
 
 TEST(Child, FilesOfAChildThatEndsWithAResultAreItsOwnMatter) {
@@ -194,13 +253,82 @@ TEST(Child, FilesOfAChildThatEndsWithAResultAreItsOwnMatter) {
   ChildChannel channel;
   channel.created = [&told](const std::vector<CreatedFile>&) { told = true; };
   const auto result = RunInChild(
-      [](const ChildChannel& parent) -> ChildResult {
+      [](const ChildChannel& parent) -> Ended {
         parent.created({{.path = "/a"}});
-        return Bytes(0);
+        return Isolation::kKvm;
       },
       channel);
   EXPECT_TRUE(result.ok()) << result.status();
   EXPECT_FALSE(told);
+}
+
+// Keeps all that is noticed, as text.
+struct Told {
+  std::vector<std::string> lines;
+  ChildChannel channel{
+      .notices = {.reference_opened =
+                      [this](const OpenedReference& reference) {
+                        lines.push_back(std::string(ReferenceKindName(reference.kind)) + " " +
+                                        reference.path + " of " + reference.image);
+                      },
+                  .warning = [this](const std::string& line) { lines.push_back(line); }}};
+};
+
+TEST(Child, NoticesReachTheParent) {
+  Told told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.notices.reference_opened(
+            {.kind = ReferenceKind::kExtent, .image = "top\n.vmdk", .path = "flat.vmdk"});
+        parent.notices.warning("from the child");
+        return Isolation::kKvm;
+      },
+      told.channel);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(told.lines, ElementsAre("extent flat.vmdk of top\n.vmdk", "from the child"));
+}
+
+TEST(Child, AWarningIsMadeFitForATerminal) {
+  Told told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.notices.warning("a\nb");
+        return Isolation::kKvm;
+      },
+      told.channel);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(told.lines, ElementsAre("a\\x0ab"));
+}
+
+TEST(Child, AReferenceOfNoKindIsNonsense) {
+  Told told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.notices.reference_opened({.kind = ReferenceKind{7}, .image = "i", .path = "p"});
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_TRUE(absl::IsAborted(result.status())) << result.status();
+  EXPECT_TRUE(told.lines.empty());
+}
+
+TEST(Child, AnIsolationThatThereIsNotIsNonsense) {
+  for (const Isolation isolation : {Isolation::kAuto, Isolation{7}}) {
+    const auto result =
+        RunInChild([isolation](const ChildChannel&) -> Ended { return isolation; }, {});
+    EXPECT_TRUE(absl::IsAborted(result.status())) << result.status();
+  }
+}
+
+TEST(Child, AChildThatNoticesWithoutEndIsNotBelieved) {
+  Told told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        for (int i = 0; i < 5000; ++i) parent.notices.warning("again");
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kAborted);
 }
 
 }  // namespace

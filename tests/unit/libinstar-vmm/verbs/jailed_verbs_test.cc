@@ -210,7 +210,7 @@ TEST_P(JailedVerbs, CheckCountsAndTellsWhatItFinds) {
   options.sandbox = Sandbox();
   const auto sound = Check(options);
   ASSERT_TRUE(sound.ok()) << sound.status();
-  EXPECT_EQ(sound->format, "qcow2");
+  EXPECT_EQ(sound->format, FormatId::kQcow2);
   EXPECT_EQ(sound->corruptions + sound->leaks + sound->check_errors, 0u);
 
   std::ofstream(target, std::ios::binary | std::ios::app) << std::string(70'000, 'x');
