@@ -61,7 +61,7 @@ struct DdCommand {
   vmm::DdOptions options;
   ImageForm source;
 
-  OrStop<void> TakeOperands(std::vector<std::string> operands);
+  OrStop<void> TakeOperands(const std::vector<std::string>& operands);
   int Run(const Verb& verb);
 };
 

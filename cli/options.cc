@@ -113,6 +113,7 @@ class Reader {
     try {
       found = names_.find_nothrow(name, /*approx=*/name[0] != '-');
     } catch (const po::ambiguous_option&) {
+      return nullptr;
     }
     const auto at = std::ranges::find(names_.options(), found, &Description::get);
     return found == nullptr ? nullptr : &rows_[at - names_.options().begin()];

@@ -67,7 +67,7 @@ bool Names(const std::vector<std::string>& operands, std::string_view which) {
 
 }  // namespace
 
-OrStop<void> DdCommand::TakeOperands(std::vector<std::string> operands) {
+OrStop<void> DdCommand::TakeOperands(const std::vector<std::string>& operands) {
   for (const std::string& operand : operands) INSTAR_TRY(TakeOperand(operand, options));
   if (!Names(operands, "if=") || !Names(operands, "of=")) {
     return Refusal("Must specify both input and output files");

@@ -19,7 +19,7 @@ struct DoctorCommand {
   std::string output = "human";
   bool json = false;
 
-  OrStop<void> TakeOperands(std::vector<std::string> operands) {
+  OrStop<void> TakeOperands(const std::vector<std::string>& operands) {
     if (!operands.empty()) return UsageError("doctor takes no file");
     INSTAR_ASSIGN_OR_RETURN(json, ReadForm(output));
     return {};
