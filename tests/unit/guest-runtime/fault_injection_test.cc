@@ -26,7 +26,7 @@ void RunThrough(RecordingCallTable& calls, Status (*verb)(Host&, const Request&)
                 const Request& request) {
   WireWriter writer;
   EncodeRequest(request, writer);
-  RunVerb(calls.table(), verb, DecodeRequest<Request>, writer.bytes());
+  RunVerb(calls.table(), verb, writer.bytes());
 }
 
 struct ConvertCase {
