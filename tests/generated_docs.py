@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The manual page, the completions and the option tables of docs/verbs, made from --help.
+"""The manual page, completions, option tables of docs/verbs and list of verbs, made from --help.
 
     tests/generated_docs.py --instar build/release/bin/instar           names what is stale
     tests/generated_docs.py --instar build/release/bin/instar --write   renews it
@@ -131,6 +131,11 @@ def option_table(options):
         cell = ", ".join(f"`{spelling}`" for spelling in spellings)
         lines.append(f"| {cell} | {as_code(option.help)} |")
     return lines
+
+
+def readme_parts(program):
+    return {"verbs": [f"- [{verb.name}](docs/verbs/{verb.name}.md): {verb.brief}"
+                      for verb in program.verbs]}
 
 
 def page_parts(verb):
@@ -320,6 +325,7 @@ def documents(instar):
     program = read_program(instar)
     parts = {MANUAL: manual_parts(program), COMPLETIONS["bash"]: bash_parts(program),
              COMPLETIONS["zsh"]: zsh_parts(program), COMPLETIONS["fish"]: fish_parts(program)}
+    parts["README.md"] = readme_parts(program)
     parts |= {f"docs/verbs/{verb.name}.md": page_parts(verb) for verb in program.verbs}
     return {name: renewed(ROOT / name, made) for name, made in parts.items()}
 

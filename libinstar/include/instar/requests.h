@@ -1,4 +1,5 @@
-// What each verb is asked to do: plain structs the host fills in and the guest reads. Header-only.
+// What each verb is asked to do, and what it does: plain structs the host fills in and the guest
+// reads. Header-only. What a verb tells of its result is in result_records.h.
 //
 // Strings are views: into the caller's memory on the host, into the received message in the guest.
 // Every struct lists its fields once, in Visit, from which both the encoder and the decoder are
@@ -18,7 +19,10 @@
 
 namespace instar {
 
-// instar info. What it tells: see RunInfo (verbs.h).
+// instar info. Tells of each image of the chain (records.h). Keys per image: "device" (unsigned),
+// "format", "virtual-size", "cluster-size", "backing-filename", "backing-filename-format",
+// "snapshots", "encrypted", "dirty-flag", "format-specific"; optional keys are absent as in
+// qemu-img's JSON. What only the host knows (file name, actual size) the host adds.
 struct InfoRequest {
   ImageSource image{};
   bool backing_chain = false;
@@ -34,7 +38,8 @@ struct InfoRequest {
   }
 };
 
-// instar info --strict. Tells a StrictRecord (result_records.h).
+// instar info --strict. Judges one image by the strict profile (formats/inspect.h); no file that it
+// names is opened. Tells a StrictRecord.
 struct InspectRequest {
   DeviceId image = kNoDevice;
   FormatId format = FormatId::kRaw;  // as the caller states it
@@ -48,7 +53,9 @@ struct InspectRequest {
   }
 };
 
-// instar create. Tells a CreateRecord.
+// instar create. Makes an empty image. The target is touched only after the backing file has opened
+// and every option is checked. Of the backing file nothing but its own bytes is read. Tells a
+// CreateRecord.
 struct CreateRequest {
   DeviceId target = kNoDevice;
   FormatId format = FormatId::kRaw;
@@ -80,7 +87,8 @@ struct CreateRequest {
   }
 };
 
-// instar measure. Tells a MeasureRecord.
+// instar measure. Calculates how long the file would be that convert or create writes. Tells a
+// MeasureRecord.
 struct MeasureRequest {
   ImageSource image{};        // without a device: an empty disk of `size_bytes`
   SnapshotChoice snapshot{};  // empty for the active layer
@@ -102,7 +110,8 @@ struct MeasureRequest {
   }
 };
 
-// instar map. Emits the records of map_records.h.
+// instar map. Tells of every stretch of the virtual disk in [start, start + max_length), cut at its
+// end, what holds it: map_records.h. Neighbours that qemu-img would show as one come as one.
 struct MapRequest {
   ImageSource image{};
   std::uint64_t start = 0;  // of what is told, in bytes of the virtual disk
@@ -118,7 +127,9 @@ struct MapRequest {
   }
 };
 
-// instar compare. Tells a CompareRecord.
+// instar compare. Compares two virtual disks to the end of the longer one; what one lacks counts as
+// zeros. The lowest difference counts, whatever the number of workers. Tells a CompareRecord, if
+// both images open. With kMapUnreadable and kDataUnreadable it then fails.
 struct CompareRequest {
   ImageSource first{};
   ImageSource second{};
@@ -136,7 +147,8 @@ struct CompareRequest {
   }
 };
 
-// instar check. Tells FindingRecords, ReadingRecords and a CheckRecord.
+// instar check. Checks one image's own metadata; no file that it names is opened. Tells any number
+// of FindingRecords and ReadingRecords, and at the end a CheckRecord.
 struct CheckRequest {
   ImageSource image{};
   std::uint64_t max_findings = 10'000;  // that are told; all are counted
@@ -148,7 +160,11 @@ struct CheckRequest {
   }
 };
 
-// instar convert, and dd.
+// instar convert, and dd. Writes the virtual disk of the sources to the target. The target is
+// touched only after every source has opened and every option is checked. Its content does not
+// depend on the number of workers. Without a seed the identities of the target follow from the
+// content of the virtual disk, which is read once more for that. Tells a ConvertRecord if there is
+// anything in it.
 struct ConvertRequest {
   std::vector<ImageSource> sources;  // concatenated, in this order
   SnapshotChoice snapshot{};         // -l; empty for the active layer

@@ -1,6 +1,6 @@
 // The verbs that run in a guest, one row each. From the rows are made: the guest images and their
-// list (guest-runtime/CMakeLists.txt reads this file), the inline executor's table, and what the
-// host offers a guest (operation/operation.h).
+// list (guest-runtime/CMakeLists.txt reads this file), the planners' declarations (verbs.h), the
+// inline executor's table, and what the host offers a guest (operation/operation.h).
 //
 //   ROW(name, Stem, heap, workers, pace, brief)
 //

@@ -28,7 +28,7 @@ struct ImageInfo {
   std::uint64_t actual_size = 0;      // bytes of storage the file occupies
   std::uint64_t file_size = 0;        // bytes, length of the file
   std::string full_backing_filename;  // backing-filename resolved lexically; empty without one
-  ReportTree report;  // what the guest told: "format", "virtual-size", ... (see instar/verbs.h)
+  ReportTree report;  // what the guest told: "format", "virtual-size", ... (InfoRequest)
 };
 
 struct InfoReport {
