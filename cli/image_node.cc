@@ -118,7 +118,8 @@ class NodeReader {
 
   OrFault<std::optional<std::string>> Word(std::string_view name, KnownWords known) {
     INSTAR_ASSIGN_OR_RETURN(auto word, Text(name));
-    if (!word || std::ranges::find(known, *word) != known.end()) return word;
+    if (!word.has_value()) return word;
+    if (std::ranges::find(known, *word) != known.end()) return word;
     return Fault("Invalid value of '" + std::string(name) + "': " + *word);
   }
 

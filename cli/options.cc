@@ -112,7 +112,7 @@ class Reader {
     const po::option_description* found = nullptr;
     try {
       found = names_.find_nothrow(name, /*approx=*/name[0] != '-');
-    } catch (const po::ambiguous_option&) {
+    } catch (const po::ambiguous_option&) {  // NOLINT(bugprone-empty-catch): as if not found
       return nullptr;
     }
     const auto at = std::ranges::find(names_.options(), found, &Description::get);

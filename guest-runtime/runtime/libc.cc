@@ -71,6 +71,8 @@ extern "C" {
   return nullptr;
 }
 
+// The names are those that compiler and libraries call.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 [[noreturn]] void abort() { __builtin_trap(); }
 [[noreturn]] void __stack_chk_fail() { __builtin_trap(); }
 [[noreturn]] void __assert_fail(const char*, const char*, unsigned, const char*) {
@@ -80,17 +82,18 @@ extern "C" {
 
 }  // extern "C"
 
-// Where libstdc++'s headers would throw.
+// Where libstdc++'s headers would throw. Most are declared there, as not returning.
 namespace std {
-[[noreturn]] void __throw_length_error(const char*) { __builtin_trap(); }
-[[noreturn]] void __throw_logic_error(const char*) { __builtin_trap(); }
-[[noreturn]] void __throw_out_of_range(const char*) { __builtin_trap(); }
-[[noreturn]] void __throw_out_of_range_fmt(const char*, ...) { __builtin_trap(); }
-[[noreturn]] void __throw_bad_alloc() { __builtin_trap(); }
-[[noreturn]] void __throw_bad_array_new_length() { __builtin_trap(); }
+void __throw_length_error(const char*) { __builtin_trap(); }
+void __throw_logic_error(const char*) { __builtin_trap(); }
+void __throw_out_of_range(const char*) { __builtin_trap(); }
+void __throw_out_of_range_fmt(const char*, ...) { __builtin_trap(); }
+void __throw_bad_alloc() { __builtin_trap(); }
+void __throw_bad_array_new_length() { __builtin_trap(); }
 [[noreturn]] void __throw_bad_optional_access() { __builtin_trap(); }
-[[noreturn]] void __throw_bad_function_call() { __builtin_trap(); }
+void __throw_bad_function_call() { __builtin_trap(); }
 [[noreturn]] void __glibcxx_assert_fail(const char*, int, const char*, const char*) noexcept {
   __builtin_trap();
 }
 }  // namespace std
+// NOLINTEND(bugprone-reserved-identifier)

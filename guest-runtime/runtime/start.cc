@@ -55,26 +55,25 @@ void Die(std::uint32_t error_code, const char* message) {
 
 // These run before the stack protector's canary can be relied on, hence the attribute.
 extern "C" [[gnu::no_stack_protector, noreturn]] void instar_guest_start(const instar_boot* boot) {
-  using namespace instar::guest;
   if (boot->magic != INSTAR_ABI_MAGIC || boot->version != INSTAR_ABI_VERSION) __builtin_trap();
-  InitBoot(*boot);
-  InitHeap(boot->heap_start, boot->heap_bytes);
-  InitCallTable(*boot);
-  instar_guest_main(&CallTable(), reinterpret_cast<const std::byte*>(boot->request),
+  instar::guest::InitBoot(*boot);
+  instar::guest::InitHeap(boot->heap_start, boot->heap_bytes);
+  instar::guest::InitCallTable(*boot);
+  const instar_call_table& calls = instar::guest::CallTable();
+  instar_guest_main(&calls, reinterpret_cast<const std::byte*>(boot->request),
                     boot->request_bytes);
-  CallTable().finish(CallTable().context);
+  calls.finish(calls.context);
   __builtin_trap();
 }
 
 // A worker runs one function after another; telling that one is done returns when there is a next.
 extern "C" [[gnu::no_stack_protector, noreturn]] void instar_worker_start() {
-  using namespace instar::guest;
-  instar_vcpu* vcpu = ThisVcpu();
+  instar_vcpu* vcpu = instar::guest::ThisVcpu();
   for (;;) {
     const auto function =
         reinterpret_cast<void (*)(void*, unsigned)>(vcpu->mailbox->start_function);
     function(reinterpret_cast<void*>(vcpu->mailbox->start_argument), vcpu->index);
     vcpu->mailbox->op = INSTAR_OP_WORKER_DONE;
-    Ring();
+    instar::guest::Ring();
   }
 }
