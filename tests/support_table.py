@@ -6,6 +6,7 @@
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,6 @@ from pathlib import Path
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- support table: tests/support_table.py --write -->", "<!-- end of support table -->"
 
-FORMATS = ("raw", "qcow2", "vmdk", "vpc", "vhdx")
 # Each column: its head, and the command that has to succeed. {f} is the format; x.FORMAT and
 # y.FORMAT are equal images, x.raw their content.
 COLUMNS = (
@@ -36,6 +36,12 @@ COLUMNS = (
 )
 
 
+def formats(instar):
+    """The formats that the program says it supports."""
+    text = subprocess.run([instar, "--help"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"^Supported formats: (.*)$", text, re.MULTILINE)[1].split()
+
+
 def works(instar, arguments, form):
     """Whether the command succeeds in a fresh directory with sample images."""
     with tempfile.TemporaryDirectory() as folder:
@@ -55,9 +61,10 @@ def run(instar, arguments, folder):
 
 
 def table(instar):
-    lines = ["| | " + " | ".join(FORMATS) + " |", "|---|" + ":-:|" * len(FORMATS)]
+    names = formats(instar)
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + ":-:|" * len(names)]
     for head, arguments in COLUMNS:
-        cells = ["yes" if works(instar, arguments, form) else "–" for form in FORMATS]
+        cells = ["yes" if works(instar, arguments, form) else "–" for form in names]
         lines.append(f"| {head} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
