@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "formats/base/create_options.h"
 #include "formats/check.h"
 #include "formats/create.h"
 #include "formats/open.h"
@@ -43,7 +44,9 @@ std::unique_ptr<ImageWriter> MakeWriter(test::MemoryDevice& device, std::string_
   CreateOptions create;
   create.format = FormatId::kQcow2;
   create.virtual_size_bytes = kDiskBytes;
-  create.options = options;
+  const auto read = CreateOptionList::Read(create.format, options);
+  if (!read) return nullptr;
+  create.options = read->settings();
   create.target = &device;
   create.compress = compress;
   auto writer = CreateImage(create);

@@ -13,7 +13,7 @@
 #include "cli/sandbox_options.h"
 #include "cli/stop.h"
 #include "cli/verb.h"
-#include "formats/base/create_options.h"
+#include "formats/base/formats.h"
 
 namespace instar::cli {
 namespace {
@@ -75,7 +75,7 @@ std::string HelpText(QemuVersion imitated) {
   std::string supported = "\nSupported formats:";
   std::string refused = "\nRecognised and refused:";
   for (const FormatName& format : kFormatNames) {
-    std::string& list = OptionsOf(format.id).empty() ? refused : supported;
+    std::string& list = PropertiesOf(format.id).options.empty() ? refused : supported;
     list += ' ';
     list += format.name;
   }

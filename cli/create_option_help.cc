@@ -2,7 +2,8 @@
 
 #include <string>
 
-#include "formats/base/create_options.h"
+#include "formats/base/formats.h"
+#include "verbs/convert_target.h"
 
 namespace instar::cli {
 namespace {
@@ -26,16 +27,10 @@ std::string_view KindName(OptionKind kind) {
 
 std::unexpected<Stop> CreateOptionHelp(std::string_view format) {
   constexpr std::size_t kColumn = 22;
-  const FormatId id = FormatFromName(format);
-  if (id == FormatId::kUnknown) {
-    return Refusal("Unknown file format '" + std::string(format) + "'");
-  }
-  const auto options = OptionsOf(id);
-  if (options.empty()) {
-    return Refusal("Writing format '" + std::string(format) + "' is not available in this version");
-  }
+  const auto id = vmm::WritableFormat(std::string(format));
+  if (!id.ok()) return Refusal(std::string(id.status().message()));
   std::string text = "Supported " + std::string(format) + " options:\n";
-  for (const OptionSpec& option : options) {
+  for (const OptionSpec& option : PropertiesOf(*id).options) {
     std::string line(option.name);
     line += '=';
     line += KindName(option.kind);

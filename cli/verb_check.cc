@@ -10,6 +10,7 @@
 #include "cli/program.h"
 #include "cli/shared_options.h"
 #include "cli/verb.h"
+#include "formats/base/formats.h"
 #include "instar/verb_table.h"
 #include "instar/vmm/check.h"
 #include "instar/vmm/info.h"
@@ -71,8 +72,7 @@ int RefuseRepair(const CheckCommand& command) {
                  .sandbox = command.options.sandbox});
   if (!info.ok()) return PrintError(info.status());
   const vmm::ReportTree& report = info->images.front().report;
-  const std::string_view format = report.StringAt("format");
-  if (format != "qcow2" && format != "vhdx") {
+  if (!PropertiesOf(FormatFromName(report.StringAt("format"))).can_be_repaired) {
     PrintError("This image format does not support repairs");
     return kNotSupported;
   }

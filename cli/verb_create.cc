@@ -70,9 +70,9 @@ OrStop<void> CreateCommand::TakeOperands(std::vector<std::string> operands) {
 }
 
 int CreateCommand::Run(const Verb& verb) {
-  // What -u leaves unchecked need not exist; but a vmdk image notes what it is a child of.
+  // What -u leaves unchecked need not exist; but some images record which one their parent is.
   std::vector<vmm::ImageSpec> sources;
-  if (options.check_backing || options.format == "vmdk") {
+  if (options.check_backing || PropertiesOf(FormatFromName(options.format)).records_parent) {
     if (auto below = BackingOf(options.path, options.backing_file, options.backing_format,
                                options.format_options)) {
       sources.push_back(*std::move(below));

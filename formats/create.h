@@ -9,6 +9,7 @@
 
 #include "formats/base/image_reader.h"
 #include "formats/base/image_writer.h"
+#include "formats/base/option_settings.h"
 #include "formats/base/raw_window.h"
 
 namespace instar {
@@ -16,8 +17,7 @@ namespace instar {
 struct CreateOptions {
   FormatId format = FormatId::kRaw;
   std::uint64_t virtual_size_bytes = 0;
-  std::string_view
-      options{};  // "name=value,..." as qemu-img's -o; ",," stands for a comma in a value
+  OptionSettings options{};              // what -o sets
   std::string_view backing_name{};       // stored as given; empty for none
   std::string_view backing_format{};     // empty: not stored
   const ImageReader* backing = nullptr;  // the same, opened: some formats note which one it is
@@ -32,9 +32,9 @@ struct CreateOptions {
   unsigned workers = 1;   // Compress is called with worker numbers below this
 };
 
-// A writer for `options`. kInvalidArgument names an option that the format does not have or a value
-// out of range (in words a user understands), kUnsupported what this version cannot write. Nothing
-// is written before Begin.
+// A writer for `options`. kInvalidArgument says in words for a user which value is out of range or
+// which options contradict each other, kUnsupported what this version cannot write. Nothing is
+// written before Begin.
 Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options);
 
 // A writer into the image of format `options.format` that options.target already holds (convert
@@ -42,6 +42,14 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options);
 // ignored; the image's virtual disk must be at least virtual_size_bytes long, and an image with an
 // external data file needs `data_file`. kInvalidArgument, kUnsupported, kCorrupt, kLimit, kIo.
 Result<std::unique_ptr<ImageWriter>> OpenForWriting(const CreateOptions& options);
+
+// What every writer needs: a target, and no more workers than there can be. kInvalidArgument.
+[[nodiscard]] inline Status CheckTarget(const CreateOptions& options) {
+  constexpr unsigned kMaxWorkers = 64;
+  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+  if (options.workers <= kMaxWorkers) return {};
+  return InvalidArgument("{0} workers are too many; at most {1}", options.workers, kMaxWorkers);
+}
 
 }  // namespace instar
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "formats/base/ids.h"
 
@@ -19,6 +20,13 @@ struct Signature {
 
 inline constexpr std::size_t kSignatureHeadBytes =
     2048;  // no signature at the start reaches beyond
+
+// Bytes at `offset` by which a format is known, unless `but_not` follows them.
+struct HeadSignature {
+  std::uint64_t offset = 0;
+  std::string_view bytes;
+  std::string_view but_not{};
+};
 
 // Signatures at the start of a file: at most one at its first byte, that of VDI, and that of a
 // VMDK descriptor, whose comments may be anything.

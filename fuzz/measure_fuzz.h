@@ -7,34 +7,37 @@
 #ifndef FUZZ_MEASURE_FUZZ_H_
 #define FUZZ_MEASURE_FUZZ_H_
 
-#include <array>
 #include <optional>
 #include <string_view>
 
 #include "budgeted_device.h"
 #include "formats/base/checked.h"
+#include "formats/base/create_options.h"
 #include "formats/base/endian.h"
 #include "formats/measure.h"
 
 namespace instar::fuzz {
 
 struct Measured {
+  CreateOptionList list;
   CreateOptions options;
   std::span<const std::byte> runs;
 };
 
 inline std::optional<Measured> ReadMeasured(std::span<const std::byte> input) {
   constexpr std::size_t kFixedBytes = 7;
-  constexpr std::array kFormats = {FormatId::kRaw, FormatId::kQcow2, FormatId::kVmdk,
-                                   FormatId::kVpc, FormatId::kVhdx};
   if (input.size() < kFixedBytes) return std::nullopt;
   const auto byte = [&](std::size_t at) { return std::to_integer<std::uint8_t>(input[at]); };
   const std::size_t list = std::min<std::size_t>(byte(6), input.size() - kFixedBytes);
   Measured measured;
-  measured.options.format = kFormats[byte(0) % kFormats.size()];
+  measured.options.format = kFormatProperties[byte(0) % kFormatProperties.size()].id;
   measured.options.virtual_size_bytes = (std::uint64_t{LoadLe32(input, 1)} << (byte(5) % 23)) * 512;
   const auto text = input.subspan(kFixedBytes, list);
-  measured.options.options = {reinterpret_cast<const char*>(text.data()), text.size()};
+  auto read = CreateOptionList::Read(measured.options.format,
+                                     {reinterpret_cast<const char*>(text.data()), text.size()});
+  if (!read) return std::nullopt;
+  measured.list = *std::move(read);
+  measured.options.options = measured.list.settings();
   measured.runs = input.subspan(kFixedBytes + list);
   return measured;
 }

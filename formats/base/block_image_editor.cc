@@ -47,10 +47,7 @@ std::uint64_t BlockImageEditor::unit_bytes() const {
 }
 
 Status BlockImageEditor::CheckRange(std::uint64_t offset, std::uint64_t length) {
-  if (length == 0 || !RangeFits(offset, length, geometry_.disk_bytes)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           geometry_.disk_bytes);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, geometry_.disk_bytes));
   if (offset < placed_bytes_) {
     return InvalidArgument("offset {0} lies before data already placed (up to {1})", offset,
                            placed_bytes_);

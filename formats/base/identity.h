@@ -10,8 +10,6 @@
 #include <span>
 #include <string_view>
 
-#include "formats/base/ids.h"
-
 namespace instar {
 
 // 128 bits from which a writer makes all identities of one image: random ones, or a digest. Equal
@@ -24,13 +22,6 @@ using IdentitySeed = std::array<std::byte, 16>;
   if (bytes.size() != seed.size()) return std::nullopt;
   std::ranges::copy(std::as_bytes(std::span(bytes)), seed.begin());
   return seed;
-}
-
-// Whether writing an image of `format` gives it an identity. What is written into an existing image
-// (`keep`) changes that of its content, which a VHD has none of: its unique ID names the disk.
-[[nodiscard]] constexpr bool GetsIdentity(FormatId format, bool keep) {
-  return format == FormatId::kVmdk || format == FormatId::kVhdx ||
-         (format == FormatId::kVpc && !keep);
 }
 
 }  // namespace instar

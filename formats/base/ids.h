@@ -12,43 +12,40 @@ namespace instar {
 enum class DeviceId : std::uint32_t {};
 inline constexpr DeviceId kNoDevice{0xFFFFFFFF};
 
-// Disk image formats. Everything from kLuks on is recognised and refused, never taken for raw.
+// Disk image formats: identifier, number, and name as qemu-img spells it. What can be done with
+// each is in its properties (formats/base/formats.h). The others are recognised and refused, never
+// taken for raw.
+#define INSTAR_FORMATS(ROW)        \
+  ROW(kRaw, 1, "raw")              \
+  ROW(kQcow2, 2, "qcow2")          \
+  ROW(kVmdk, 3, "vmdk")            \
+  ROW(kVpc, 4, "vpc")              \
+  ROW(kVhdx, 5, "vhdx")            \
+  ROW(kLuks, 6, "luks")            \
+  ROW(kVdi, 7, "vdi")              \
+  ROW(kQed, 8, "qed")              \
+  ROW(kQcow1, 9, "qcow")           \
+  ROW(kParallels, 10, "parallels") \
+  ROW(kDmg, 11, "dmg")             \
+  ROW(kBochs, 12, "bochs")         \
+  ROW(kCloop, 13, "cloop")
+
 enum class FormatId : std::uint32_t {
   kUnknown = 0,
-  kRaw = 1,
-  kQcow2 = 2,
-  kVmdk = 3,
-  kVpc = 4,
-  kVhdx = 5,
-  kLuks = 6,
-  kVdi = 7,
-  kQed = 8,
-  kQcow1 = 9,
-  kParallels = 10,
-  kDmg = 11,
-  kBochs = 12,
-  kCloop = 13,
+#define INSTAR_FORMAT_ID(id, number, name) id = number,
+  INSTAR_FORMATS(INSTAR_FORMAT_ID)
+#undef INSTAR_FORMAT_ID
 };
 
 struct FormatName {
   FormatId id;
-  std::string_view name;  // as qemu-img spells it
+  std::string_view name;
 };
-inline constexpr std::array<FormatName, 13> kFormatNames = {{
-    {FormatId::kRaw, "raw"},
-    {FormatId::kQcow2, "qcow2"},
-    {FormatId::kVmdk, "vmdk"},
-    {FormatId::kVpc, "vpc"},
-    {FormatId::kVhdx, "vhdx"},
-    {FormatId::kLuks, "luks"},
-    {FormatId::kVdi, "vdi"},
-    {FormatId::kQed, "qed"},
-    {FormatId::kQcow1, "qcow"},
-    {FormatId::kParallels, "parallels"},
-    {FormatId::kDmg, "dmg"},
-    {FormatId::kBochs, "bochs"},
-    {FormatId::kCloop, "cloop"},
-}};
+inline constexpr auto kFormatNames = std::to_array<FormatName>({
+#define INSTAR_FORMAT_NAME(id, number, name) {FormatId::id, name},
+    INSTAR_FORMATS(INSTAR_FORMAT_NAME)
+#undef INSTAR_FORMAT_NAME
+});
 
 // The name of `id` as qemu-img spells it; "unknown" for kUnknown and values out of range.
 [[nodiscard]] constexpr std::string_view NameOf(FormatId id) {

@@ -13,6 +13,7 @@
 #include <span>
 
 #include "formats/base/block_device.h"
+#include "formats/base/checked.h"
 #include "formats/base/error.h"
 #include "formats/base/identity.h"
 #include "formats/base/ids.h"
@@ -111,6 +112,15 @@ class ImageWriter {
   // Writes the remaining metadata, the header last, with the flushes that order needs.
   virtual Status Finish() = 0;
 };
+
+// kInvalidArgument unless the `length` bytes at `offset` are some, and lie on a disk of
+// `disk_bytes`.
+[[nodiscard]] inline Status CheckOnDisk(std::uint64_t offset, std::uint64_t length,
+                                        std::uint64_t disk_bytes) {
+  if (length != 0 && RangeFits(offset, length, disk_bytes)) return {};
+  return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
+                         disk_bytes);
+}
 
 }  // namespace instar
 

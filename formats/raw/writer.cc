@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "formats/base/checked.h"
-#include "formats/base/create_options.h"
 #include "formats/raw/window.h"
 
 namespace instar::raw {
@@ -15,25 +14,7 @@ namespace {
 constexpr std::uint64_t kSectorBytes = 512;
 constexpr std::uint64_t kMaxVirtualBytes = (std::uint64_t{1} << 63) - kSectorBytes;
 
-Result<Preallocation> ReadOptions(std::string_view list) {
-  if (const auto checked = CheckCreateOptions(FormatId::kRaw, list); !checked) {
-    return InvalidArgument(checked.error().summary);
-  }
-  Preallocation preallocation = Preallocation::kOff;
-  OptionList items(list);
-  while (const auto item = items.Next()) {
-    const OptionSetting setting = *CheckOption(FormatId::kRaw, *item);
-    if (setting.spec->name != "preallocation") continue;
-    if (setting.text == "metadata") {
-      return InvalidArgument("raw images have no metadata to preallocate");
-    }
-    preallocation = PreallocationOf(setting);
-  }
-  return preallocation;
-}
-
 Result<std::uint64_t> DiskBytes(const CreateOptions& options) {
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
   if (options.virtual_size_bytes > kMaxVirtualBytes) {
     return OverLimit("a virtual disk of {0} bytes is too large; the most is {1}",
                      options.virtual_size_bytes, kMaxVirtualBytes);
@@ -49,17 +30,20 @@ Status CheckHolds(std::uint64_t target_bytes, std::uint64_t bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
-  INSTAR_ASSIGN_OR_RETURN(const Preallocation preallocation, ReadOptions(options.options));
+Result<std::unique_ptr<ImageWriter>> Writer::Create(const CreateOptions& options) {
+  if (SettingText(options.options, "preallocation") == "metadata") {
+    return InvalidArgument("raw images have no metadata to preallocate");
+  }
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(options));
   if (!options.backing_name.empty()) {
     return InvalidArgument("raw images have no backing file");
   }
   if (options.compress) return InvalidArgument("raw images cannot be compressed");
-  return std::unique_ptr<Writer>(new Writer(*options.target, bytes, preallocation));
+  return std::unique_ptr<ImageWriter>(
+      new Writer(*options.target, bytes, PreallocationOf(options.options)));
 }
 
-Result<std::unique_ptr<Writer>> Writer::Overwrite(const CreateOptions& options) {
+Result<std::unique_ptr<ImageWriter>> Writer::Overwrite(const CreateOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(options));
   if (options.compress) return InvalidArgument("raw images cannot be compressed");
   INSTAR_ASSIGN_OR_RETURN(const Stretch stretch,
@@ -102,10 +86,7 @@ Status Writer::BeginOnDevice() {
 }
 
 Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {
-  if (length == 0 || !RangeFits(offset, length, size_bytes_)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           size_bytes_);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, size_bytes_));
   return Placement{
       .device = target_->id(), .file_offset = start_bytes_ + offset, .length_bytes = length};
 }

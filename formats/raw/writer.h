@@ -13,12 +13,12 @@ namespace instar::raw {
 class Writer final : public ImageWriter {
  public:
   // Checks the options; writes nothing.
-  static Result<std::unique_ptr<Writer>> Create(const CreateOptions& options);
+  static Result<std::unique_ptr<ImageWriter>> Create(const CreateOptions& options);
 
   // A writer into options.window of the target, that leaves the target's size and content as they
   // are but for what is placed. kNoSpace if the window is smaller than the virtual disk; as
   // PlaceWindow.
-  static Result<std::unique_ptr<Writer>> Overwrite(const CreateOptions& options);
+  static Result<std::unique_ptr<ImageWriter>> Overwrite(const CreateOptions& options);
 
   [[nodiscard]] std::uint64_t unit_bytes() const override { return 512; }
   [[nodiscard]] bool unplaced_reads_zero() const override { return target_->fresh_reads_zero(); }

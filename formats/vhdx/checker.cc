@@ -3,8 +3,6 @@
 // Headers, log, regions and metadata have been checked by opening the image; a second copy that is
 // damaged, and a log that is not empty, are told as warnings. qemu-img counts no blocks of a VHDX,
 // and gaps between them are allowed, so neither is counted here.
-#include "formats/vhdx/checker.h"
-
 #include <algorithm>
 #include <vector>
 
@@ -13,6 +11,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_reuse_limit.h"
+#include "formats/vhdx/format.h"
 #include "formats/vhdx/image.h"
 
 namespace instar::vhdx {

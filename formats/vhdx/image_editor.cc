@@ -7,7 +7,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/unique_id.h"
-#include "formats/vhdx/checker.h"
+#include "formats/vhdx/format.h"
 
 namespace instar::vhdx {
 namespace {
@@ -17,8 +17,7 @@ constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 62;
 
 }  // namespace
 
-Result<std::unique_ptr<ImageEditor>> ImageEditor::Open(const CreateOptions& options) {
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+Result<std::unique_ptr<ImageWriter>> ImageEditor::Open(const CreateOptions& options) {
   if (options.compress) return InvalidArgument("VHDX images cannot be compressed");
   INSTAR_ASSIGN_OR_RETURN(Image image, Image::Open(*options.target));
   if (image.header.has_log()) {
@@ -34,7 +33,7 @@ Result<std::unique_ptr<ImageEditor>> ImageEditor::Open(const CreateOptions& opti
                           .source_bytes = options.virtual_size_bytes};
   INSTAR_TRY(CheckSizes(geometry));
   INSTAR_TRY(CheckSound(Check, *options.target));
-  return std::unique_ptr<ImageEditor>(new ImageEditor(std::move(image), *options.target, geometry));
+  return std::unique_ptr<ImageWriter>(new ImageEditor(std::move(image), *options.target, geometry));
 }
 
 ImageEditor::ImageEditor(Image image, TargetDevice& target, const Geometry& geometry)

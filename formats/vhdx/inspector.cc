@@ -1,5 +1,3 @@
-#include "formats/vhdx/inspector.h"
-
 #include <algorithm>
 #include <vector>
 
@@ -7,6 +5,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_budget.h"
+#include "formats/vhdx/format.h"
 #include "formats/vhdx/image.h"
 
 namespace instar::vhdx {

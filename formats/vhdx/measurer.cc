@@ -1,6 +1,5 @@
-#include "formats/vhdx/measurer.h"
-
 #include "formats/base/block_counter.h"
+#include "formats/vhdx/format.h"
 #include "formats/vhdx/writer_options.h"
 
 namespace instar::vhdx {

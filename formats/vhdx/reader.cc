@@ -1,7 +1,6 @@
-#include "formats/vhdx/reader.h"
-
 #include <utility>
 
+#include "formats/vhdx/format.h"
 #include "formats/vhdx/image.h"
 #include "formats/vhdx/map_cursor.h"
 #include "formats/vhdx/parent_locator.h"

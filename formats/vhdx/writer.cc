@@ -23,10 +23,9 @@ constexpr std::size_t kFileIdentifierBytes = 4096;
 
 }  // namespace
 
-Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
+Result<std::unique_ptr<ImageWriter>> Writer::Create(const CreateOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(const WriterOptions parsed, WriterOptions::From(options));
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
-  return std::unique_ptr<Writer>(new Writer(parsed, *options.target));
+  return std::unique_ptr<ImageWriter>(new Writer(parsed, *options.target));
 }
 
 Writer::Writer(const WriterOptions& options, TargetDevice& target)
@@ -75,10 +74,7 @@ Status Writer::OpenBlock(std::uint64_t block) {
 }
 
 Result<Placement> Writer::PlaceData(std::uint64_t offset, std::uint64_t length) {
-  if (length == 0 || !RangeFits(offset, length, options_.virtual_bytes)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           options_.virtual_bytes);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, options_.virtual_bytes));
   INSTAR_TRY(OpenBlock(offset / options_.block_bytes));
   const std::uint64_t in_block = offset % options_.block_bytes;
   return Placement{.device = target_->id(),

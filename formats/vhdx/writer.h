@@ -20,7 +20,7 @@ namespace instar::vhdx {
 class Writer final : public ImageWriter {
  public:
   // Checks the options; writes nothing.
-  static Result<std::unique_ptr<Writer>> Create(const CreateOptions& options);
+  static Result<std::unique_ptr<ImageWriter>> Create(const CreateOptions& options);
 
   // A part of a block, where blocks are large: the first part that is placed takes the block.
   [[nodiscard]] std::uint64_t unit_bytes() const override;

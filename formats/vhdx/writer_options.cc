@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "formats/base/create_options.h"
+#include "formats/base/checked.h"
 
 namespace instar::vhdx {
 namespace {
@@ -41,44 +41,31 @@ Result<std::uint64_t> LogBytes(std::uint64_t asked) {
 }  // namespace
 
 Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
-  if (const auto checked = CheckCreateOptions(FormatId::kVhdx, options.options); !checked) {
-    return InvalidArgument(checked.error().summary);
-  }
   if (!options.backing_name.empty()) {
     return InvalidArgument("VHDX images cannot be written with a backing file");
   }
   if (options.compress) return InvalidArgument("VHDX images cannot be compressed");
 
+  const OptionSettings settings = options.options;
   WriterOptions out;
-  std::uint64_t block_bytes = 0;
-  OptionList items(options.options);
-  while (const auto item = items.Next()) {
-    const OptionSetting setting = *CheckOption(FormatId::kVhdx, *item);
-    const std::string_view name = setting.spec->name;
-    if (name == "subformat") {
-      out.fixed = setting.text == "fixed";
-    } else if (name == "preallocation") {
-      out.preallocation = PreallocationOf(setting);
-    } else if (name == "block_size") {
-      block_bytes = setting.number;
-    } else if (name == "block_state_zero") {
-      out.block_state_zero = setting.number != 0;
-    } else if (name == "log_size") {
-      INSTAR_ASSIGN_OR_RETURN(out.log_bytes, LogBytes(setting.number));
-    } else if (name == "logical_sector_size") {
-      if (setting.number != 512 && setting.number != 4096) {
-        return InvalidArgument("logical_sector_size must be 512 or 4096, not {0}", setting.number);
-      }
-      out.sector_bytes = static_cast<std::uint32_t>(setting.number);
-    }
+  out.fixed = SettingText(settings, "subformat") == "fixed";
+  out.preallocation = PreallocationOf(settings);
+  out.block_state_zero = SettingNumber(settings, "block_state_zero", 1) != 0;
+  INSTAR_ASSIGN_OR_RETURN(out.log_bytes,
+                          LogBytes(SettingNumber(settings, "log_size", out.log_bytes)));
+  const std::uint64_t sector_bytes = SettingNumber(settings, "logical_sector_size", 512);
+  if (sector_bytes != 512 && sector_bytes != 4096) {
+    return InvalidArgument("logical_sector_size must be 512 or 4096, not {0}", sector_bytes);
   }
+  out.sector_bytes = static_cast<std::uint32_t>(sector_bytes);
   if (options.virtual_size_bytes > kMaxVirtualBytes) {
     return OverLimit("Image size too large; max of 64TB, which {0} bytes are more than",
                      options.virtual_size_bytes);
   }
   out.virtual_bytes =
       DivideRoundUp(options.virtual_size_bytes, out.sector_bytes) * out.sector_bytes;
-  INSTAR_ASSIGN_OR_RETURN(out.block_bytes, BlockBytes(block_bytes, out.virtual_bytes));
+  INSTAR_ASSIGN_OR_RETURN(out.block_bytes,
+                          BlockBytes(SettingNumber(settings, "block_size", 0), out.virtual_bytes));
   if (out.virtual_bytes == 0 && out.bat_bytes() > kMaxEmptyBatBytes) {
     return InvalidArgument(
         "Block size must be smaller for a disk of size 0: with {0} its block allocation table "

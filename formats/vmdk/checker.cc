@@ -1,5 +1,3 @@
-#include "formats/vmdk/checker.h"
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -7,6 +5,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/table_reuse_limit.h"
+#include "formats/vmdk/format.h"
 #include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/reader.h"
 

@@ -187,4 +187,20 @@ std::string_view NameOf(ExtentType type) {
   return {};
 }
 
+bool StartsDescriptor(std::span<const std::byte> head) {
+  std::string_view text{reinterpret_cast<const char*>(head.data()), head.size()};
+  if (text.starts_with("# Disk DescriptorFile")) return true;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return false;
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.starts_with('#')) continue;
+    if (line.find_first_not_of(' ') == std::string_view::npos) continue;
+    return line == "version=1" || line == "version=2" || line == "version=3";
+  }
+  return false;
+}
+
 }  // namespace instar::vmdk

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "formats/base/target_files.h"
 #include "formats/vmdk/content_id.h"
 
 namespace instar::vmdk {
@@ -51,7 +52,7 @@ void AppendExtents(const WriterOptions& options, TextBuilder& out) {
   }
   for (std::uint64_t i = 0; i < options.extent_count(); ++i) {
     out.Extent(options.extent_bytes(i), options.flat() ? "FLAT" : "SPARSE");
-    AppendTargetExtentName(options.subformat, View(options.target_name), i, out.text());
+    AppendTargetExtentName(SuffixOf(options.subformat, i), View(options.target_name), out.text());
     out << (options.flat() ? "\" 0\n" : "\"\n");
   }
 }
@@ -73,7 +74,7 @@ std::vector<char> DescriptorText(const WriterOptions& options) {
   out << "# Disk DescriptorFile\nversion=1\nCID=";
   out.Hex(FreshContentId(options.identity, options.parent_cid)) << "\nparentCID=";
   out.Hex(options.parent_cid) << "\ncreateType=\"";
-  out << kVmdkSubformatNames[static_cast<std::size_t>(options.subformat)] << "\"\n";
+  out << kSubformatNames[static_cast<std::size_t>(options.subformat)] << "\"\n";
   if (options.has_backing()) {
     out << "parentFileNameHint=\"" << View(options.backing_name) << "\"\n";
   }

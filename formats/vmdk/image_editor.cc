@@ -7,9 +7,9 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/vmdk/checker.h"
 #include "formats/vmdk/content_id.h"
 #include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/format.h"
 #include "formats/vmdk/reader.h"
 #include "formats/vmdk/sparse_layout.h"
 
@@ -20,8 +20,7 @@ constexpr std::size_t kWindowBytes = 64 << 10;
 
 }  // namespace
 
-Result<std::unique_ptr<ImageEditor>> ImageEditor::Open(const CreateOptions& options) {
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+Result<std::unique_ptr<ImageWriter>> ImageEditor::Open(const CreateOptions& options) {
   TargetDevice& target = *options.target;
   INSTAR_ASSIGN_OR_RETURN(const auto reader, Reader::Open(target));
   if (reader->extents().size() != 1 || !reader->extents().front().embedded) {

@@ -23,7 +23,7 @@ class ImageEditor final : public BlockImageEditor {
  public:
   // Opens the image on options.target and reads all of its tables; changes nothing. kCorrupt,
   // kUnsupported, kNoSpace.
-  static Result<std::unique_ptr<ImageEditor>> Open(const CreateOptions& options);
+  static Result<std::unique_ptr<ImageWriter>> Open(const CreateOptions& options);
 
   void SetIdentity(const IdentitySeed& seed) override { identity_ = seed; }
   Status Begin() override;

@@ -1,5 +1,3 @@
-#include "formats/vmdk/inspector.h"
-
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -10,6 +8,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/table_budget.h"
 #include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/format.h"
 #include "formats/vmdk/grain_directory.h"
 #include "formats/vmdk/reader.h"
 #include "formats/vmdk/sparse_header.h"

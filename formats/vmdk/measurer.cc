@@ -1,11 +1,10 @@
-#include "formats/vmdk/measurer.h"
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "formats/base/block_counter.h"
 #include "formats/vmdk/descriptor_text.h"
+#include "formats/vmdk/format.h"
 #include "formats/vmdk/sparse_layout.h"
 #include "formats/vmdk/stream_writer.h"
 #include "formats/vmdk/writer_options.h"

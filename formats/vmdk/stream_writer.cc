@@ -12,7 +12,6 @@ namespace instar::vmdk {
 namespace {
 
 constexpr std::uint64_t kGrainBytes = SparseLayout::kGrainBytes;
-constexpr unsigned kMaxWorkers = 64;
 constexpr std::uint64_t kPieceEntries = 16 << 10;
 
 std::unexpected<Error> NoCompressor() { return OverLimit("there is no compressor for grains"); }
@@ -26,9 +25,6 @@ StreamWriter::StreamWriter(WriterOptions options, TargetDevice& target)
 
 Result<std::unique_ptr<StreamWriter>> StreamWriter::Create(WriterOptions parsed,
                                                            const CreateOptions& options) {
-  if (options.workers > kMaxWorkers) {
-    return InvalidArgument("{0} workers are too many; at most {1}", options.workers, kMaxWorkers);
-  }
   std::unique_ptr<StreamWriter> writer(new StreamWriter(std::move(parsed), *options.target));
   for (unsigned worker = 0; worker < std::max(1u, options.workers); ++worker) {
     // An empty image is made without one: whether there is any is seen where it is used.

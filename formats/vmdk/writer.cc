@@ -12,7 +12,6 @@ namespace {
 
 Status CheckFiles(const WriterOptions& parsed, const CreateOptions& options,
                   const std::vector<char>& descriptor) {
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
   if (options.extents.size() != parsed.extent_count()) {
     return InvalidArgument("the image takes {0} files for its extents, but {1} are open",
                            parsed.extent_count(), options.extents.size());

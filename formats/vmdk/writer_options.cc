@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "formats/base/checked.h"
-#include "formats/base/create_options.h"
+#include "formats/base/target_files.h"
 #include "formats/vmdk/reader.h"
 #include "formats/vmdk/sparse_layout.h"
 
@@ -13,12 +13,6 @@ namespace {
 // What the largest grain directory covers: 1 PiB.
 constexpr std::uint64_t kMaxVirtualBytes = kMaxDirectoryEntries * SparseLayout::kTableCoversBytes;
 constexpr std::size_t kMaxVersionBytes = 64;
-
-std::vector<char> Unescaped(std::string_view value) {
-  std::vector<char> text;
-  AppendOptionText(value, text);
-  return text;
-}
 
 std::vector<char> Chars(std::string_view text) { return {text.begin(), text.end()}; }
 
@@ -35,31 +29,34 @@ Result<std::string_view> AdapterType(std::string_view text) {
   return MakeTextError(ErrorCode::kInvalidArgument, "Unknown adapter type: '{t}'", text);
 }
 
-Status Apply(const OptionSetting& setting, WriterOptions& out, bool& compat6) {
-  const std::string_view name = setting.spec->name;
-  if (name == "adapter_type") {
-    INSTAR_ASSIGN_OR_RETURN(out.adapter_type, AdapterType(setting.text));
-  } else if (name == "subformat") {
-    if (kVmdkSubformatNames[static_cast<std::size_t>(out.subformat)] != setting.text) {
-      return MakeTextError(ErrorCode::kInvalidArgument, "Invalid subformat '{t}'", setting.text);
-    }
-  } else if (name == "hwversion") {
-    if (setting.text != "undefined") out.hardware_version = Unescaped(setting.text);
-  } else if (name == "toolsversion") {
-    out.tools_version = Unescaped(setting.text);
-  } else if (name == "zeroed_grain") {
-    out.zeroed_grain = setting.number != 0;
-  } else if (name == "compression_level") {
-    INSTAR_ASSIGN_OR_RETURN(out.deflate_level, qcow2::CompressionLevel(setting.number));
-  } else if (name == "compat6") {
-    compat6 = setting.number != 0;
-  } else if (name == "backing_file") {
-    out.backing_name = Unescaped(setting.text);
-  } else if (name == "preallocation") {
-    out.preallocation = PreallocationOf(setting);
+// Those that concern who creates the file ("size", "nocow", ...) are not for us.
+Status Apply(OptionSettings settings, WriterOptions& out) {
+  out.subformat = SubformatOf(settings);
+  if (const OptionSetting* const subformat = FindSetting(settings, "subformat");
+      subformat != nullptr &&
+      kSubformatNames[static_cast<std::size_t>(out.subformat)] != subformat->text) {
+    return MakeTextError(ErrorCode::kInvalidArgument, "Invalid subformat '{t}'", subformat->text);
   }
-  // What is left ("size", "nocow", "backing_fmt", ...) concerns who creates the file, or was read
-  // elsewhere.
+  if (const OptionSetting* const type = FindSetting(settings, "adapter_type")) {
+    INSTAR_ASSIGN_OR_RETURN(out.adapter_type, AdapterType(type->text));
+  }
+  if (const OptionSetting* const level = FindSetting(settings, "compression_level")) {
+    INSTAR_ASSIGN_OR_RETURN(out.deflate_level, qcow2::CompressionLevel(level->number));
+  }
+  std::string_view hardware = SettingText(settings, "hwversion");
+  if (hardware == "undefined") hardware = {};
+  const bool compat6 = IsOn(settings, "compat6");
+  if (compat6 && !hardware.empty()) {
+    return InvalidArgument("compat6 cannot be enabled with hwversion set");
+  }
+  if (hardware.empty()) hardware = compat6 ? "6" : "4";
+  std::string_view tools = SettingText(settings, "toolsversion");
+  if (tools.empty()) tools = "2147483647";
+  out.hardware_version = Chars(hardware);
+  out.tools_version = Chars(tools);
+  out.zeroed_grain = IsOn(settings, "zeroed_grain");
+  out.preallocation = PreallocationOf(settings);
+  out.backing_name = Chars(SettingText(settings, "backing_file"));
   return {};
 }
 
@@ -89,36 +86,17 @@ Status CheckAgreement(const WriterOptions& out, std::string_view backing_format)
 
 }  // namespace
 
-std::uint64_t WriterOptions::extent_count() const {
-  if (!divided() || virtual_size_bytes == 0) return 0;
-  if (subformat == VmdkSubformat::kMonolithicFlat) return 1;
-  return DivideRoundUp(virtual_size_bytes, kVmdkSplitBytes);
-}
-
 std::uint64_t WriterOptions::extent_bytes(std::uint64_t index) const {
-  if (subformat == VmdkSubformat::kMonolithicFlat) return virtual_size_bytes;
-  return std::min(kVmdkSplitBytes, virtual_size_bytes - index * kVmdkSplitBytes);
+  if (subformat == Subformat::kMonolithicFlat) return virtual_size_bytes;
+  return std::min(kSplitBytes, virtual_size_bytes - index * kSplitBytes);
 }
 
 Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
-  if (const auto checked = CheckCreateOptions(FormatId::kVmdk, options.options); !checked) {
-    return InvalidArgument(checked.error().summary);
-  }
   WriterOptions out;
-  out.subformat = VmdkSubformatOf(options.options);
-  bool compat6 = false;
-  std::string_view backing_format = options.backing_format;
-  OptionList items(options.options);
-  while (const auto item = items.Next()) {
-    const OptionSetting setting = *CheckOption(FormatId::kVmdk, *item);
-    if (setting.spec->name == "backing_fmt") backing_format = setting.text;
-    INSTAR_TRY(Apply(setting, out, compat6));
-  }
-  if (compat6 && !out.hardware_version.empty()) {
-    return InvalidArgument("compat6 cannot be enabled with hwversion set");
-  }
-  if (out.hardware_version.empty()) out.hardware_version = Chars(compat6 ? "6" : "4");
-  if (out.tools_version.empty()) out.tools_version = Chars("2147483647");
+  INSTAR_TRY(Apply(options.options, out));
+  const std::string_view backing_format = options.backing_format.empty()
+                                              ? SettingText(options.options, "backing_fmt")
+                                              : options.backing_format;
   out.target_name = Chars(options.target_name.empty() ? "disk.vmdk" : options.target_name);
   if (!options.backing_name.empty()) out.backing_name = Chars(options.backing_name);
   INSTAR_TRY(CheckAgreement(out, backing_format));

@@ -8,15 +8,15 @@
 
 #include "formats/base/error.h"
 #include "formats/base/identity.h"
-#include "formats/base/target_files.h"
 #include "formats/create.h"
 #include "formats/qcow2/write/compressor.h"
 #include "formats/vmdk/constants.h"
+#include "formats/vmdk/properties.h"
 
 namespace instar::vmdk {
 
 struct WriterOptions {
-  VmdkSubformat subformat = VmdkSubformat::kMonolithicSparse;
+  Subformat subformat = Subformat::kMonolithicSparse;
   std::string_view adapter_type = "ide";  // static
   std::vector<char> hardware_version;
   std::vector<char> tools_version;
@@ -34,16 +34,17 @@ struct WriterOptions {
 
   [[nodiscard]] bool has_backing() const { return !backing_name.empty(); }
   [[nodiscard]] bool flat() const {
-    return subformat == VmdkSubformat::kMonolithicFlat ||
-           subformat == VmdkSubformat::kTwoGbMaxExtentFlat;
+    return subformat == Subformat::kMonolithicFlat || subformat == Subformat::kTwoGbMaxExtentFlat;
   }
-  [[nodiscard]] bool streamed() const { return subformat == VmdkSubformat::kStreamOptimized; }
+  [[nodiscard]] bool streamed() const { return subformat == Subformat::kStreamOptimized; }
   // Whether the descriptor is a file of its own and the disk stands in others.
   [[nodiscard]] bool divided() const {
-    return flat() || subformat == VmdkSubformat::kTwoGbMaxExtentSparse;
+    return flat() || subformat == Subformat::kTwoGbMaxExtentSparse;
   }
   // Of the files besides the named one; all but the last are of the same length.
-  [[nodiscard]] std::uint64_t extent_count() const;
+  [[nodiscard]] std::uint64_t extent_count() const {
+    return ExtentCount(subformat, virtual_size_bytes);
+  }
   [[nodiscard]] std::uint64_t extent_bytes(std::uint64_t index) const;
 };
 

@@ -2,8 +2,6 @@
 // table knows lies within the data of the file, on no other structure and on no other block; and
 // how many blocks of the file no entry knows, which are leaks. Of a fixed disk there is nothing but
 // the footer, which opening it has checked.
-#include "formats/vpc/checker.h"
-
 #include <algorithm>
 #include <array>
 
@@ -11,6 +9,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_reuse_limit.h"
+#include "formats/vpc/format.h"
 #include "formats/vpc/image.h"
 
 namespace instar::vpc {

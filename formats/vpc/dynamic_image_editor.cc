@@ -7,8 +7,8 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/vpc/checker.h"
 #include "formats/vpc/dynamic_layout.h"
+#include "formats/vpc/format.h"
 
 namespace instar::vpc {
 Result<std::unique_ptr<ImageWriter>> DynamicImageEditor::Create(const Layout& layout,

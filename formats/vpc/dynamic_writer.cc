@@ -50,10 +50,7 @@ Status DynamicWriter::OpenBlock(std::uint64_t block) {
 }
 
 Result<Placement> DynamicWriter::PlaceData(std::uint64_t offset, std::uint64_t length) {
-  if (length == 0 || !RangeFits(offset, length, options_.virtual_bytes)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           options_.virtual_bytes);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, options_.virtual_bytes));
   INSTAR_TRY(OpenBlock(offset / DynamicLayout::kBlockBytes));
   const std::uint64_t in_block = offset % DynamicLayout::kBlockBytes;
   return Placement{.device = target_->id(),

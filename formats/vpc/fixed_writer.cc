@@ -24,10 +24,7 @@ Status FixedWriter::Begin() {
 }
 
 Result<Placement> FixedWriter::PlaceData(std::uint64_t offset, std::uint64_t length) {
-  if (length == 0 || !RangeFits(offset, length, options_.virtual_bytes)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           options_.virtual_bytes);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, options_.virtual_bytes));
   placed_bytes_ = std::max(placed_bytes_, offset + length);
   return Placement{.device = target_->id(), .file_offset = offset, .length_bytes = length};
 }

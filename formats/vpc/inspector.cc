@@ -1,5 +1,3 @@
-#include "formats/vpc/inspector.h"
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -8,6 +6,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_budget.h"
+#include "formats/vpc/format.h"
 #include "formats/vpc/image.h"
 
 namespace instar::vpc {

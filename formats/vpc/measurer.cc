@@ -1,7 +1,6 @@
-#include "formats/vpc/measurer.h"
-
 #include "formats/base/block_counter.h"
 #include "formats/vpc/dynamic_layout.h"
+#include "formats/vpc/format.h"
 #include "formats/vpc/writer_options.h"
 
 namespace instar::vpc {

@@ -1,8 +1,7 @@
-#include "formats/vpc/reader.h"
-
 #include <utility>
 #include <vector>
 
+#include "formats/vpc/format.h"
 #include "formats/vpc/image.h"
 #include "formats/vpc/map_cursor.h"
 #include "formats/vpc/parent_name.h"

@@ -1,8 +1,7 @@
-#include "formats/vpc/writer.h"
-
 #include "formats/vpc/dynamic_image_editor.h"
 #include "formats/vpc/dynamic_writer.h"
 #include "formats/vpc/fixed_writer.h"
+#include "formats/vpc/format.h"
 #include "formats/vpc/image.h"
 #include "formats/vpc/writer_options.h"
 
@@ -10,13 +9,11 @@ namespace instar::vpc {
 
 Result<std::unique_ptr<ImageWriter>> CreateWriter(const CreateOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(const WriterOptions parsed, WriterOptions::From(options));
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
   if (parsed.fixed) return std::make_unique<FixedWriter>(parsed, *options.target, false);
   return std::make_unique<DynamicWriter>(parsed, *options.target);
 }
 
-Result<std::unique_ptr<ImageWriter>> Overwrite(const CreateOptions& options) {
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
+Result<std::unique_ptr<ImageWriter>> OpenEditor(const CreateOptions& options) {
   if (options.compress) return InvalidArgument("VHD images cannot be compressed");
   INSTAR_ASSIGN_OR_RETURN(const Layout layout, Layout::ReadFrom(*options.target));
   if (!layout.is_fixed()) {

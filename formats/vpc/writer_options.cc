@@ -1,8 +1,8 @@
 #include "formats/vpc/writer_options.h"
 
 #include "formats/base/checked.h"
-#include "formats/base/create_options.h"
 #include "formats/base/unique_id.h"
+#include "formats/vpc/properties.h"
 
 namespace instar::vpc {
 namespace {
@@ -12,36 +12,19 @@ constexpr std::uint64_t kMebibyte = 1 << 20;
 }  // namespace
 
 Result<WriterOptions> WriterOptions::From(const CreateOptions& options) {
-  if (const auto checked = CheckCreateOptions(FormatId::kVpc, options.options); !checked) {
-    return InvalidArgument(checked.error().summary);
-  }
   if (!options.backing_name.empty()) {
     return InvalidArgument("VHD images cannot be written with a backing file");
   }
   if (options.compress) return InvalidArgument("VHD images cannot be compressed");
 
-  WriterOptions out;
-  bool dynamic = false;
-  bool force_size = false;
-  bool azure = false;
-  OptionList items(options.options);
-  while (const auto item = items.Next()) {
-    const OptionSetting setting = *CheckOption(FormatId::kVpc, *item);
-    if (setting.spec->name == "subformat") {
-      out.fixed = setting.text == "fixed";
-      dynamic = !out.fixed;
-    } else if (setting.spec->name == "force_size") {
-      force_size = setting.number != 0;
-    } else if (setting.spec->name == "azure") {
-      azure = setting.number != 0;
-    } else if (setting.spec->name == "preallocation") {
-      out.preallocation = PreallocationOf(setting);
-    }
-  }
-  if (azure && dynamic) {
+  const bool azure = IsOn(options.options, "azure");
+  if (azure && SettingText(options.options, "subformat") == "dynamic") {
     return InvalidArgument("azure means a fixed disk, so subformat=dynamic contradicts it");
   }
-  if (azure) out.fixed = force_size = true;
+  const bool force_size = azure || IsOn(options.options, "force_size");
+  WriterOptions out;
+  out.fixed = MakeFixedDisk(options.options);
+  out.preallocation = PreallocationOf(options.options);
 
   const std::uint64_t sectors = DivideRoundUp(options.virtual_size_bytes, kSectorBytes);
   if (sectors > kMaxSectors) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "formats/base/formats.h"
 #include "formats/open.h"
 #include "formats/raw/reader.h"
 
@@ -40,7 +41,7 @@ Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay, Hos
     return std::unexpected(error.On(overlay));
   }
   INSTAR_ASSIGN_OR_RETURN(const Probed probed, Probe(backing));
-  if (probed.format != FormatId::kRaw && probed.format != FormatId::kUnknown) return probed.format;
+  if (!IsBareDisk(probed.format) && probed.format != FormatId::kUnknown) return probed.format;
   // Anything can be read as raw, so guessing raw would expose whatever file an image names.
   Error error = MakeError(ErrorCode::kDenied,
                           "the image does not state the format of its backing file, and the file "
@@ -52,7 +53,7 @@ Result<FormatId> BackingFormat(const Reference& reference, DeviceId overlay, Hos
 // Opens the image on layer.device.
 Status OpenLayer(Layer& layer, FormatId format, const std::optional<RawWindow>& window) {
   const DeviceId id = layer.device->id();
-  if (window && format != FormatId::kRaw) {
+  if (window && !IsBareDisk(format)) {
     const auto refused = MakeTextError(
         ErrorCode::kInvalidArgument,
         "Block format '{t}' does not support the options 'offset' and 'size'", NameOf(format));
@@ -87,11 +88,6 @@ const Reference* BackingOf(const ImageReader& reader) {
   return nullptr;
 }
 
-// Whether images of the format may be put upon a backing file that they do not name.
-bool TakesAnyBacking(FormatId format) {
-  return format == FormatId::kQcow2 || format == FormatId::kVmdk;
-}
-
 // An image of the chain before it is read.
 struct Unread {
   std::unique_ptr<HostDevice> device;
@@ -112,7 +108,8 @@ Status ProbeNamed(Unread& image) {
 Result<Unread> OpenGiven(Host& host, const Layer& overlay, const BackingSource& given) {
   const DeviceId above = overlay.device->id();
   const Reference* const named = BackingOf(*overlay.reader);
-  if (named == nullptr && !TakesAnyBacking(overlay.reader->format())) {
+  if (named == nullptr &&
+      !PropertyOf<&FormatProperties::takes_any_backing>(overlay.reader->format())) {
     return std::unexpected(
         InvalidArgument("Driver doesn't support backing files").error().On(above));
   }

@@ -8,6 +8,7 @@
 #include <bit>
 #include <utility>
 
+#include "formats/base/formats.h"
 #include "instar/chain.h"
 
 namespace instar {
@@ -74,7 +75,7 @@ Result<Extent> ChainCursor::NextOfLayer(std::size_t depth, std::uint64_t offset,
   Known& known = cursors_[depth].known;
   if (offset < known.offset || offset - known.offset >= known.extent.length_bytes) {
     // The runs of a raw file cost a system call each but nothing by length: ask for all of it.
-    const bool raw = layer.reader->format() == FormatId::kRaw;
+    const bool raw = IsBareDisk(layer.reader->format());
     const std::uint64_t ask = raw ? layer.reader->virtual_size_bytes() - offset : max_length;
     known.extent.length_bytes = 0;
     const auto extent = cursors_[depth].cursor->Next(offset, ask);
@@ -121,7 +122,7 @@ Result<ChainExtent> ChainCursor::Next(std::uint64_t offset, std::uint64_t max_le
   max_length = std::min(max_length, chain_->virtual_size_bytes() - offset);
   INSTAR_ASSIGN_OR_RETURN(ChainExtent merged, NextMerged(offset, max_length));
   // A lone raw file's runs are as long as they can be; looking ahead would only cost a call.
-  if (cursors_.size() == 1 && chain_->top().format() == FormatId::kRaw) return merged;
+  if (cursors_.size() == 1 && IsBareDisk(chain_->top().format())) return merged;
   if (merged.extent.kind == ExtentKind::kCompressed) return merged;
   while (merged.extent.length_bytes < max_length) {
     const auto next =

@@ -39,7 +39,10 @@ IdentitySeed SeedOf(const CreateRequest& request, std::uint64_t size_bytes) {
   if (const auto random = IdentitySeedFrom(request.identity_seed)) return *random;
   Blake2b digest(sizeof(IdentitySeed));
   digest.AddText(NameOf(request.format));
-  digest.AddText(request.options);
+  for (const OptionSetting& setting : request.options) {
+    digest.AddText(setting.name);
+    digest.AddText(setting.text);
+  }
   digest.AddNumber(size_bytes);
   digest.AddText(request.target_name);
   digest.AddText(request.backing_name);

@@ -1,3 +1,4 @@
+#include "formats/base/formats.h"
 #include "formats/raw/partition_table.h"
 #include "instar/chain.h"
 #include "instar/records.h"
@@ -27,7 +28,7 @@ Status DescribeLayer(const Layer& layer, bool partitions, ReportSink& sink) {
     return std::unexpected(described.error().On(layer.device->id()));
   }
   if (layer.unfit_footer) sink.Boolean("unfit-footer", true);
-  if (partitions && reader.format() == FormatId::kRaw) {
+  if (partitions && IsBareDisk(reader.format())) {
     INSTAR_TRY(raw::DescribePartitions(*layer.device, layer.raw_start_bytes, sink));
   }
   sink.EndObject();

@@ -8,6 +8,7 @@
 
 #include "disk/chain_holes.h"
 #include "formats/base/checked.h"
+#include "formats/base/formats.h"
 #include "instar/chain.h"
 #include "instar/map_records.h"
 #include "instar/verbs.h"
@@ -62,10 +63,6 @@ class StretchWriter {
   std::optional<MapStretch> last_;
 };
 
-// Whether what has its place and reads as zeros is a hole of a flat extent or a fixed disk, which
-// qemu-img counts as data. In qcow2 it is a cluster marked as zeros.
-bool IsFlatPart(FormatId format) { return format == FormatId::kVmdk || format == FormatId::kVpc; }
-
 class Mapper {
  public:
   Mapper(Host& host, const Chain& chain) : chain_(chain), out_(host) {}
@@ -100,6 +97,7 @@ class Mapper {
                        .depth = found.searched,
                        .flags = found.allocated ? MapStretch::kPresent : 0};
     const Layer& layer = chain_.layers()[found.searched];
+    const FormatId format = layer.reader->format();
     switch (extent.kind) {
       case ExtentKind::kData:
         stretch.flags |= MapStretch::kData | MapStretch::kHasOffset;
@@ -122,8 +120,9 @@ class Mapper {
           stretch.device = extent.device;
           stretch.file_offset = extent.file_offset;
           // The hole of a file that holds the disk as it is, but with other bytes beside it.
-          if (IsFlatPart(layer.reader->format())) stretch.flags |= MapStretch::kData;
-        } else if (found.allocated && layer.reader->format() == FormatId::kRaw) {
+          if (PropertyOf<&FormatProperties::maps_holes_as_data>(format))
+            stretch.flags |= MapStretch::kData;
+        } else if (found.allocated && IsBareDisk(format)) {
           // A hole of a raw file has its place.
           stretch.flags |= MapStretch::kHasOffset;
           stretch.device = layer.device->id();

@@ -4,8 +4,7 @@
 
 #include "disk/chain_holes.h"
 #include "formats/base/checked.h"
-#include "formats/base/create_options.h"
-#include "formats/base/option_list.h"
+#include "formats/base/formats.h"
 #include "instar/chain.h"
 #include "instar/records.h"
 #include "instar/result_records.h"
@@ -14,18 +13,13 @@
 namespace instar {
 namespace {
 
-// Whether the options give the new image a backing file.
-bool HasBacking(std::string_view options) {
-  return OptionValue(options, "backing_file").has_value();
-}
-
 Status AddSource(const Chain& chain, bool all, ImageMeasurer& measurer) {
   const std::uint64_t size = chain.virtual_size_bytes();
   // What of the source the backing file will hold is not known, so nothing of it.
   if (all) return size == 0 ? Status{} : measurer.AddData(0, size);
   const Layer& top = chain.layers().front();
   // Here a unit of the disk is one of the file.
-  if (chain.layers().size() == 1 && top.reader->format() == FormatId::kRaw &&
+  if (chain.layers().size() == 1 && IsBareDisk(top.reader->format()) &&
       top.raw_start_bytes % measurer.unit_bytes() == 0) {
     top.device->TellDataInUnits(measurer.unit_bytes());
   }
@@ -65,7 +59,8 @@ Status RunMeasure(Host& host, const MeasureRequest& request) {
   INSTAR_ASSIGN_OR_RETURN(const auto measurer, MeasureImage(options));
   if (chain != nullptr) {
     if (measurer->counts_data()) {
-      INSTAR_TRY(AddSource(*chain, HasBacking(request.target_options), *measurer));
+      const bool all = FindSetting(request.target_options, "backing_file") != nullptr;
+      INSTAR_TRY(AddSource(*chain, all, *measurer));
     }
     const Layer& top = chain->layers().front();
     const Status counted = measurer->AddBitmaps(*top.device, top.reader->format());

@@ -10,7 +10,6 @@
 namespace instar::qcow2 {
 namespace {
 
-constexpr unsigned kMaxWorkers = 64;
 constexpr std::uint64_t kHeaderAutoclearField = 88;
 constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 0};
 constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
@@ -46,11 +45,7 @@ Status CheckWritable(const Header& header, const CreateOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<ImageEditor>> ImageEditor::Open(const CreateOptions& options) {
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
-  if (options.workers > kMaxWorkers) {
-    return InvalidArgument("{0} workers are too many; at most {1}", options.workers, kMaxWorkers);
-  }
+Result<std::unique_ptr<ImageWriter>> ImageEditor::Open(const CreateOptions& options) {
   // The reader validates the header and what it names.
   INSTAR_ASSIGN_OR_RETURN(std::unique_ptr<ImageReader> reader, OpenReader(*options.target));
   std::vector<std::byte> bytes(Header::kFullBytes);
@@ -98,10 +93,7 @@ Status ImageEditor::Begin() {
 }
 
 Status ImageEditor::CheckPlace(std::uint64_t offset, std::uint64_t length) const {
-  if (length == 0 || !RangeFits(offset, length, size_bytes_)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           size_bytes_);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, size_bytes_));
   const std::uint64_t unit = header_.cluster_bytes();
   const bool ends_well = (offset + length) % unit == 0 || offset + length == size_bytes_;
   if (offset % unit != 0 || !ends_well) {

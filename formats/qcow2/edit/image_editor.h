@@ -29,7 +29,7 @@ class ImageEditor final : public ImageWriter {
   // Opens the image on options.target. Of the options only the files, the disk size, compress and
   // workers count. kInvalidArgument if the image's disk is smaller than the one to be written;
   // kUnsupported for images that must not be written to as they are.
-  static Result<std::unique_ptr<ImageEditor>> Open(const CreateOptions& options);
+  static Result<std::unique_ptr<ImageWriter>> Open(const CreateOptions& options);
 
   [[nodiscard]] std::uint64_t unit_bytes() const override { return header_.cluster_bytes(); }
   [[nodiscard]] bool unplaced_reads_zero() const override { return false; }

@@ -1,5 +1,3 @@
-#include "formats/qcow2/read/inspector.h"
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -9,6 +7,7 @@
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_budget.h"
+#include "formats/qcow2/format.h"
 #include "formats/qcow2/structures/bitmap_directory.h"
 #include "formats/qcow2/structures/header.h"
 #include "formats/qcow2/structures/header_extensions.h"

@@ -11,7 +11,6 @@
 namespace instar::qcow2 {
 namespace {
 
-constexpr unsigned kMaxWorkers = 64;
 constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 0};
 constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
 constexpr SubclusterBitmap kNothing{};
@@ -24,12 +23,8 @@ std::uint32_t SubclusterMask(std::uint64_t first, std::uint64_t bytes, std::uint
 
 }  // namespace
 
-Result<std::unique_ptr<Writer>> Writer::Create(const CreateOptions& options) {
+Result<std::unique_ptr<ImageWriter>> Writer::Create(const CreateOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(WriterOptions parsed, WriterOptions::From(options));
-  if (options.target == nullptr) return InvalidArgument("there is no target to write");
-  if (options.workers > kMaxWorkers) {
-    return InvalidArgument("{0} workers are too many; at most {1}", options.workers, kMaxWorkers);
-  }
   INSTAR_TRY(EncodeFirstCluster(parsed, TablePlaces{}));
   const bool zstd = parsed.compression_type == kCompressionZstd;
   const unsigned cluster_bits = parsed.cluster_bits;
@@ -123,10 +118,7 @@ Status Writer::BeginDataFile() {
 }
 
 Status Writer::CheckPlace(std::uint64_t offset, std::uint64_t length) const {
-  if (length == 0 || !RangeFits(offset, length, options_.virtual_size_bytes)) {
-    return InvalidArgument("{1} bytes at {0} are not on a virtual disk of {2}", offset, length,
-                           options_.virtual_size_bytes);
-  }
+  INSTAR_TRY(CheckOnDisk(offset, length, options_.virtual_size_bytes));
   const bool ends_well =
       (offset + length) % unit_bytes_ == 0 || offset + length == options_.virtual_size_bytes;
   if (offset % unit_bytes_ != 0 || !ends_well) {

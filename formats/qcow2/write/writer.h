@@ -29,7 +29,7 @@ namespace instar::qcow2 {
 class Writer final : public ImageWriter {
  public:
   // Checks the options; writes nothing.
-  static Result<std::unique_ptr<Writer>> Create(const CreateOptions& options);
+  static Result<std::unique_ptr<ImageWriter>> Create(const CreateOptions& options);
 
   // A cluster; with extended L2 entries a subcluster, unless clusters are compressed.
   [[nodiscard]] std::uint64_t unit_bytes() const override { return unit_bytes_; }

@@ -3,7 +3,6 @@
 #include <bit>
 
 #include "formats/base/checked.h"
-#include "formats/base/create_options.h"
 #include "formats/qcow2/write/compressor.h"
 
 namespace instar::qcow2 {
@@ -18,55 +17,45 @@ WriterPreallocation PreallocationFrom(std::string_view text) {
   return WriterPreallocation::kOff;
 }
 
-std::vector<char> Unescaped(std::string_view value) {
-  std::vector<char> text;
-  AppendOptionText(value, text);
-  return text;
-}
+std::vector<char> Chars(std::string_view text) { return {text.begin(), text.end()}; }
 
-Status Apply(const OptionSetting& setting, WriterOptions& out) {
-  const std::string_view name = setting.spec->name;
-  if (name == "cluster_size") {
-    const std::uint64_t bytes = setting.number;
-    if (!IsPowerOfTwo(bytes) || bytes < (1U << kMinClusterBits) ||
-        bytes > (1U << kMaxClusterBits)) {
-      return InvalidArgument("cluster size must be a power of two between 512 and 2048k, not {0}",
-                             bytes);
+// Those that concern who creates the file ("size", "nocow", "extent_size_hint") are not for us.
+Status Apply(OptionSettings settings, WriterOptions& out) {
+  for (const OptionSetting& setting : settings) {
+    const bool off = setting.name == "encryption" && setting.number == 0;
+    if (setting.name.starts_with("encrypt") && !off) {
+      return Unsupported("encrypted qcow2 images cannot be written");
     }
-    out.cluster_bits = static_cast<unsigned>(std::countr_zero(bytes));
-  } else if (name == "refcount_bits") {
-    const std::uint64_t bits = setting.number;
-    if (!IsPowerOfTwo(bits) || bits > 64) {
-      return InvalidArgument(
-          "refcount width must be a power of two and may not exceed 64 bits, so not {0}", bits);
-    }
-    out.refcount_order = static_cast<unsigned>(std::countr_zero(bits));
-  } else if (name == "compat") {
-    out.version = setting.text == "0.10" || setting.text == "v2" ? 2 : 3;
-  } else if (name == "compression_type") {
-    out.compression_type = setting.text == "zstd" ? kCompressionZstd : kCompressionZlib;
-  } else if (name == "compression_level") {
-    INSTAR_ASSIGN_OR_RETURN(out.compression_level, CompressionLevel(setting.number));
-  } else if (name == "lazy_refcounts") {
-    out.lazy_refcounts = setting.number != 0;
-  } else if (name == "extended_l2") {
-    out.extended_l2 = setting.number != 0;
-  } else if (name == "preallocation") {
-    out.preallocation = PreallocationFrom(setting.text);
-  } else if (name == "data_file") {
-    out.has_data_file = true;
-    out.data_file_name = Unescaped(setting.text);
-  } else if (name == "data_file_raw") {
-    out.data_file_raw = setting.number != 0;
-  } else if (name == "backing_file") {
-    if (setting.text.empty()) return InvalidArgument("the backing file name is empty");
-    out.backing_name = Unescaped(setting.text);
-  } else if (name == "backing_fmt") {
-    out.backing_format = Unescaped(setting.text);
-  } else if (name.starts_with("encrypt") && !(name == "encryption" && setting.number == 0)) {
-    return Unsupported("encrypted qcow2 images cannot be written");
   }
-  // What is left ("size", "nocow", "extent_size_hint") concerns who creates the file.
+  const std::uint64_t bytes = SettingNumber(settings, "cluster_size", out.cluster_bytes());
+  if (!IsPowerOfTwo(bytes) || bytes < (1U << kMinClusterBits) || bytes > (1U << kMaxClusterBits)) {
+    return InvalidArgument("cluster size must be a power of two between 512 and 2048k, not {0}",
+                           bytes);
+  }
+  out.cluster_bits = static_cast<unsigned>(std::countr_zero(bytes));
+  const std::uint64_t bits = SettingNumber(settings, "refcount_bits", 16);
+  if (!IsPowerOfTwo(bits) || bits > 64) {
+    return InvalidArgument(
+        "refcount width must be a power of two and may not exceed 64 bits, so not {0}", bits);
+  }
+  out.refcount_order = static_cast<unsigned>(std::countr_zero(bits));
+  const std::string_view compat = SettingText(settings, "compat");
+  out.version = compat == "0.10" || compat == "v2" ? 2 : 3;
+  if (SettingText(settings, "compression_type") == "zstd") out.compression_type = kCompressionZstd;
+  if (const OptionSetting* const level = FindSetting(settings, "compression_level")) {
+    INSTAR_ASSIGN_OR_RETURN(out.compression_level, CompressionLevel(level->number));
+  }
+  out.lazy_refcounts = IsOn(settings, "lazy_refcounts");
+  out.extended_l2 = IsOn(settings, "extended_l2");
+  out.preallocation = PreallocationFrom(SettingText(settings, "preallocation"));
+  out.has_data_file = FindSetting(settings, "data_file") != nullptr;
+  out.data_file_name = Chars(SettingText(settings, "data_file"));
+  out.data_file_raw = IsOn(settings, "data_file_raw");
+  out.backing_name = Chars(SettingText(settings, "backing_file"));
+  if (FindSetting(settings, "backing_file") != nullptr && out.backing_name.empty()) {
+    return InvalidArgument("the backing file name is empty");
+  }
+  out.backing_format = Chars(SettingText(settings, "backing_fmt"));
   return {};
 }
 
@@ -167,18 +156,12 @@ Status CheckAgreement(const WriterOptions& out, const CreateOptions& options) {
 
 Result<WriterOptions> Parse(const CreateOptions& options) {
   WriterOptions out;
-  if (const auto checked = CheckCreateOptions(FormatId::kQcow2, options.options); !checked) {
-    return InvalidArgument(checked.error().summary);
-  }
-  OptionList items(options.options);
-  while (const auto item = items.Next()) {
-    INSTAR_TRY(Apply(*CheckOption(FormatId::kQcow2, *item), out));
-  }
+  INSTAR_TRY(Apply(options.options, out));
   if (!options.backing_name.empty()) {
-    out.backing_name.assign(options.backing_name.begin(), options.backing_name.end());
+    out.backing_name = Chars(options.backing_name);
   }
   if (!options.backing_format.empty()) {
-    out.backing_format.assign(options.backing_format.begin(), options.backing_format.end());
+    out.backing_format = Chars(options.backing_format);
   }
   if (options.virtual_size_bytes > kMaxVirtualBytes) {
     return OverLimit("a virtual disk of {0} bytes is too large; the most is {1}",

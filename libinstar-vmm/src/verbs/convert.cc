@@ -10,7 +10,7 @@
 #include "broker/broker.h"
 #include "broker/local_path.h"
 #include "broker/stream_opening.h"
-#include "formats/base/create_options.h"
+#include "formats/base/target_files.h"
 #include "instar/abi/call_table.h"
 #include "instar/requests.h"
 #include "report/one_record.h"
@@ -91,12 +91,12 @@ absl::Status OpenFiles(Broker& broker, const ConvertOptions& options, const Targ
   const TargetOptions how{.keep = options.keep_target, .cache = options.target_cache};
   INSTAR_ASSIGN_OR_RETURN_STATUS(devices.target, broker.OpenTarget(options.target, how));
   if (!options.keep_target) {
-    INSTAR_ASSIGN_OR_RETURN_STATUS(
-        devices.extents,
-        OpenTargetExtents(
-            broker, options.target,
-            {.format = plan.format, .options = plan.options, .size_bytes = plan.extents_bytes},
-            how));
+    INSTAR_ASSIGN_OR_RETURN_STATUS(devices.extents,
+                                   OpenTargetExtents(broker, options.target,
+                                                     {.format = plan.format,
+                                                      .options = plan.options.settings(),
+                                                      .size_bytes = plan.extents_bytes},
+                                                     how));
   }
   if (plan.data_file.empty()) return absl::OkStatus();
   INSTAR_ASSIGN_OR_RETURN_STATUS(
@@ -125,7 +125,8 @@ PartSet PartsFor(const ConvertOptions& options, const TargetPlan& plan) {
     parts |= kDeflate | kZstdOut;  // the image that exists says which of them
   } else if (options.compress && plan.zstd) {
     parts |= kZstdOut;
-  } else if (options.compress || TextOption(plan.options, "subformat") == "streamOptimized") {
+  } else if (options.compress ||
+             SettingText(plan.options.settings(), "subformat") == "streamOptimized") {
     parts |= kDeflate;
   }
   return parts;
@@ -134,7 +135,7 @@ PartSet PartsFor(const ConvertOptions& options, const TargetPlan& plan) {
 // Learns the size of the disk where the target is divided into files by it.
 void MeasureDisk(const Broker& broker, const ConvertOptions& options, const SandboxOptions& sandbox,
                  const Devices& devices, TargetPlan& plan) {
-  if (options.keep_target || !HasTargetExtents(plan.format, plan.options)) return;
+  if (options.keep_target || !HasTargetExtents(plan.format, plan.options.settings())) return;
   const auto whole_sectors = [](std::uint64_t bytes) { return (bytes + 511) / 512 * 512; };
   std::uint64_t bytes = 0;
   for (const DeviceId stream : devices.streams) {  // of which the host knows all there is to know
@@ -183,7 +184,7 @@ absl::StatusOr<Isolation> RunGuest(Broker& broker, const ConvertOptions& options
                      .snapshot = ViewOf(options.snapshot),
                      .target = devices.target,
                      .target_format = plan.format,
-                     .target_options = plan.options,
+                     .target_options = plan.options.settings(),
                      .target_data_file = devices.data_file,
                      .backing_name = plan.backing_name,
                      .backing_format = plan.backing_format,
@@ -210,9 +211,9 @@ absl::StatusOr<Isolation> RunGuest(Broker& broker, const ConvertOptions& options
 
 // Whether the target may share blocks with a source: not where the user asked for storage of its
 // own, or for zeros to be looked for.
-Sharing SharingOf(const ConvertOptions& options) {
-  const auto preallocation = OptionValue(options.target_options, "preallocation");
-  const bool reserved = preallocation && (*preallocation == "falloc" || *preallocation == "full");
+Sharing SharingOf(const ConvertOptions& options, const TargetPlan& plan) {
+  const std::string_view how = SettingText(plan.options.settings(), "preallocation");
+  const bool reserved = how == "falloc" || how == "full";
   if (options.zero_run_bytes || reserved) return Sharing::kNever;
   return options.copy_offloading ? Sharing::kAlways : Sharing::kLosingNothing;
 }
@@ -221,16 +222,17 @@ absl::StatusOr<Isolation> ConvertHere(const ConvertOptions& options, VerbRun& ru
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
   const SandboxOptions& sandbox = run.sandbox();
   const FormatId target_format = FormatFromName(options.target_format);
+  auto planned = PlanTarget(options);  // that a source cannot be opened is worth telling first
   Broker broker({.max_output_bytes = sandbox.max_output_bytes,
                  .max_disk_file_bytes =
                      MostFileBytes(target_format, sandbox.max_virtual_bytes, options.bitmaps),
-                 .kept_targets_grow = target_format != FormatId::kRaw,
+                 .kept_targets_grow = !IsBareDisk(target_format),
                  .rate_limit_bytes_per_second = options.rate_limit_bytes_per_second,
                  .max_chain_depth = sandbox.max_chain_depth,
-                 .sharing = SharingOf(options)});
+                 .sharing = planned.ok() ? SharingOf(options, *planned) : Sharing::kNever});
   Devices devices;
   INSTAR_RETURN_IF_ERROR(OpenSources(broker, options, devices));
-  INSTAR_ASSIGN_OR_RETURN_STATUS(TargetPlan plan, PlanTarget(options));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(TargetPlan plan, std::move(planned));
   if (IsOutputStream(options.target)) INSTAR_RETURN_IF_ERROR(CheckOutputStream(options, plan));
   INSTAR_RETURN_IF_ERROR(KeepStreams(broker, options, plan, devices));
   MeasureDisk(broker, options, sandbox, devices, plan);

@@ -1,9 +1,13 @@
 #include "verbs/convert_streams.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 
-#include "formats/base/create_options.h"
-#include "formats/base/target_files.h"
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/base/formats.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -16,25 +20,25 @@ std::string ShownTarget(const std::string& name) {
   return name == "-" ? "standard output" : absl::StrCat("'", PrintableText(name), "'");
 }
 
-// Whether the options make a fixed VHD.
-bool IsFixedVhd(const std::string& list) {
-  bool fixed = false;
-  bool azure = false;
-  OptionList items(list);
-  while (const auto item = items.Next()) {
-    const auto setting = CheckOption(FormatId::kVpc, *item);
-    if (!setting) continue;
-    if (setting->spec->name == "subformat") fixed = setting->text == "fixed";
-    if (setting->spec->name == "azure") azure = setting->number != 0;
-  }
-  return fixed || azure;
+bool GoesForward(const TargetPlan& plan) {
+  const auto goes_forward = PropertiesOf(plan.format).goes_forward;
+  return goes_forward != nullptr && goes_forward(plan.options.settings());
 }
 
-bool GoesForward(const TargetPlan& plan) {
-  return plan.format == FormatId::kRaw ||
-         (plan.format == FormatId::kVmdk &&
-          VmdkSubformatOf(plan.options) == VmdkSubformat::kStreamOptimized) ||
-         (plan.format == FormatId::kVpc && IsFixedVhd(plan.options));
+// The formats that can be written so: "raw, vmdk with subformat=streamOptimized and ...".
+std::string FormsThatGoForward() {
+  std::vector<std::string> forms;
+  for (const FormatProperties& format : kFormatProperties) {
+    if (format.goes_forward == nullptr) continue;
+    std::string form(NameOf(format.id));
+    if (!format.forward_form.empty()) {
+      absl::StrAppend(&form, " with ", std::string(format.forward_form));
+    }
+    forms.push_back(std::move(form));
+  }
+  const std::string last = forms.back();
+  forms.pop_back();
+  return absl::StrCat(absl::StrJoin(forms, ", "), " and ", last);
 }
 
 }  // namespace
@@ -64,12 +68,10 @@ absl::Status CheckOutputStream(const ConvertOptions& options, const TargetPlan& 
   }
   if (!GoesForward(plan)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(target,
-                     " is a pipe, into which this format cannot be written, only raw, vmdk with "
-                     "subformat=streamOptimized and vpc with subformat=fixed"));
+        absl::StrCat(target, " is a pipe, into which this format cannot be written, only ",
+                     FormsThatGoForward()));
   }
-  const auto preallocation = OptionValue(plan.options, "preallocation");
-  if (preallocation && *preallocation != "off") {
+  if (plan.preallocates()) {
     return absl::InvalidArgumentError(
         absl::StrCat(target, " is a pipe, which has no storage to preallocate"));
   }
@@ -78,9 +80,9 @@ absl::Status CheckOutputStream(const ConvertOptions& options, const TargetPlan& 
 
 bool IsWrittenAsItComes(const ConvertOptions& options, const TargetPlan& plan) {
   const DiskWindow everything;
-  return options.sources.size() == 1 && plan.format == FormatId::kRaw && plan.options.empty() &&
-         plan.backing_name.empty() && !options.compress && !options.bitmaps &&
-         !options.skip_broken_bitmaps && !options.keep_target &&
+  return options.sources.size() == 1 && IsBareDisk(plan.format) &&
+         plan.options.settings().empty() && plan.backing_name.empty() && !options.compress &&
+         !options.bitmaps && !options.skip_broken_bitmaps && !options.keep_target &&
          options.snapshot.id_or_name.empty() && options.snapshot.id.empty() &&
          options.snapshot.name.empty() && options.window.start == everything.start &&
          options.window.end == everything.end;

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "formats/base/create_options.h"
 #include "report/printable_text.h"
@@ -16,18 +17,18 @@ absl::StatusOr<FormatId> WritableFormat(const std::string& name) {
     return absl::InvalidArgumentError(
         absl::StrCat("Unknown file format '", PrintableText(name), "'"));
   }
-  if (OptionsOf(format).empty()) {
+  if (PropertiesOf(format).options.empty()) {
     return absl::UnimplementedError(
         absl::StrCat("Writing format '", name, "' is not available in this version"));
   }
   return format;
 }
 
-absl::Status CheckOptionList(FormatId format, const std::string& list) {
-  const auto checked = CheckCreateOptions(format, list);
-  if (checked) return absl::OkStatus();
+absl::StatusOr<CreateOptionList> ReadOptionList(FormatId format, const std::string& list) {
+  auto read = CreateOptionList::Read(format, list);
+  if (read) return *std::move(read);
   std::string text;
-  for (const std::string_view piece : checked.error().pieces) text += piece;
+  for (const std::string_view piece : read.error()) text += piece;
   return absl::InvalidArgumentError(PrintableText(text));
 }
 
@@ -37,33 +38,28 @@ std::string TextOption(const std::string& list, std::string_view name) {
   return text;
 }
 
-std::string WithoutBacking(const std::string& list) {
-  std::string rest;
-  OptionList items(list);
-  while (const auto item = items.Next()) {
-    if (item->name == "backing_file" || item->name == "backing_fmt") continue;
-    if (!rest.empty()) rest += ',';
-    rest += item->name;
-    if (item->has_value) {
-      rest += '=';
-      rest += item->value;
-    }
-  }
-  return rest;
+void TakeBacking(CreateOptionList& options, std::string& name, std::string& format) {
+  if (name.empty()) name = SettingText(options.settings(), "backing_file");
+  if (format.empty()) format = SettingText(options.settings(), "backing_fmt");
+  options.Erase("backing_file");
+  options.Erase("backing_fmt");
+}
+
+absl::Status CheckTakesBacking(FormatId format, std::string_view name,
+                               std::string_view backing_format) {
+  if (FindOption(format, "backing_file") != nullptr) return absl::OkStatus();
+  if (name.empty() && backing_format.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("Backing file ", name.empty() ? "format " : "",
+                                                 "not supported for file format '",
+                                                 std::string(NameOf(format)), "'"));
 }
 
 namespace {
 
 absl::Status CheckBacking(const TargetPlan& plan) {
-  const std::string_view format = NameOf(plan.format);
-  const bool can_have_backing = FindOption(plan.format, "backing_file") != nullptr;
-  if (!plan.backing_name.empty() && !can_have_backing) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Backing file not supported for file format '", std::string(format), "'"));
-  }
-  if (!plan.backing_format.empty() && !can_have_backing) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "Backing file format not supported for file format '", std::string(format), "'"));
+  if (absl::Status status = CheckTakesBacking(plan.format, plan.backing_name, plan.backing_format);
+      !status.ok()) {
+    return status;
   }
   if (!plan.backing_name.empty() && plan.backing_format.empty()) {
     return absl::InvalidArgumentError("Use of backing file requires explicit backing format");
@@ -80,11 +76,10 @@ absl::Status CheckBacking(const TargetPlan& plan) {
 
 absl::Status CheckCompression(const ConvertOptions& options, const TargetPlan& plan) {
   if (!options.compress) return absl::OkStatus();
-  if (FindOption(plan.format, "compression_type") == nullptr && plan.format != FormatId::kVmdk) {
+  if (!PropertiesOf(plan.format).compresses) {
     return absl::InvalidArgumentError("Compression not supported for this file format");
   }
-  const auto preallocation = OptionValue(plan.options, "preallocation");
-  if (preallocation && *preallocation != "off") {
+  if (plan.preallocates()) {
     return absl::InvalidArgumentError(
         "Compression and preallocation not supported at the same time");
   }
@@ -96,25 +91,20 @@ absl::Status CheckCompression(const ConvertOptions& options, const TargetPlan& p
 absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options) {
   const auto format = WritableFormat(options.target_format);
   if (!format.ok()) return format.status();
-  if (absl::Status status = CheckOptionList(*format, options.target_options); !status.ok()) {
-    return status;
-  }
-  if (options.target_window && (!options.keep_target || *format != FormatId::kRaw)) {
+  auto read = ReadOptionList(*format, options.target_options);
+  if (!read.ok()) return read.status();
+  if (options.target_window && (!options.keep_target || !IsBareDisk(*format))) {
     return absl::InvalidArgumentError(
         "only an existing raw target can be a part of its file (an offset and a size)");
   }
   TargetPlan plan{.format = *format,
-                  .options = WithoutBacking(options.target_options),
+                  .options = *std::move(read),
                   .backing_name = options.backing_file,
-                  .backing_format = options.backing_format,
-                  .data_file = TextOption(options.target_options, "data_file"),
-                  .zstd = TextOption(options.target_options, "compression_type") == "zstd"};
-  if (plan.backing_name.empty()) {
-    plan.backing_name = TextOption(options.target_options, "backing_file");
-  }
-  if (plan.backing_format.empty()) {
-    plan.backing_format = TextOption(options.target_options, "backing_fmt");
-  }
+                  .backing_format = options.backing_format};
+  const OptionSettings settings = plan.options.settings();
+  plan.data_file = SettingText(settings, "data_file");
+  plan.zstd = SettingText(settings, "compression_type") == "zstd";
+  TakeBacking(plan.options, plan.backing_name, plan.backing_format);
   // With -n nothing is made that could have a backing file: it only tells what may be left out.
   if (!options.keep_target) {
     if (absl::Status status = CheckBacking(plan); !status.ok()) return status;

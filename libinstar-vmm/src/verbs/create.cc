@@ -11,7 +11,7 @@
 
 #include "broker/broker.h"
 #include "broker/local_path.h"
-#include "formats/base/create_options.h"
+#include "formats/base/target_files.h"
 #include "instar/requests.h"
 #include "report/one_record.h"
 #include "report/printable_text.h"
@@ -30,7 +30,7 @@ namespace {
 // What was asked for, its parts put together from where they can stand.
 struct Plan {
   FormatId format = FormatId::kRaw;
-  std::string options;  // without those that have a field of their own here
+  CreateOptionList options;  // without those that have a field of their own here
   std::optional<std::uint64_t> size_bytes;
   std::uint64_t extents_bytes = 0;  // where that is the backing file's, and files are made by it
   std::string backing_name;
@@ -40,26 +40,8 @@ struct Plan {
 
 absl::Status Invalid(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
 
-std::optional<std::uint64_t> SizeOption(FormatId format, const std::string& list) {
-  std::optional<std::uint64_t> size;
-  OptionList items(list);
-  while (const auto item = items.Next()) {
-    const auto setting = CheckOption(format, *item);
-    if (setting && setting->spec->name == "size") size = setting->number;
-  }
-  return size;
-}
-
 absl::Status CheckBacking(const CreateOptions& options, const Plan& plan) {
-  const std::string format(NameOf(plan.format));
-  const bool can_have_one = FindOption(plan.format, "backing_file") != nullptr;
-  if (!plan.backing_name.empty() && !can_have_one) {
-    return Invalid(absl::StrCat("Backing file not supported for file format '", format, "'"));
-  }
-  if (!plan.backing_format.empty() && !can_have_one) {
-    return Invalid(
-        absl::StrCat("Backing file format not supported for file format '", format, "'"));
-  }
+  INSTAR_RETURN_IF_ERROR(CheckTakesBacking(plan.format, plan.backing_name, plan.backing_format));
   if (plan.backing_name.empty()) {
     if (plan.backing_format.empty()) return absl::OkStatus();
     return Invalid("Backing format cannot be used without backing file");
@@ -84,30 +66,31 @@ std::string BackingPath(const CreateOptions& options, const Plan& plan) {
 absl::StatusOr<Plan> MakePlan(const CreateOptions& options, const SandboxOptions& sandbox) {
   const auto format = WritableFormat(options.format);
   if (!format.ok()) return format.status();
-  const std::string& list = options.format_options;
-  INSTAR_RETURN_IF_ERROR(CheckOptionList(*format, list));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(CreateOptionList read,
+                                 ReadOptionList(*format, options.format_options));
   Plan plan{.format = *format,
-            .options = WithoutBacking(list),
-            .size_bytes = SizeOption(*format, list),
+            .options = std::move(read),
             .backing_name = options.backing_file,
-            .backing_format = options.backing_format,
-            .data_file = TextOption(list, "data_file")};
+            .backing_format = options.backing_format};
+  const OptionSettings settings = plan.options.settings();
+  plan.data_file = SettingText(settings, "data_file");
+  if (const OptionSetting* const size = FindSetting(settings, "size")) {
+    plan.size_bytes = size->number;
+  }
   if (options.size_bytes) {
     if (plan.size_bytes) return Invalid("The image size must be specified only once");
     plan.size_bytes = options.size_bytes;
   }
-  if (plan.backing_name.empty()) {
-    plan.backing_name = TextOption(list, "backing_file");
-    if (plan.backing_name.empty() && OptionValue(list, "backing_file")) {
-      return Invalid("Expected backing file name, got empty string");
-    }
+  const OptionSetting* const backing = FindSetting(settings, "backing_file");
+  if (plan.backing_name.empty() && backing != nullptr && backing->text.empty()) {
+    return Invalid("Expected backing file name, got empty string");
   }
-  if (plan.backing_format.empty()) plan.backing_format = TextOption(list, "backing_fmt");
+  TakeBacking(plan.options, plan.backing_name, plan.backing_format);
   INSTAR_RETURN_IF_ERROR(CheckBacking(options, plan));
   if (!plan.size_bytes && (plan.backing_name.empty() || !options.check_backing)) {
     return Invalid("Image creation needs a size parameter");
   }
-  if (!plan.size_bytes && HasTargetExtents(plan.format, plan.options)) {
+  if (!plan.size_bytes && HasTargetExtents(plan.format, plan.options.settings())) {
     // How many files there are has to be known before they are made.
     plan.extents_bytes =
         VirtualBytes({.path = BackingPath(options, plan), .format = plan.backing_format}, sandbox);
@@ -122,9 +105,8 @@ struct Devices {
   std::vector<DeviceId> extents;
 };
 
-// A vmdk image notes its parent's content ID, checked or not.
 bool OpensBacking(const CreateOptions& options, const Plan& plan) {
-  const bool needed = options.check_backing || plan.format == FormatId::kVmdk;
+  const bool needed = options.check_backing || PropertiesOf(plan.format).records_parent;
   return !plan.backing_name.empty() && needed;
 }
 
@@ -146,7 +128,7 @@ absl::Status OpenTargets(Broker& broker, const CreateOptions& options, const Pla
       devices.extents,
       OpenTargetExtents(broker, options.path,
                         {.format = plan.format,
-                         .options = plan.options,
+                         .options = plan.options.settings(),
                          .size_bytes = plan.size_bytes.value_or(plan.extents_bytes)},
                         how));
   if (plan.data_file.empty()) return absl::OkStatus();
@@ -170,7 +152,7 @@ absl::StatusOr<Isolation> CreateHere(const CreateOptions& options, const Plan& p
     const std::string target_name = TargetName(options.path);
     return run.Guest(broker, CreateRequest{.target = devices.target,
                                            .format = plan.format,
-                                           .options = plan.options,
+                                           .options = plan.options.settings(),
                                            .size_bytes = plan.size_bytes.value_or(0),
                                            .size_of_backing = !plan.size_bytes,
                                            .backing_name = plan.backing_name,

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "formats/base/formats.h"
 #include "formats/base/identity.h"
 
 namespace instar::vmm {

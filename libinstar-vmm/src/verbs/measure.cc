@@ -1,7 +1,6 @@
 #include "instar/vmm/measure.h"
 
 #include "broker/broker.h"
-#include "formats/base/create_options.h"
 #include "instar/requests.h"
 #include "report/one_record.h"
 #include "verbs/convert_target.h"
@@ -15,7 +14,8 @@ namespace {
 absl::StatusOr<Isolation> MeasureHere(const MeasureOptions& options, VerbRun& run) {
   INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId target_format,
                                  WritableFormat(options.target_format));
-  INSTAR_RETURN_IF_ERROR(CheckOptionList(target_format, options.target_options));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const CreateOptionList target_options,
+                                 ReadOptionList(target_format, options.target_options));
   const SandboxOptions& sandbox = run.sandbox();
   Broker broker({.max_chain_depth = sandbox.max_chain_depth});
   ImageSource image;
@@ -28,7 +28,7 @@ absl::StatusOr<Isolation> MeasureHere(const MeasureOptions& options, VerbRun& ru
                                           .snapshot = ViewOf(options.snapshot),
                                           .size_bytes = options.size_bytes,
                                           .target_format = target_format,
-                                          .target_options = options.target_options,
+                                          .target_options = target_options.settings(),
                                           .max_chain_depth = sandbox.max_chain_depth});
 }
 

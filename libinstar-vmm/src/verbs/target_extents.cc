@@ -26,7 +26,8 @@ absl::StatusOr<std::vector<DeviceId>> OpenTargetExtents(Broker& broker, const st
   devices.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string path = directory;
-    AppendTargetExtentName(VmdkSubformatOf(extents.options), name, i, path);
+    AppendTargetExtentName(PropertiesOf(extents.format).extent_suffix(extents.options, i), name,
+                           path);
     const auto device = broker.OpenTarget(path, how);
     if (!device.ok()) return device.status();
     devices.push_back(*device);

@@ -15,7 +15,7 @@ namespace instar::vmm {
 
 struct TargetExtents {
   FormatId format = FormatId::kRaw;
-  std::string options;           // -o
+  OptionSettings options;        // -o
   std::uint64_t size_bytes = 0;  // of the virtual disk
 };
 

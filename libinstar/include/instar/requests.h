@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "formats/base/ids.h"
+#include "formats/base/option_settings.h"
 #include "instar/image_source.h"
 #include "instar/wire.h"
 
@@ -59,16 +60,16 @@ struct InspectRequest {
 struct CreateRequest {
   DeviceId target = kNoDevice;
   FormatId format = FormatId::kRaw;
-  std::string_view options;         // -o, as ConvertRequest::target_options
-  std::uint64_t size_bytes = 0;     // ignored where size_of_backing
-  bool size_of_backing = false;     // as large as the backing file's disk
-  std::string_view backing_name;    // stored as given; empty for none
-  std::string_view backing_format;  // stored as given
-  DeviceId backing = kNoDevice;     // its file, to be checked, unless the user wants it unchecked
-  DeviceId data_file = kNoDevice;   // opened by the host when -o data_file names one
-  std::vector<DeviceId> extents;    // formats/base/target_files.h
-  std::string_view target_name;     // of the target, without its directory
-  std::string_view identity_seed;   // 16 random bytes; empty: identities follow from this request
+  std::vector<OptionSetting> options;  // -o
+  std::uint64_t size_bytes = 0;        // ignored where size_of_backing
+  bool size_of_backing = false;        // as large as the backing file's disk
+  std::string_view backing_name;       // stored as given; empty for none
+  std::string_view backing_format;     // stored as given
+  DeviceId backing = kNoDevice;    // its file, to be checked, unless the user wants it unchecked
+  DeviceId data_file = kNoDevice;  // opened by the host when -o data_file names one
+  std::vector<DeviceId> extents;   // formats/base/target_files.h
+  std::string_view target_name;    // of the target, without its directory
+  std::string_view identity_seed;  // 16 random bytes; empty: identities follow from this request
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
@@ -94,7 +95,7 @@ struct MeasureRequest {
   SnapshotChoice snapshot{};  // empty for the active layer
   std::uint64_t size_bytes = 0;
   FormatId target_format = FormatId::kRaw;
-  std::string_view target_options;
+  std::vector<OptionSetting> target_options;
   std::uint64_t max_chain_depth = 64;
 
   template <typename Visitor>
@@ -170,11 +171,10 @@ struct ConvertRequest {
   SnapshotChoice snapshot{};         // -l; empty for the active layer
   DeviceId target = kNoDevice;
   FormatId target_format = FormatId::kRaw;
-  std::string_view
-      target_options;  // -o lists joined by ',' as qemu-img takes them ("a=b,c=d"; ",," is a comma)
-  DeviceId target_data_file = kNoDevice;  // opened by the host when -o data_file names one
-  std::string_view backing_name;          // -B; empty for none
-  std::string_view backing_format;        // -F
+  std::vector<OptionSetting> target_options;  // -o
+  DeviceId target_data_file = kNoDevice;      // opened by the host when -o data_file names one
+  std::string_view backing_name;              // -B; empty for none
+  std::string_view backing_format;            // -F
   DeviceId backing = kNoDevice;  // -B's file, opened read-only by the host to learn its size
   bool compress = false;         // -c
   bool keep_target = false;      // -n

@@ -5,6 +5,7 @@
 
 #include "disk/backoff.h"
 #include "formats/base/checked.h"
+#include "formats/base/formats.h"
 
 namespace instar::compare {
 namespace {
@@ -25,7 +26,7 @@ struct Allocation {
 
 Allocation Of(const Chain& chain, const ChainExtent& found) {
   const ExtentKind kind = found.extent.kind;
-  const bool raw = chain.layers()[found.searched].reader->format() == FormatId::kRaw;
+  const bool raw = IsBareDisk(chain.layers()[found.searched].reader->format());
   return {
       .allocated = found.allocated,
       .zero = kind == ExtentKind::kZero,

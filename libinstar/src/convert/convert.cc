@@ -14,6 +14,7 @@
 #include "disk/salvage.h"
 #include "disk/source_disk.h"
 #include "formats/base/checked.h"
+#include "formats/base/formats.h"
 #include "instar/records.h"
 #include "instar/result_records.h"
 #include "instar/verbs.h"
@@ -57,7 +58,7 @@ Status CheckRequest(const ConvertRequest& request) {
   if (!request.backing_name.empty() && request.backing_format.empty() && !request.keep_target) {
     return InvalidArgument("a backing file needs its format stated: -F FORMAT");
   }
-  const bool raw = request.target_format == FormatId::kRaw;
+  const bool raw = IsBareDisk(request.target_format);
   if (raw && !request.backing_name.empty() && !request.keep_target) {
     return InvalidArgument("raw images have no backing file");
   }
@@ -114,11 +115,11 @@ Status RunWorkers(const Job& job, unsigned count) {
 // What can be told of --bitmaps before the target is touched.
 Status CheckBitmaps(const disk::SourceDisk& disk, const Target& target,
                     const ConvertRequest& request) {
-  if (disk.chain(0).top().format() != FormatId::kQcow2) {
+  if (!PropertyOf<&FormatProperties::holds_bitmaps>(disk.chain(0).top().format())) {
     Error error = Unsupported("--bitmaps: images of the source's format have no bitmaps").error();
     return std::unexpected(error.On(request.sources.front().device));
   }
-  if (request.target_format != FormatId::kQcow2) {
+  if (!PropertyOf<&FormatProperties::holds_bitmaps>(request.target_format)) {
     Error error = Unsupported("--bitmaps: images of the target's format have no bitmaps").error();
     return std::unexpected(error.On(request.target));
   }

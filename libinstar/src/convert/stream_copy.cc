@@ -5,6 +5,7 @@
 
 #include "disk/source_disk.h"
 #include "formats/base/checked.h"
+#include "formats/base/formats.h"
 
 namespace instar::convert {
 namespace {
@@ -18,8 +19,8 @@ Result<bool> IsStreamCopy(Host& host, const ConvertRequest& request) {
     const DeviceId id = image.device;
     INSTAR_ASSIGN_OR_RETURN(const DeviceInfo info, host.Info(id));
     if (!info.sequential) continue;
-    if (request.sources.size() == 1 && image.format == FormatId::kRaw && !image.window &&
-        request.target_format == FormatId::kRaw && !request.keep_target) {
+    if (request.sources.size() == 1 && IsBareDisk(image.format) && !image.window &&
+        IsBareDisk(request.target_format) && !request.keep_target) {
       return true;
     }
     return std::unexpected(Unsupported("a pipe cannot be read so").error().On(id));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "formats/base/formats.h"
 #include "formats/create.h"
 #include "formats/open.h"
 
@@ -28,7 +29,7 @@ Result<std::unique_ptr<Target>> Target::Open(Host& host, const ConvertRequest& r
   target->keep_ = request.keep_target;
   target->assume_zero_ = request.target_is_zero;
   target->sparse_ = request.zero_run_bytes != 0;
-  target->flat_ = request.target_format == FormatId::kRaw;
+  target->flat_ = IsBareDisk(request.target_format);
   INSTAR_ASSIGN_OR_RETURN(target->device_, OpenDevice(host, request.target));
   if (request.target_data_file != kNoDevice) {
     INSTAR_ASSIGN_OR_RETURN(target->data_file_, OpenDevice(host, request.target_data_file));

@@ -1,6 +1,7 @@
 #include "convert/target_identity.h"
 
 #include "convert/content_digest.h"
+#include "formats/base/formats.h"
 #include "formats/base/identity.h"
 
 namespace instar::convert {

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 
-#include "formats/qcow2/read/preallocation.h"
+#include "formats/format_table.h"
 
 namespace instar::disk {
 namespace {
 
 Result<bool> MayHaveHoles(const Layer& layer) {
-  if (layer.reader->format() != FormatId::kQcow2) return false;
-  const auto found = qcow2::LooksPreallocated(*layer.device, layer.device->info().allocated_bytes);
+  const auto may_map_holes = FunctionOf<&Format::may_map_holes>(layer.reader->format());
+  if (may_map_holes == nullptr) return false;
+  const auto found = may_map_holes(*layer.device, layer.device->info().allocated_bytes);
   if (!found) return std::unexpected(found.error().On(layer.device->id()));
   return *found;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/base/checked.h"
+#include "formats/base/formats.h"
 
 namespace instar::disk {
 
@@ -29,7 +30,7 @@ Result<std::unique_ptr<SourceDisk>> SourceDisk::Open(Host& host, const ConvertRe
     }
     source.end = disk->size_bytes_ = *end;
     const auto& layers = source.chain->layers();
-    source.bare_raw = layers.size() == 1 && source.chain->top().format() == FormatId::kRaw;
+    source.bare_raw = layers.size() == 1 && IsBareDisk(source.chain->top().format());
     for (const Layer& layer : layers) {
       disk->direct_ |= layer.device->info().direct;
       for (const auto& attached : layer.attached) disk->direct_ |= attached->info().direct;

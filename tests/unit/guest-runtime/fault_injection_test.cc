@@ -6,6 +6,7 @@
 #include "formats/create.h"
 #include "instar/verbs.h"
 #include "recording_call_table.h"
+#include "support/option_settings.h"
 
 namespace instar {
 namespace {
@@ -44,7 +45,7 @@ class ConvertFaultTest : public ::testing::TestWithParam<ConvertCase> {
     request.target = DeviceId{1};
     request.target_format = to;
     request.compress = compress;
-    request.target_options = options;
+    request.target_options = test::Settings(request.target_format, options);
     RunThrough(calls, RunConvert, request);
   }
   static void MakeFiles(RecordingCallTable& calls, const std::vector<std::byte>& source) {

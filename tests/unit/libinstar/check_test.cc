@@ -3,6 +3,7 @@
 
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -17,7 +18,7 @@ void MakeEmpty(FakeHost& host, std::uint64_t size, const char* options) {
   HostDevice device = HostDevice::Open(host, kImage).value();
   const auto writer = CreateImage({.format = FormatId::kQcow2,
                                    .virtual_size_bytes = size,
-                                   .options = options,
+                                   .options = test::Settings(FormatId::kQcow2, options),
                                    .target = &device});
   ASSERT_TRUE(writer.has_value());
   ASSERT_TRUE((*writer)->Begin().has_value());

@@ -4,6 +4,7 @@
 
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -140,7 +141,7 @@ TEST_F(ConvertWithBacking, AnImageOfVersion2StoresItsZeros) {
   ImageBuilder(host, kBase, 8 * kMiB).Data(0, Pattern(1, 8 * kMiB)).Finish();
   ImageBuilder(host, kSource, 8 * kMiB, "", "base", "qcow2").Zero(kMiB, 5 * kMiB).Finish();
   const Bytes disk = ReadDisk(host, kSource, FormatId::kQcow2);
-  request.target_options = "compat=0.10";
+  request.target_options = test::Settings(FormatId::kQcow2, "compat=0.10");
   Convert();
   EXPECT_EQ(ReadDisk(host, kTarget, FormatId::kQcow2), disk);
 }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "libinstar/conversion.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -31,7 +32,7 @@ TEST(Convert, WrongTargetOptionsLeaveTheTargetUntouched) {
   MakeRaw(host, kSource, 4096, {});
   FakeHost::Device& target = host.AddTarget(kTarget);
   ConvertRequest request = To(FormatId::kQcow2);
-  request.target_options = "cluster_size=7";
+  request.target_options = test::Settings(FormatId::kQcow2, "cluster_size=7");
   EXPECT_EQ(ErrorOf(host, request).code, ErrorCode::kInvalidArgument);
   EXPECT_FALSE(target.touched);
 }
@@ -115,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"OptionsForAKeptTarget",
                 [](ConvertRequest& r) {
                   r.keep_target = true;
-                  r.target_options = "compat=1.1";
+                  r.target_options = test::Settings(FormatId::kQcow2, "compat=1.1");
                 }},
         Refused{"BitmapsToAKeptTarget",
                 [](ConvertRequest& r) {

@@ -9,6 +9,7 @@
 #include "formats/vhdx/header.h"
 #include "formats/vmdk/reader.h"
 #include "libinstar/conversion.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -40,7 +41,7 @@ class ConvertIdentity : public ::testing::TestWithParam<Kind> {
  protected:
   static ConvertRequest Request() {
     ConvertRequest request = To(GetParam().format);
-    request.target_options = GetParam().options;
+    request.target_options = test::Settings(request.target_format, GetParam().options);
     request.target_name = "disk";
     return request;
   }
@@ -233,7 +234,7 @@ class ConvertChildIdentity : public ::testing::Test {
     source.Finish();
     host.AddTarget(kTarget);
     ConvertRequest request = To(FormatId::kVmdk);
-    request.target_options = "zeroed_grain=on";
+    request.target_options = test::Settings(request.target_format, "zeroed_grain=on");
     request.backing_name = "base";
     request.backing_format = "vmdk";
     request.backing = kBase;

@@ -3,6 +3,7 @@
 
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -47,11 +48,12 @@ TEST_P(ConvertIntoAPipe, GivesTheBytesOfAFileInTheirOrderWhateverTheNumberOfWork
       FakeHost host;
       MakeSource(host);
       host.AddTarget(kTarget).sequential = pipe;
-      ConvertRequest request{.sources = {kSource},
-                             .target = kTarget,
-                             .target_format = GetParam().format,
-                             .target_options = GetParam().options,
-                             .workers = workers};
+      ConvertRequest request{
+          .sources = {kSource},
+          .target = kTarget,
+          .target_format = GetParam().format,
+          .target_options = test::Settings(GetParam().format, GetParam().options),
+          .workers = workers};
       if (GetParam().with_parent) {
         host.AddTarget(kParent);
         ASSERT_TRUE(

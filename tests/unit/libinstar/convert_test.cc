@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "libinstar/conversion.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -25,7 +26,7 @@ TEST_P(ConvertEveryWay, TheTargetShowsTheSourceWhateverTheNumberOfWorkers) {
     host.Add(kSource).file = maker.At(kSource).file;
     host.AddTarget(kTarget).file.Write(0, Noise(7, 12 * kMiB));  // truncated by the conversion
     ConvertRequest request = To(GetParam().format);
-    request.target_options = GetParam().options;
+    request.target_options = test::Settings(request.target_format, GetParam().options);
     request.compress = GetParam().compress;
     request.zero_run_bytes = GetParam().zero_run_bytes;
     request.workers = workers;
@@ -136,7 +137,7 @@ TEST(Convert, DataGoesToAndComesFromAnExternalDataFile) {
   host.AddTarget(kTarget);
   host.AddTarget(kDataFile);
   ConvertRequest request = To(FormatId::kQcow2);
-  request.target_options = "data_file=data,data_file_raw=on";
+  request.target_options = test::Settings(FormatId::kQcow2, "data_file=data,data_file_raw=on");
   request.target_data_file = kDataFile;
   request.workers = 3;
   ExpectConverts(host, request);

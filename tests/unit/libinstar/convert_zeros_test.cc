@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "libinstar/conversion.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -57,7 +58,7 @@ TEST(Convert, ZeroRunsAreLookedForAtMultiplesOfTheirLengthOnTheTarget) {
   host.AddTarget(kTarget);
   ConvertRequest request = To(FormatId::kQcow2);
   request.sources = {kSource, kSource2};
-  request.target_options = "cluster_size=4k";
+  request.target_options = test::Settings(FormatId::kQcow2, "cluster_size=4k");
   ExpectConverts(host, request);
   const auto chain = Chain::Open(host, {.image = kTarget});
   const auto cursor = (*chain)->OpenCursor();

@@ -3,6 +3,7 @@
 
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -96,9 +97,10 @@ TEST(Create, TheTargetIsNotTouchedWhereOptionsDoNotAgree) {
   FakeHost host;
   host.AddTarget(kTarget);
   for (const char* options : {"cluster_size=3", "compat=v2,refcount_bits=8", "encryption=on"}) {
-    const Status status = RunCreate(
-        host,
-        {.target = kTarget, .format = FormatId::kQcow2, .options = options, .size_bytes = kMiB});
+    const Status status = RunCreate(host, {.target = kTarget,
+                                           .format = FormatId::kQcow2,
+                                           .options = test::Settings(FormatId::kQcow2, options),
+                                           .size_bytes = kMiB});
     ASSERT_FALSE(status.has_value()) << options;
     EXPECT_EQ(status.error().device, kTarget);
     EXPECT_FALSE(host.At(kTarget).touched);
@@ -109,11 +111,12 @@ TEST(Create, ADataFileIsAsLongAsTheDisk) {
   FakeHost host;
   host.AddTarget(kTarget);
   host.AddTarget(kDataFile);
-  const Status status = RunCreate(host, {.target = kTarget,
-                                         .format = FormatId::kQcow2,
-                                         .options = "data_file=data",
-                                         .size_bytes = kMiB,
-                                         .data_file = kDataFile});
+  const Status status =
+      RunCreate(host, {.target = kTarget,
+                       .format = FormatId::kQcow2,
+                       .options = test::Settings(FormatId::kQcow2, "data_file=data"),
+                       .size_bytes = kMiB,
+                       .data_file = kDataFile});
   ASSERT_TRUE(status.has_value()) << status.error().message;
   EXPECT_EQ(host.At(kDataFile).file.size, kMiB);
 }
@@ -155,7 +158,7 @@ TEST(Create, WithoutASeedIdentitiesFollowFromNameSizeAndOptions) {
   other.size_bytes += 512;
   EXPECT_NE(id(Created(other)), id(image));
   other = request;
-  other.options = "force_size=on";
+  other.options = test::Settings(other.format, "force_size=on");
   EXPECT_NE(id(Created(other)), id(image));
 }
 

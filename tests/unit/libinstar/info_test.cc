@@ -3,6 +3,7 @@
 
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -75,12 +76,13 @@ TEST(Info, WithTheChainNoDataFileIsOpened) {
   host.AddTarget(DeviceId{4});
   MakeRaw(host, kBase, 1 << 20, {});
   host.AddTarget(kTop);
-  ASSERT_TRUE(RunConvert(host, {.sources = {kBase},
-                                .target = kTop,
-                                .target_format = FormatId::kQcow2,
-                                .target_options = "data_file=data",
-                                .target_data_file = DeviceId{4}})
-                  .has_value());
+  ASSERT_TRUE(
+      RunConvert(host, {.sources = {kBase},
+                        .target = kTop,
+                        .target_format = FormatId::kQcow2,
+                        .target_options = test::Settings(FormatId::kQcow2, "data_file=data"),
+                        .target_data_file = DeviceId{4}})
+          .has_value());
   ASSERT_TRUE(RunInfo(host, {.image = kTop, .backing_chain = true}).has_value());
   EXPECT_THAT(host.opened(), IsEmpty());
   EXPECT_THAT(ReportText(host), HasSubstr("data-file: 'data'"));

@@ -4,6 +4,7 @@
 #include "instar/map_records.h"
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -54,11 +55,12 @@ TEST(Map, ARawImageTellsItsHolesAndTheirPlace) {
 TEST(Map, AHoleOfAFixedDiskIsDataThatReadsAsZeros) {
   FakeHost maker;
   maker.AddTarget(kTop);
-  ASSERT_TRUE(RunCreate(maker, {.target = kTop,
-                                .format = FormatId::kVpc,
-                                .options = "subformat=fixed,force_size=on",
-                                .size_bytes = 4 * kCluster})
-                  .has_value());
+  ASSERT_TRUE(
+      RunCreate(maker, {.target = kTop,
+                        .format = FormatId::kVpc,
+                        .options = test::Settings(FormatId::kVpc, "subformat=fixed,force_size=on"),
+                        .size_bytes = 4 * kCluster})
+          .has_value());
   FakeHost host;
   host.Add(kTop).file = maker.At(kTop).file;
   EXPECT_THAT(Map(host), ElementsAre(MapStretch{.length_bytes = 4 * kCluster,

@@ -3,6 +3,7 @@
 
 #include "instar/verbs.h"
 #include "support/disk_image.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -73,7 +74,8 @@ TEST(Measure, WithABackingFileAllOfTheSourceCounts) {
   MakeRaw(host, kTop, kMiB, {});
   EXPECT_EQ(Measured(host, {.image = kTop,
                             .target_format = FormatId::kQcow2,
-                            .target_options = "backing_file=x,backing_fmt=raw"}),
+                            .target_options = test::Settings(FormatId::kQcow2,
+                                                             "backing_file=x,backing_fmt=raw")}),
             "{required: 1376256, fully-allocated: 1376256}");
   EXPECT_THAT(host.opened(), IsEmpty());
 }

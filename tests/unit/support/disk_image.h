@@ -14,6 +14,7 @@
 #include "instar/chain.h"
 #include "instar/records.h"
 #include "support/fake_host.h"
+#include "support/option_settings.h"
 #include "support/text_sink.h"
 
 namespace instar::test {
@@ -58,7 +59,7 @@ class ImageBuilder {
     device_ = std::make_unique<HostDevice>(HostDevice::Open(host, id).value());
     auto writer = CreateImage({.format = FormatId::kQcow2,
                                .virtual_size_bytes = size,
-                               .options = options,
+                               .options = Settings(FormatId::kQcow2, options),
                                .backing_name = backing,
                                .backing_format = backing_format,
                                .target = device_.get(),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "formats/base/create_options.h"
 #include "formats/create.h"
 #include "support/memory_device.h"
 
@@ -15,8 +16,12 @@ namespace instar::test {
 inline Result<std::unique_ptr<ImageWriter>> NewImage(FormatId format, MemoryDevice& target,
                                                      std::uint64_t bytes,
                                                      std::string_view options = "") {
-  return CreateImage(
-      {.format = format, .virtual_size_bytes = bytes, .options = options, .target = &target});
+  const auto read = CreateOptionList::Read(format, options);
+  if (!read) return InvalidArgument("the option list has a fault");
+  return CreateImage({.format = format,
+                      .virtual_size_bytes = bytes,
+                      .options = read->settings(),
+                      .target = &target});
 }
 
 // Places [offset, offset + length) of the disk and fills it with `value`.

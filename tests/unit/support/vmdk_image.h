@@ -14,6 +14,7 @@
 #include "formats/create.h"
 #include "formats/vmdk/reader.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 
@@ -33,7 +34,8 @@ inline VmdkFiles WriteVmdk(const std::string& options, std::uint64_t size,
                            const std::vector<std::uint64_t>& zeros = {},
                            const IdentitySeed& seed = {}) {
   VmdkFiles image;
-  const std::uint64_t extents = TargetExtentCount(FormatId::kVmdk, options, size);
+  const auto& settings = Settings(FormatId::kVmdk, options);
+  const std::uint64_t extents = TargetExtentCount(FormatId::kVmdk, settings, size);
   std::vector<TargetDevice*> targets;
   for (std::uint64_t i = 0; i <= extents; ++i) {
     image.files.push_back(
@@ -42,7 +44,7 @@ inline VmdkFiles WriteVmdk(const std::string& options, std::uint64_t size,
   }
   auto made = CreateImage({.format = FormatId::kVmdk,
                            .virtual_size_bytes = size,
-                           .options = options,
+                           .options = settings,
                            .backing_name = backing != nullptr ? "parent.vmdk" : "",
                            .backing = backing,
                            .target = image.files.front().get(),

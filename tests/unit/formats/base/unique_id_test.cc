@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "formats/base/formats.h"
+
 namespace instar {
 namespace {
 

@@ -9,10 +9,10 @@ namespace instar {
 namespace {
 
 std::string FaultOf(FormatId format, std::string_view list) {
-  const auto checked = CheckCreateOptions(format, list);
-  if (checked) return "";
+  const auto read = CreateOptionList::Read(format, list);
+  if (read) return "";
   std::string text;
-  for (const std::string_view piece : checked.error().pieces) text += piece;
+  for (const std::string_view piece : read.error()) text += piece;
   return text;
 }
 
@@ -53,14 +53,28 @@ TEST(CreateOptions, GoodListsHaveNoFault) {
 }
 
 TEST(CreateOptions, ABooleanAloneIsOnAndWithNoInFrontOff) {
-  EXPECT_EQ(CheckOption(FormatId::kQcow2, {.name = "extended_l2", .value = ""})->number, 1U);
-  EXPECT_EQ(CheckOption(FormatId::kQcow2, {.name = "noextended_l2", .value = ""})->number, 0U);
-  EXPECT_EQ(CheckOption(FormatId::kQcow2, {.name = "nocow", .value = ""})->number, 1U);
+  EXPECT_EQ(ReadOption(FormatId::kQcow2, {.name = "extended_l2", .value = ""})->number, 1U);
+  EXPECT_EQ(ReadOption(FormatId::kQcow2, {.name = "noextended_l2", .value = ""})->number, 0U);
+  EXPECT_EQ(ReadOption(FormatId::kQcow2, {.name = "nocow", .value = ""})->number, 1U);
 }
 
 TEST(CreateOptions, TheLastOfSeveralValuesCounts) {
   EXPECT_EQ(OptionValue("data_file=a,compat=v3,data_file=b,,c", "data_file"), "b,,c");
   EXPECT_EQ(OptionValue("data_file=a", "data"), std::nullopt);
+}
+
+TEST(CreateOptions, SettingsHoldNumbersAndTextsWithSingleCommas) {
+  const auto read = CreateOptionList::Read(
+      FormatId::kQcow2, "cluster_size=4k,backing_file=a,,b,nolazy_refcounts,backing_file=c");
+  ASSERT_TRUE(read);
+  const OptionSettings settings = read->settings();
+  ASSERT_EQ(settings.size(), 4u);
+  EXPECT_EQ(settings[0].name, "cluster_size");
+  EXPECT_EQ(settings[0].number, 4096u);
+  EXPECT_EQ(settings[1].text, "a,b");
+  EXPECT_EQ(FindSetting(settings, "lazy_refcounts")->number, 0u);
+  EXPECT_EQ(SettingText(settings, "backing_file"), "c");
+  EXPECT_EQ(FindSetting(settings, "compat"), nullptr);
 }
 
 TEST(CreateOptions, HelpIsAskedForByNameAlone) {
@@ -71,8 +85,17 @@ TEST(CreateOptions, HelpIsAskedForByNameAlone) {
 }
 
 TEST(CreateOptions, TablesAreSortedAsHelpListsThem) {
-  for (const FormatId format : {FormatId::kRaw, FormatId::kQcow2}) {
-    EXPECT_TRUE(std::ranges::is_sorted(OptionsOf(format), {}, &OptionSpec::name));
+  for (const FormatProperties& format : kFormatProperties) {
+    EXPECT_TRUE(std::ranges::is_sorted(format.options, {}, &OptionSpec::name));
+  }
+}
+
+TEST(CreateOptions, WhatIsShownOfANewImageIsAnOptionOfIt) {
+  for (const FormatProperties& format : kFormatProperties) {
+    OptionList shown(format.shown_options);
+    while (const auto option = shown.Next()) {
+      EXPECT_NE(FindOption(format.id, option->name), nullptr) << option->name;
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include "formats/vhdx/header.h"
 #include "formats/vmdk/reader.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 #include "support/vhdx_image.h"
 
 namespace instar::test {
@@ -55,7 +56,7 @@ std::string Content(const MemoryDevice& device, FormatId format) {
 void Make(const Kind& kind, MemoryDevice& target) {
   const auto writer = CreateImage({.format = kind.format,
                                    .virtual_size_bytes = kDiskBytes,
-                                   .options = kind.options,
+                                   .options = test::Settings(kind.format, kind.options),
                                    .target = &target})
                           .value();
   ASSERT_TRUE(writer->Begin());

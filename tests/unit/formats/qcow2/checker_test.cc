@@ -9,6 +9,7 @@
 #include "formats/qcow2/check/check.h"
 #include "formats/qcow2/structures/l2_entry.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::qcow2 {
 namespace {
@@ -31,7 +32,7 @@ class CheckerTest : public ::testing::Test {
   void Make(std::uint64_t clusters, const char* options = "cluster_size=4k") {
     auto writer = CreateImage({.format = FormatId::kQcow2,
                                .virtual_size_bytes = 4096 * clusters,
-                               .options = options,
+                               .options = test::Settings(FormatId::kQcow2, options),
                                .target = &device_});
     ASSERT_TRUE(writer.has_value());
     ASSERT_TRUE((*writer)->Begin().has_value());

@@ -19,6 +19,7 @@
 #include "formats/qcow2/structures/refcount_entry.h"
 #include "support/findings.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 #include "support/thread_workers.h"
 
 namespace instar::qcow2 {
@@ -52,7 +53,7 @@ struct Image {
                                 ",refcount_bits=" + std::to_string(refcount_bits);
     auto writer = CreateImage({.format = FormatId::kQcow2,
                                .virtual_size_bytes = cluster_bytes * clusters,
-                               .options = options,
+                               .options = test::Settings(FormatId::kQcow2, options),
                                .target = &device});
     EXPECT_TRUE(writer.has_value());
     EXPECT_TRUE((*writer)->Begin().has_value());

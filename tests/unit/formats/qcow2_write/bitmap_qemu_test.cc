@@ -9,6 +9,7 @@
 #include "formats/qcow2_write/disk_writer.h"
 #include "formats/qcow2_write/qemu_img.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -85,7 +86,7 @@ TEST_F(Qcow2BitmapCopy, BitsNamesAndFlagsSurviveEveryClusterSize) {
     MemoryDevice image(0, DeviceId{1});
     const auto writer = CreateImage({.format = FormatId::kQcow2,
                                      .virtual_size_bytes = disk_.size(),
-                                     .options = options,
+                                     .options = test::Settings(FormatId::kQcow2, options),
                                      .target = &image});
     ASSERT_TRUE(writer) << writer.error().message;
     DiskWriter disk_writer(**writer, {&image});
@@ -138,7 +139,7 @@ TEST_F(Qcow2BitmapCopy, IsRefusedWhereBitmapsCannotBe) {
   MemoryDevice image(0, DeviceId{1});
   const auto old = CreateImage({.format = FormatId::kQcow2,
                                 .virtual_size_bytes = disk_.size(),
-                                .options = "compat=v2",
+                                .options = test::Settings(FormatId::kQcow2, "compat=v2"),
                                 .target = &image});
   ASSERT_TRUE((*old)->Begin());
   EXPECT_EQ((*old)->CopyBitmaps(source_, false).error().code, ErrorCode::kUnsupported);

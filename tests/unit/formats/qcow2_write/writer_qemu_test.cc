@@ -8,6 +8,7 @@
 #include "formats/qcow2_write/disk_writer.h"
 #include "formats/qcow2_write/qemu_img.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -92,7 +93,7 @@ TEST_P(Qcow2WriterQemu, ImageIsCleanEqualAndNoLarger) {
   MemoryDevice image(0, DeviceId{1});
   const auto writer = CreateImage({.format = FormatId::kQcow2,
                                    .virtual_size_bytes = disk.size(),
-                                   .options = c.options,
+                                   .options = test::Settings(FormatId::kQcow2, c.options),
                                    .target = &image,
                                    .compress = c.compress});
   ASSERT_TRUE(writer) << writer.error().message;
@@ -144,7 +145,7 @@ TEST(Qcow2WriterEmptyImage, IsCleanAndNoLargerThanThatOfQemuImg) {
     MemoryDevice image(0, DeviceId{1});
     const auto writer = CreateImage({.format = FormatId::kQcow2,
                                      .virtual_size_bytes = c.bytes,
-                                     .options = c.options,
+                                     .options = test::Settings(FormatId::kQcow2, c.options),
                                      .target = &image});
     ASSERT_TRUE(writer) << writer.error().message;
     ASSERT_TRUE((*writer)->Begin());
@@ -174,7 +175,7 @@ TEST(Qcow2WriterBacking, ZerosHideTheBackingFileInEveryVersion) {
     MemoryDevice image(0, DeviceId{1});
     const auto writer = CreateImage({.format = FormatId::kQcow2,
                                      .virtual_size_bytes = disk.size(),
-                                     .options = options,
+                                     .options = test::Settings(FormatId::kQcow2, options),
                                      .backing_name = "base.raw",
                                      .backing_format = "raw",
                                      .target = &image});
@@ -202,7 +203,7 @@ TEST(Qcow2WriterBacking, UnplacedClustersShowTheBackingFile) {
     MemoryDevice image(0, DeviceId{1});
     const auto writer = CreateImage({.format = FormatId::kQcow2,
                                      .virtual_size_bytes = base.size(),
-                                     .options = options,
+                                     .options = test::Settings(FormatId::kQcow2, options),
                                      .backing_name = "base.raw",
                                      .backing_format = "raw",
                                      .target = &image});
@@ -228,7 +229,7 @@ TEST(Qcow2WriterDataFile, DataStandsAtItsOwnOffsetInTheDataFile) {
     MemoryDevice data(0, DeviceId{2});
     const auto writer = CreateImage({.format = FormatId::kQcow2,
                                      .virtual_size_bytes = disk.size(),
-                                     .options = options,
+                                     .options = test::Settings(FormatId::kQcow2, options),
                                      .target = &image,
                                      .data_file = &data});
     ASSERT_TRUE(writer) << writer.error().message;
@@ -258,7 +259,7 @@ TEST(Qcow2WriterKeptTarget, OldBytesOfATargetThatIsNotEmptyNeverShow) {
     image.Fill(0, image.bytes.size(), 0xEE);
     const auto writer = CreateImage({.format = FormatId::kQcow2,
                                      .virtual_size_bytes = disk.size(),
-                                     .options = options,
+                                     .options = test::Settings(FormatId::kQcow2, options),
                                      .target = &image});
     ASSERT_TRUE(writer) << writer.error().message;
     DiskWriter disk_writer(**writer, {&image});

@@ -8,6 +8,7 @@
 #include "formats/open.h"
 #include "formats/qcow2_write/disk_writer.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -51,7 +52,7 @@ std::unique_ptr<ImageWriter> NewImage(TargetDevice& target, std::uint64_t bytes,
                                       std::string_view options, bool compress = false) {
   auto writer = CreateImage({.format = FormatId::kQcow2,
                              .virtual_size_bytes = bytes,
-                             .options = options,
+                             .options = test::Settings(FormatId::kQcow2, options),
                              .target = &target,
                              .compress = compress});
   EXPECT_TRUE(writer) << writer.error().message;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::raw {
 namespace {
@@ -19,8 +20,9 @@ class RawOnADevice : public testing::Test {
     std::ranges::fill(device_.bytes, std::byte{0x55});
   }
   Status Begin(std::uint64_t size, std::string_view options = "") {
-    const auto writer =
-        Writer::Create({.virtual_size_bytes = size, .options = options, .target = &device_});
+    const auto writer = Writer::Create({.virtual_size_bytes = size,
+                                        .options = test::Settings(FormatId::kRaw, options),
+                                        .target = &device_});
     if (!writer) return std::unexpected(writer.error());
     return (*writer)->Begin();
   }

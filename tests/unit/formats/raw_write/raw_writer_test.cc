@@ -5,6 +5,7 @@
 
 #include "formats/create.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -13,7 +14,7 @@ std::unique_ptr<ImageWriter> NewRaw(MemoryDevice& target, std::uint64_t bytes,
                                     std::string_view options = "") {
   auto writer = CreateImage({.format = FormatId::kRaw,
                              .virtual_size_bytes = bytes,
-                             .options = options,
+                             .options = test::Settings(FormatId::kRaw, options),
                              .target = &target});
   EXPECT_TRUE(writer) << writer.error().message;
   return writer ? *std::move(writer) : nullptr;
@@ -81,13 +82,15 @@ TEST(RawWriter, OnlyPreallocationOfStorageIsKnown) {
                               "nocow=on", "extent_size_hint=1M"}) {
     EXPECT_TRUE(NewRaw(target, 512, options)) << options;
   }
-  for (const char* options : {"preallocation=metadata", "cluster_size=64k", "backing_file=b"}) {
-    const auto writer = CreateImage({.format = FormatId::kRaw,
-                                     .virtual_size_bytes = 512,
-                                     .options = options,
-                                     .target = &target});
-    ASSERT_FALSE(writer) << options;
-    EXPECT_EQ(writer.error().code, ErrorCode::kInvalidArgument);
+  const auto writer =
+      CreateImage({.format = FormatId::kRaw,
+                   .virtual_size_bytes = 512,
+                   .options = test::Settings(FormatId::kRaw, "preallocation=metadata"),
+                   .target = &target});
+  ASSERT_FALSE(writer);
+  EXPECT_EQ(writer.error().code, ErrorCode::kInvalidArgument);
+  for (const char* options : {"cluster_size=64k", "backing_file=b"}) {
+    EXPECT_FALSE(CreateOptionList::Read(FormatId::kRaw, options)) << options;
   }
 }
 

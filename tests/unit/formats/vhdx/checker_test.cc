@@ -1,7 +1,6 @@
-#include "formats/vhdx/checker.h"
-
 #include <gtest/gtest.h>
 
+#include "formats/vhdx/format.h"
 #include "support/checked_image.h"
 #include "support/vhdx_image.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "formats/open.h"
-#include "formats/vhdx/reader.h"
+#include "formats/vhdx/format.h"
 #include "formats/vhdx/replayed_device.h"
 #include "support/map_text.h"
 #include "support/text_sink.h"

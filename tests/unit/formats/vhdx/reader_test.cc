@@ -1,11 +1,10 @@
-#include "formats/vhdx/reader.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <tuple>
 
 #include "formats/open.h"
+#include "formats/vhdx/format.h"
 #include "support/map_text.h"
 #include "support/text_sink.h"
 #include "support/vhdx_image.h"

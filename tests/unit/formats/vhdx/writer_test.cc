@@ -8,6 +8,7 @@
 #include "support/fresh_image.h"
 #include "support/map_text.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -199,8 +200,9 @@ TEST(VhdxMeasurer, TellsTheLengthOfTheFile) {
     for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{512}, 5 * kMiB, 19 * kMiB}) {
       MemoryDevice target(0, DeviceId{1});
       const auto writer = New(target, size, options).value();
-      const auto measurer =
-          MeasureImage({.format = FormatId::kVhdx, .virtual_size_bytes = size, .options = options});
+      const auto measurer = MeasureImage({.format = FormatId::kVhdx,
+                                          .virtual_size_bytes = size,
+                                          .options = test::Settings(FormatId::kVhdx, options)});
       ASSERT_TRUE(measurer);
       ASSERT_TRUE(writer->Begin());
       if (size > kMiB) {

@@ -1,10 +1,9 @@
-#include "formats/vmdk/checker.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
+#include "formats/vmdk/format.h"
 #include "support/vmdk_image.h"
 
 namespace instar {

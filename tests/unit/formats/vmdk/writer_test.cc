@@ -5,6 +5,7 @@
 #include <string>
 
 #include "formats/measure.h"
+#include "support/option_settings.h"
 #include "support/vmdk_image.h"
 
 namespace instar {
@@ -47,7 +48,7 @@ TEST_P(VmdkWriter, MeasureTellsTheLengthOfTheFiles) {
   const std::uint64_t size = 520 * kGrain;
   auto measurer = MeasureImage({.format = FormatId::kVmdk,
                                 .virtual_size_bytes = size,
-                                .options = Options(),
+                                .options = test::Settings(FormatId::kVmdk, Options()),
                                 .target_name = "disk.vmdk"});
   ASSERT_TRUE(measurer);
   ASSERT_TRUE((*measurer)->AddData(0, 10));
@@ -87,7 +88,7 @@ TEST(VmdkFreshImage, IsNoneUntilItIsFinished) {
     const bool divided = *options != '\0';
     auto writer = CreateImage({.format = FormatId::kVmdk,
                                .virtual_size_bytes = kGrain,
-                               .options = options,
+                               .options = test::Settings(FormatId::kVmdk, options),
                                .target = &target,
                                .extents = std::span(extents).first(divided ? 1 : 0),
                                .target_name = "d.vmdk"});
@@ -133,7 +134,7 @@ TEST(VmdkStream, IsWrittenInTheOrderOfTheFile) {
   Pipe pipe;
   auto made = CreateImage({.format = FormatId::kVmdk,
                            .virtual_size_bytes = 1030 * kGrain,
-                           .options = "subformat=streamOptimized",
+                           .options = test::Settings(FormatId::kVmdk, "subformat=streamOptimized"),
                            .target = &pipe});
   ASSERT_TRUE(made);
   ImageWriter& writer = **made;

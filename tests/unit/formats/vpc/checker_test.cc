@@ -1,7 +1,6 @@
-#include "formats/vpc/checker.h"
-
 #include <gtest/gtest.h>
 
+#include "formats/vpc/format.h"
 #include "support/checked_image.h"
 #include "support/vhd_image.h"
 

@@ -1,10 +1,9 @@
-#include "formats/vpc/reader.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "formats/open.h"
+#include "formats/vpc/format.h"
 #include "support/map_text.h"
 #include "support/text_sink.h"
 #include "support/vhd_image.h"

@@ -1,5 +1,3 @@
-#include "formats/vpc/writer.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
@@ -7,8 +5,10 @@
 #include "formats/measure.h"
 #include "formats/open.h"
 #include "formats/vpc/footer.h"
+#include "formats/vpc/format.h"
 #include "support/fresh_image.h"
 #include "support/memory_device.h"
+#include "support/option_settings.h"
 
 namespace instar::test {
 namespace {
@@ -135,7 +135,7 @@ TEST(VpcWriter, TheIdentifierFollowsFromTheSeedWhateverTheNameAndTheKind) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const auto writer = CreateImage({.format = FormatId::kVpc,
                                      .virtual_size_bytes = kMiB,
-                                     .options = kOptions[i],
+                                     .options = test::Settings(FormatId::kVpc, kOptions[i]),
                                      .target = &targets[i],
                                      .target_name = kNames[i]})
                             .value();
@@ -189,8 +189,9 @@ TEST(VpcMeasurer, TellsTheLengthOfTheFile) {
     for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{512}, 5 * kMiB, 9 * kMiB}) {
       MemoryDevice target(0, DeviceId{1});
       const auto writer = New(target, size, options).value();
-      const auto measurer =
-          MeasureImage({.format = FormatId::kVpc, .virtual_size_bytes = size, .options = options});
+      const auto measurer = MeasureImage({.format = FormatId::kVpc,
+                                          .virtual_size_bytes = size,
+                                          .options = test::Settings(FormatId::kVpc, options)});
       ASSERT_TRUE(measurer);
       ASSERT_TRUE(writer->Begin());
       if (size > kMiB) {

@@ -56,7 +56,11 @@ TEST(ConvertTarget, OptionsWithAFieldOfTheirOwnLeaveTheList) {
   EXPECT_EQ(plan->backing_format, "raw");
   EXPECT_EQ(plan->data_file, "d");
   EXPECT_TRUE(plan->zstd);
-  EXPECT_EQ(plan->options, "compat=1.1,data_file=d,lazy_refcounts,compression_type=zstd");
+  std::string left;
+  for (const OptionSetting& setting : plan->options.settings()) {
+    left.append(setting.name).append("=").append(setting.text).append(",");
+  }
+  EXPECT_EQ(left, "compat=1.1,data_file=d,lazy_refcounts=on,compression_type=zstd,");
 }
 
 TEST(ConvertTarget, TheOptionForTheBackingFileWinsOverTheList) {

@@ -1,0 +1,43 @@
+#include "formats/format_table.h"
+
+#include "formats/check.h"
+#include "formats/create.h"
+#include "formats/measure.h"
+#include "formats/open.h"
+
+namespace instar {
+
+Result<std::unique_ptr<ImageReader>> OpenImage(const BlockDevice& device, FormatId format) {
+  if (const auto open = FunctionOf<&Format::open>(format)) return open(device);
+  if (NameOf(format) == NameOf(FormatId::kUnknown)) {
+    return InvalidArgument("image format {0} does not exist", static_cast<std::uint32_t>(format));
+  }
+  return MakeTextError(ErrorCode::kUnsupported,
+                       "reading {t} images is not supported by this version",
+                       format == FormatId::kQcow1 ? "qcow (version 1)" : NameOf(format));
+}
+
+Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options) {
+  INSTAR_TRY(CheckTarget(options));
+  if (const auto create = FunctionOf<&Format::create>(options.format)) return create(options);
+  return Unsupported("images of this format cannot be written");
+}
+
+Result<std::unique_ptr<ImageWriter>> OpenForWriting(const CreateOptions& options) {
+  INSTAR_TRY(CheckTarget(options));
+  if (const auto edit = FunctionOf<&Format::edit>(options.format)) return edit(options);
+  return Unsupported("images of this format cannot be written");
+}
+
+Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options) {
+  if (const auto measure = FunctionOf<&Format::measure>(options.format)) return measure(options);
+  return Unsupported("images of this format cannot be written");
+}
+
+Result<CheckCounts> CheckImage(const CheckOptions& options) {
+  const auto check = FunctionOf<&Format::check>(options.reader->format());
+  if (check != nullptr) return check(options);
+  return Unsupported("images of this format have nothing that could be checked");
+}
+
+}  // namespace instar
