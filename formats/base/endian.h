@@ -35,10 +35,28 @@ inline void Store(std::span<std::byte> bytes, std::size_t offset, T value) {
   std::memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
-// An integer as it stands on disk, for arrays of table entries read in place.
+// An integer as it stands on disk, for arrays of table entries read in place, and for lists of
+// fields (disk_struct.h).
 template <std::unsigned_integral T, std::endian kOrder>
 class OnDisk {
  public:
+  using Integer = T;
+  template <typename Value>
+  static constexpr std::size_t kBytes = sizeof(T);
+
+  // `value` is an integer, an enum, or a std::optional of an integer; without a value 0 is stored.
+  template <typename Value>
+  static void Decode(const std::byte* bytes, Value& value) {
+    value = static_cast<Value>(Load<T, kOrder>({bytes, sizeof(T)}, 0));
+  }
+  static void Encode(const auto& value, std::byte* bytes) {
+    if constexpr (requires { value.value_or(0); }) {
+      Encode(value.value_or(0), bytes);
+    } else {
+      Store<T, kOrder>({bytes, sizeof(T)}, 0, static_cast<T>(value));
+    }
+  }
+
   OnDisk() = default;
   explicit OnDisk(T value) { Store<T, kOrder>(bytes_, 0, value); }
   [[nodiscard]] T value() const { return Load<T, kOrder>(bytes_, 0); }

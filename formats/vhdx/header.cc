@@ -9,7 +9,6 @@
 namespace instar::vhdx {
 namespace {
 
-constexpr std::uint32_t kSignature = 0x64616568;  // "head"
 constexpr std::size_t kChecksumAt = 4;
 
 Status Validate(const Header& header, std::uint64_t file_bytes) {
@@ -35,33 +34,17 @@ Status Validate(const Header& header, std::uint64_t file_bytes) {
 }  // namespace
 
 Result<Header> Header::DecodeFrom(std::span<const std::byte> bytes) {
-  if (LoadLe32(bytes, 0) != kSignature) return Corrupt("there is no VHDX header");
+  if (LoadBe32(bytes, 0) != NumberOf("head")) return Corrupt("there is no VHDX header");
   const std::uint32_t checksum = Crc32cWithout(bytes.first(kBytes), kChecksumAt);
   if (LoadLe32(bytes, kChecksumAt) != checksum) {
     return Corrupt("the checksum of the VHDX header is {0x}, but its bytes give {1x}",
                    LoadLe32(bytes, kChecksumAt), checksum);
   }
-  return Header{.sequence_number = LoadLe64(bytes, 8),
-                .file_write_id = LoadGuid(bytes, 16),
-                .data_write_id = LoadGuid(bytes, 32),
-                .log_id = LoadGuid(bytes, 48),
-                .log_version = LoadLe16(bytes, 64),
-                .version = LoadLe16(bytes, 66),
-                .log_bytes = LoadLe32(bytes, 68),
-                .log_offset = LoadLe64(bytes, 72)};
+  return kHeaderFields.Decode<Header>(bytes);
 }
 
 void Header::EncodeTo(std::span<std::byte> out) const {
-  std::memset(out.data(), 0, kBytes);
-  StoreLe32(out, 0, kSignature);
-  StoreLe64(out, 8, sequence_number);
-  StoreGuid(out, 16, file_write_id);
-  StoreGuid(out, 32, data_write_id);
-  StoreGuid(out, 48, log_id);
-  StoreLe16(out, 64, log_version);
-  StoreLe16(out, 66, version);
-  StoreLe32(out, 68, log_bytes);
-  StoreLe64(out, 72, log_offset);
+  kHeaderFields.Encode(*this, out);
   StoreLe32(out, kChecksumAt, Crc32cWithout(out.first(kBytes), kChecksumAt));
 }
 

@@ -55,6 +55,7 @@ Status ImageEditor::Begin() {
   INSTAR_TRY(target().Read(kHeader1Offset, bytes));
   const auto first = Header::DecodeFrom(bytes);
   const bool first_counts = first && first->sequence_number == header.sequence_number;
+  bytes.fill(std::byte{0});
   for (const std::uint64_t offset : {first_counts ? kHeader2Offset : kHeader1Offset,
                                      first_counts ? kHeader1Offset : kHeader2Offset}) {
     const auto next = CheckedAdd(header.sequence_number, 1);

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "formats/base/crc32c.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 #include "formats/base/table_budget.h"
@@ -13,23 +12,15 @@ namespace {
 
 constexpr std::size_t kPieceBytes = 256 << 10;
 
-// A copy of the region table that a reader would take: with its signature and checksum.
-bool IsRegionTable(std::span<const std::byte> bytes) {
-  constexpr std::uint32_t kSignature = 0x69676572;  // "regi"
-  constexpr std::size_t kChecksumAt = 4;
-  return LoadLe32(bytes, 0) == kSignature &&
-         LoadLe32(bytes, kChecksumAt) == Crc32cWithout(bytes, kChecksumAt);
-}
-
 // A reader may take either copy, and some are content with the first one only.
 Status JudgeCopies(Reasons& reasons, const BlockDevice& file) {
   std::vector<std::byte> first(kTableBytes);
   std::vector<std::byte> second(kTableBytes);
   INSTAR_TRY(file.Read(kRegionTable1Offset, first));
   INSTAR_TRY(file.Read(kRegionTable2Offset, second));
-  if (!IsRegionTable(first) || !IsRegionTable(second)) {
+  if (!RegionTable::IsValid(first) || !RegionTable::IsValid(second)) {
     reasons.Add(ReasonCode::kMalformed,
-                IsRegionTable(first) ? kRegionTable2Offset : kRegionTable1Offset,
+                RegionTable::IsValid(first) ? kRegionTable2Offset : kRegionTable1Offset,
                 "one of the two region tables is damaged");
   } else if (first != second) {
     reasons.Add(ReasonCode::kAmbiguous, kRegionTable2Offset, "the two region tables differ");

@@ -8,11 +8,11 @@
 namespace instar::vhdx {
 namespace {
 
-constexpr std::uint32_t kEntrySignature = 0x65676F6C;       // "loge"
-constexpr std::uint32_t kZeroSignature = 0x6F72657A;        // "zero"
-constexpr std::uint32_t kDataSignature = 0x63736564;        // "desc"
-constexpr std::uint32_t kDataSectorSignature = 0x61746164;  // "data"
-constexpr std::size_t kDescriptorBytes = 32;
+constexpr std::uint32_t kEntrySignature = NumberOf("loge");
+constexpr std::uint32_t kZeroSignature = NumberOf("zero");
+constexpr std::uint32_t kDataSignature = NumberOf("desc");
+constexpr std::uint32_t kDataSectorSignature = NumberOf("data");
+constexpr std::size_t kDescriptorBytes = kLogDescriptorFields.kBytes;
 constexpr std::size_t kWindowBytes = 256 << 10;
 
 }  // namespace
@@ -36,12 +36,13 @@ Result<bool> LogRing::DescriptorsAgree(std::uint64_t position, const LogEntryHea
   for (std::uint32_t i = 0; i < entry.descriptors; ++i) {
     const std::uint64_t at = LogEntryHeader::kBytes + std::uint64_t{i} * kDescriptorBytes;
     INSTAR_ASSIGN_OR_RETURN(const auto bytes, View(position + at, kDescriptorBytes));
-    const std::uint32_t signature = LoadLe32(bytes, 0);
-    if (signature != kZeroSignature && signature != kDataSignature) return false;
-    if (LoadLe64(bytes, 24) != entry.sequence_number) return false;
-    if (LoadLe64(bytes, 16) % kLogSectorBytes != 0) return false;
-    if (signature == kZeroSignature && LoadLe64(bytes, 8) % kLogSectorBytes != 0) return false;
-    if (signature == kDataSignature) ++data_sectors;
+    const auto descriptor = kLogDescriptorFields.Decode<LogDescriptor>(bytes);
+    const bool is_data = descriptor.signature == kDataSignature;
+    if (!is_data && descriptor.signature != kZeroSignature) return false;
+    if (descriptor.sequence_number != entry.sequence_number) return false;
+    if (descriptor.file_offset % kLogSectorBytes != 0) return false;
+    if (!is_data && descriptor.zero_bytes() % kLogSectorBytes != 0) return false;
+    if (is_data) ++data_sectors;
   }
   const std::uint64_t data_at = entry.descriptor_bytes();
   if (entry.entry_bytes != data_at + data_sectors * kLogSectorBytes) return false;
@@ -50,7 +51,7 @@ Result<bool> LogRing::DescriptorsAgree(std::uint64_t position, const LogEntryHea
                             View(position + data_at + i * kLogSectorBytes, kLogSectorBytes));
     const std::uint64_t sequence_number =
         std::uint64_t{LoadLe32(bytes, 4)} << 32 | LoadLe32(bytes, kLogSectorBytes - 4);
-    if (LoadLe32(bytes, 0) != kDataSectorSignature || sequence_number != entry.sequence_number) {
+    if (LoadBe32(bytes, 0) != kDataSectorSignature || sequence_number != entry.sequence_number) {
       return false;
     }
   }
@@ -83,15 +84,8 @@ Result<bool> LogRing::ChecksumAgrees(std::uint64_t position, const LogEntryHeade
 
 Result<std::optional<LogEntryHeader>> LogRing::EntryAt(std::uint64_t position) {
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, View(position, LogEntryHeader::kBytes));
-  if (LoadLe32(bytes, 0) != kEntrySignature || LoadGuid(bytes, 32) != header_.log_id) {
-    return std::nullopt;
-  }
-  const LogEntryHeader entry{.entry_bytes = LoadLe32(bytes, 8),
-                             .tail = LoadLe32(bytes, 12),
-                             .sequence_number = LoadLe64(bytes, 16),
-                             .descriptors = LoadLe32(bytes, 24),
-                             .flushed_file_bytes = LoadLe64(bytes, 48),
-                             .last_file_bytes = LoadLe64(bytes, 56)};
+  const auto entry = kLogEntryFields.Decode<LogEntryHeader>(bytes);
+  if (entry.signature != kEntrySignature || entry.log_id != header_.log_id) return std::nullopt;
   if (entry.entry_bytes % kLogSectorBytes != 0 || entry.entry_bytes > this->bytes() ||
       entry.entry_bytes < entry.descriptor_bytes() || entry.tail % kLogSectorBytes != 0 ||
       entry.tail >= this->bytes() || entry.sequence_number == 0) {
@@ -114,9 +108,10 @@ Status LogRing::AppendChanges(std::uint64_t position, const LogEntryHeader& entr
       return OverLimit("the log holds more than {0} changes", kMaxLogChanges);
     }
     const auto order = static_cast<std::uint32_t>(changes.data.size() + changes.zeros.size());
-    const bool is_data = LoadLe32(bytes, 0) == kDataSignature;
-    const std::uint64_t file_offset = LoadLe64(bytes, 16);
-    const std::uint64_t length = is_data ? kLogSectorBytes : LoadLe64(bytes, 8);
+    const auto descriptor = kLogDescriptorFields.Decode<LogDescriptor>(bytes);
+    const bool is_data = descriptor.signature == kDataSignature;
+    const std::uint64_t file_offset = descriptor.file_offset;
+    const std::uint64_t length = is_data ? kLogSectorBytes : descriptor.zero_bytes();
     if (!RangeFits(file_offset, length, INT64_MAX)) {
       return Corrupt("the log changes {1} bytes at {0x}, which no file has", file_offset, length);
     }
@@ -128,13 +123,12 @@ Status LogRing::AppendChanges(std::uint64_t position, const LogEntryHeader& entr
       changes.zeros.push_back({.file_offset = file_offset, .bytes = length, .order = order});
       continue;
     }
-    DataChange change{
-        .file_offset = file_offset,
-        .log_sector_offset = header_.log_offset + (position + data_sector) % this->bytes(),
-        .order = order};
-    std::memcpy(change.trailing.data(), bytes.data() + 4, change.trailing.size());
-    std::memcpy(change.leading.data(), bytes.data() + 8, change.leading.size());
-    changes.data.push_back(change);
+    changes.data.push_back(
+        {.file_offset = file_offset,
+         .log_sector_offset = header_.log_offset + (position + data_sector) % this->bytes(),
+         .order = order,
+         .leading = descriptor.leading,
+         .trailing = descriptor.trailing});
     data_sector += kLogSectorBytes;
   }
   return {};

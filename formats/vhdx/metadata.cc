@@ -3,12 +3,12 @@
 #include <array>
 
 #include "formats/base/checked.h"
+#include "formats/base/disk_struct.h"
 #include "formats/base/endian.h"
 
 namespace instar::vhdx {
 namespace {
 
-constexpr std::uint64_t kSignature = 0x617461646174656D;  // "metadata"
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::size_t kEntryBytes = 32;
 
@@ -18,6 +18,37 @@ constexpr std::uint32_t kIsRequired = 4;
 
 constexpr std::uint32_t kLeaveBlocksAllocated = 1;
 constexpr std::uint32_t kHasParent = 2;
+
+// [MS-VHDX] 2.6.1.1 and 2.6.1.2: the header of the table and its entries.
+struct TableHeader {
+  std::uint16_t entries = 0;
+};
+constexpr DiskStruct kTableFields{
+    Constant<Be64, 0, NumberOf("metadata")>{"Signature"},
+    Field<Le16, 10, &TableHeader::entries>{"EntryCount"},
+};
+struct TableEntry {
+  Guid id{};
+  std::uint32_t offset = 0;  // in the region
+  std::uint32_t bytes = 0;
+  std::uint32_t flags = 0;
+};
+constexpr DiskStruct kEntryFields{
+    Field<RawBytes, 0, &TableEntry::id>{"ItemId"},
+    Field<Le32, 16, &TableEntry::offset>{"Offset"},
+    Field<Le32, 20, &TableEntry::bytes>{"Length"},
+    Field<Le32, 24, &TableEntry::flags>{"IsUser, IsVirtualDisk, IsRequired"},
+};
+
+// [MS-VHDX] 2.6.2.1.
+struct FileParameters {
+  std::uint32_t block_bytes = 0;
+  std::uint32_t flags = 0;
+};
+constexpr DiskStruct kFileParameterFields{
+    Field<Le32, 0, &FileParameters::block_bytes>{"BlockSize"},
+    Field<Le32, 4, &FileParameters::flags>{"LeaveBlocksAllocated, HasParent"},
+};
 
 // The items there are, with their length on disk (0: any).
 struct Known {
@@ -35,34 +66,29 @@ constexpr std::array<Known, kItems> kKnown = {{
     {kParentLocator, 0, kIsRequired},
 }};
 
-// An item of the table: its place in the region. Length 0: not there.
-struct Place {
-  std::uint32_t offset = 0;
-  std::uint32_t bytes = 0;
-};
-using Places = std::array<Place, kItems>;
+using Places = std::array<TableEntry, kItems>;  // length 0: not there
 
 Result<Places> FindItems(std::span<const std::byte> table, const Region& region) {
-  if (LoadLe64(table, 0) != kSignature) return Corrupt("the metadata table has no signature");
-  const std::uint16_t count = LoadLe16(table, 10);
+  if (LoadBe64(table, 0) != NumberOf("metadata")) {
+    return Corrupt("the metadata table has no signature");
+  }
+  const std::uint16_t count = kTableFields.Decode<TableHeader>(table).entries;
   if (count > kMaxTableEntries) {
     return Corrupt("the metadata table has {0} entries, more than {1}", count, kMaxTableEntries);
   }
   Places places{};
   for (std::size_t i = 0; i < count; ++i) {
-    const auto entry = table.subspan(kHeaderBytes + i * kEntryBytes, kEntryBytes);
-    const Guid id = LoadGuid(entry, 0);
-    const Place place{.offset = LoadLe32(entry, 16), .bytes = LoadLe32(entry, 20)};
-    const std::uint32_t flags = LoadLe32(entry, 24);
+    const auto place =
+        kEntryFields.Decode<TableEntry>(table.subspan(kHeaderBytes + i * kEntryBytes));
     if (place.bytes > kMaxItemBytes || (place.bytes != 0 && place.offset < kTableBytes) ||
         !RangeFits(place.offset, place.bytes, region.bytes)) {
       return Corrupt("a metadata item of {1} bytes at {0x} is misplaced", place.offset,
                      place.bytes);
     }
     std::size_t item = 0;
-    while (item < kItems && (kKnown[item].id != id || (flags & kIsUser) != 0)) ++item;
+    while (item < kItems && (kKnown[item].id != place.id || (place.flags & kIsUser) != 0)) ++item;
     if (item == kItems) {
-      if ((flags & kIsRequired) != 0) {
+      if ((place.flags & kIsRequired) != 0) {
         return Unsupported("the image requires a metadata item that this version does not know");
       }
       continue;
@@ -115,12 +141,12 @@ Result<Metadata> Metadata::ReadFrom(const BlockDevice& device, const Region& reg
     return out;
   };
   Metadata metadata;
-  INSTAR_ASSIGN_OR_RETURN(const auto parameters, load(kParameters));
-  const std::uint32_t flags = LoadLe32(parameters, 4);
-  metadata.block_bytes = LoadLe32(parameters, 0);
-  metadata.fixed = (flags & kLeaveBlocksAllocated) != 0;
-  metadata.has_parent = (flags & kHasParent) != 0;
-  metadata.unknown_flags = flags & ~(kLeaveBlocksAllocated | kHasParent);
+  INSTAR_ASSIGN_OR_RETURN(const auto item, load(kParameters));
+  const auto parameters = kFileParameterFields.Decode<FileParameters>(item);
+  metadata.block_bytes = parameters.block_bytes;
+  metadata.fixed = (parameters.flags & kLeaveBlocksAllocated) != 0;
+  metadata.has_parent = (parameters.flags & kHasParent) != 0;
+  metadata.unknown_flags = parameters.flags & ~(kLeaveBlocksAllocated | kHasParent);
   INSTAR_ASSIGN_OR_RETURN(const auto size, load(kSize));
   metadata.virtual_bytes = LoadLe64(size, 0);
   INSTAR_ASSIGN_OR_RETURN(const auto id, load(kId));
@@ -142,21 +168,22 @@ Result<Metadata> Metadata::ReadFrom(const BlockDevice& device, const Region& reg
 
 void Metadata::EncodeTo(std::span<std::byte> out) const {
   std::memset(out.data(), 0, kEncodedBytes);
-  StoreLe64(out, 0, kSignature);
-  StoreLe16(out, 10, static_cast<std::uint16_t>(kParent));
+  kTableFields.Encode(TableHeader{.entries = static_cast<std::uint16_t>(kParent)}, out);
   std::array<std::size_t, kParent> at{};
   std::size_t next = kTableBytes;
   for (std::size_t item = 0; item < kParent; ++item) {
     const std::size_t entry = kHeaderBytes + item * kEntryBytes;
     at[item] = next;
-    StoreGuid(out, entry, kKnown[item].id);
-    StoreLe32(out, entry + 16, static_cast<std::uint32_t>(next));
-    StoreLe32(out, entry + 20, kKnown[item].bytes);
-    StoreLe32(out, entry + 24, kKnown[item].flags);
+    kEntryFields.Encode(TableEntry{.id = kKnown[item].id,
+                                   .offset = static_cast<std::uint32_t>(next),
+                                   .bytes = kKnown[item].bytes,
+                                   .flags = kKnown[item].flags},
+                        out.subspan(entry));
     next += kKnown[item].bytes;
   }
-  StoreLe32(out, at[kParameters], block_bytes);
-  StoreLe32(out, at[kParameters] + 4, fixed ? kLeaveBlocksAllocated : 0);
+  kFileParameterFields.Encode(
+      FileParameters{.block_bytes = block_bytes, .flags = fixed ? kLeaveBlocksAllocated : 0},
+      out.subspan(at[kParameters]));
   StoreLe64(out, at[kSize], virtual_bytes);
   StoreGuid(out, at[kId], disk_id);
   StoreLe32(out, at[kLogical], logical_sector_bytes);

@@ -10,16 +10,10 @@
 namespace instar::vhdx {
 namespace {
 
-constexpr std::uint32_t kSignature = 0x69676572;  // "regi"
 constexpr std::size_t kChecksumAt = 4;
 constexpr std::size_t kEntriesAt = 16;
 constexpr std::size_t kEntryBytes = 32;
 constexpr std::uint32_t kRequired = 1;
-
-bool IsValid(std::span<const std::byte> bytes) {
-  return LoadLe32(bytes, 0) == kSignature &&
-         LoadLe32(bytes, kChecksumAt) == Crc32cWithout(bytes, kChecksumAt);
-}
 
 Status CheckOverlaps(std::vector<Region>& used) {
   std::ranges::sort(used, {}, &Region::offset);
@@ -34,7 +28,7 @@ Status CheckOverlaps(std::vector<Region>& used) {
 
 Result<RegionTable> Decode(std::span<const std::byte> bytes, const Header& header,
                            std::uint64_t file_bytes) {
-  const std::uint32_t count = LoadLe32(bytes, 8);
+  const std::uint32_t count = kRegionTableFields.Decode<RegionTableHeader>(bytes).entries;
   if (count > kMaxTableEntries) {
     return Corrupt("the region table has {0} entries, more than {1}", count, kMaxTableEntries);
   }
@@ -43,9 +37,9 @@ Result<RegionTable> Decode(std::span<const std::byte> bytes, const Header& heade
   used.reserve(count + 1);
   if (header.log_bytes != 0) used.push_back({header.log_offset, header.log_bytes});
   for (std::uint32_t i = 0; i < count; ++i) {
-    const auto entry = bytes.subspan(kEntriesAt + i * kEntryBytes, kEntryBytes);
-    const Guid id = LoadGuid(entry, 0);
-    const Region region{.offset = LoadLe64(entry, 16), .bytes = LoadLe32(entry, 24)};
+    const auto entry =
+        kRegionEntryFields.Decode<RegionEntry>(bytes.subspan(kEntriesAt + i * kEntryBytes));
+    const Region region{.offset = entry.offset, .bytes = entry.bytes};
     if (region.offset < kHeaderSectionBytes || region.offset % kMebibyte != 0 ||
         region.bytes == 0 || region.bytes % kMebibyte != 0) {
       return Corrupt("a region of {1} bytes at {0x} is misplaced", region.offset, region.bytes);
@@ -55,11 +49,11 @@ Result<RegionTable> Decode(std::span<const std::byte> bytes, const Header& heade
                      region.offset, region.bytes, file_bytes);
     }
     used.push_back(region);
-    Region* const known = id == kBatRegion        ? &table.bat
-                          : id == kMetadataRegion ? &table.metadata
-                                                  : nullptr;
+    Region* const known = entry.id == kBatRegion        ? &table.bat
+                          : entry.id == kMetadataRegion ? &table.metadata
+                                                        : nullptr;
     if (known == nullptr) {
-      if ((LoadLe32(entry, 28) & kRequired) != 0) {
+      if ((entry.flags & kRequired) != 0) {
         return Unsupported("the image requires a region that this version does not know");
       }
       continue;
@@ -75,6 +69,11 @@ Result<RegionTable> Decode(std::span<const std::byte> bytes, const Header& heade
 
 }  // namespace
 
+bool RegionTable::IsValid(std::span<const std::byte> bytes) {
+  return LoadBe32(bytes, 0) == NumberOf("regi") &&
+         LoadLe32(bytes, kChecksumAt) == Crc32cWithout(bytes, kChecksumAt);
+}
+
 Result<RegionTable> RegionTable::ReadFrom(const BlockDevice& device, const Header& header) {
   std::vector<std::byte> bytes(kTableBytes);
   for (const std::uint64_t offset : {kRegionTable1Offset, kRegionTable2Offset}) {
@@ -85,16 +84,15 @@ Result<RegionTable> RegionTable::ReadFrom(const BlockDevice& device, const Heade
 }
 
 void RegionTable::EncodeTo(std::span<std::byte> out) const {
-  std::memset(out.data(), 0, kTableBytes);
-  StoreLe32(out, 0, kSignature);
-  StoreLe32(out, 8, 2);
+  kRegionTableFields.Encode(RegionTableHeader{.entries = 2}, out);
   std::size_t at = kEntriesAt;
   for (const auto& [id, region] :
        {std::pair{kBatRegion, bat}, std::pair{kMetadataRegion, metadata}}) {
-    StoreGuid(out, at, id);
-    StoreLe64(out, at + 16, region.offset);
-    StoreLe32(out, at + 24, static_cast<std::uint32_t>(region.bytes));
-    StoreLe32(out, at + 28, kRequired);
+    kRegionEntryFields.Encode(RegionEntry{.id = id,
+                                          .offset = region.offset,
+                                          .bytes = static_cast<std::uint32_t>(region.bytes),
+                                          .flags = kRequired},
+                              out.subspan(at));
     at += kEntryBytes;
   }
   StoreLe32(out, kChecksumAt, Crc32cWithout(out.first(kTableBytes), kChecksumAt));

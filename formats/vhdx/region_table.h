@@ -8,6 +8,7 @@
 #include <span>
 
 #include "formats/base/block_device.h"
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/vhdx/constants.h"
 #include "formats/vhdx/header.h"
@@ -19,6 +20,29 @@ struct Region {
   std::uint64_t bytes = 0;
 };
 
+// [MS-VHDX] 2.2.3.1: the table's header.
+struct RegionTableHeader {
+  std::uint32_t entries = 0;
+};
+inline constexpr DiskStruct kRegionTableFields{
+    Constant<Be32, 0, NumberOf("regi")>{"Signature"},
+    Field<Le32, 8, &RegionTableHeader::entries>{"EntryCount"},
+};
+
+// [MS-VHDX] 2.2.3.2.
+struct RegionEntry {
+  Guid id{};
+  std::uint64_t offset = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t flags = 0;
+};
+inline constexpr DiskStruct kRegionEntryFields{
+    Field<RawBytes, 0, &RegionEntry::id>{"Guid"},
+    Field<Le64, 16, &RegionEntry::offset>{"FileOffset"},
+    Field<Le32, 24, &RegionEntry::bytes>{"Length"},
+    Field<Le32, 28, &RegionEntry::flags>{"Required"},
+};
+
 struct RegionTable {
   Region bat;
   Region metadata;
@@ -28,7 +52,10 @@ struct RegionTable {
   // kUnsupported, kIo.
   static Result<RegionTable> ReadFrom(const BlockDevice& device, const Header& header);
 
-  // Stores kTableBytes.
+  // Whether `bytes`, kTableBytes, are a copy that a reader would take.
+  static bool IsValid(std::span<const std::byte> bytes);
+
+  // Stores the fields and the checksum of `out`, kTableBytes of zeros.
   void EncodeTo(std::span<std::byte> out) const;
 };
 

@@ -17,9 +17,6 @@ namespace {
 
 constexpr std::uint64_t kMaxUnitBytes = 2 * kMebibyte;
 constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
-constexpr std::string_view kFileSignature = "vhdxfile";
-constexpr std::string_view kCreator = "instar";
-constexpr std::size_t kFileIdentifierBytes = 4096;
 
 }  // namespace
 
@@ -119,12 +116,8 @@ Status Writer::WriteHeaderSection() {
   INSTAR_TRY(target_->WriteAll(pieces));
   INSTAR_TRY(target_->Flush());
 
-  std::vector<std::byte> identifier(kFileIdentifierBytes);
-  std::memcpy(identifier.data(), kFileSignature.data(), kFileSignature.size());
-  for (std::size_t i = 0; i < kCreator.size(); ++i) {  // in UTF-16
-    StoreLe16(identifier, kFileSignature.size() + 2 * i,
-              static_cast<std::uint16_t>(static_cast<unsigned char>(kCreator[i])));
-  }
+  std::vector<std::byte> identifier(FileIdentifier::kBytes);
+  kFileIdentifierFields.Encode(FileIdentifier{}, identifier);
   INSTAR_TRY(target_->Write(0, identifier));
   return target_->Flush();
 }

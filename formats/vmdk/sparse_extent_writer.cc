@@ -105,7 +105,7 @@ Status SparseExtentWriter::Finish(std::span<const char> descriptor) {
   }
   INSTAR_TRY(file_->Flush());
   std::array<std::byte, SparseHeader::kBytes> header{};
-  layout_.Header(zeroed_grain_).EncodeTo(header);
+  kSparseHeaderFields.Encode(layout_.Header(zeroed_grain_), header);
   INSTAR_TRY(file_->Write(0, header));
   return file_->Flush();
 }

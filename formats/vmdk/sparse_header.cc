@@ -12,9 +12,6 @@ namespace {
 constexpr std::uint64_t kMaxCapacitySectors = (std::uint64_t{1} << 63) / kSectorBytes - 1;
 constexpr std::uint32_t kMaxTableEntries = 512;
 
-// What a transfer in text mode would have changed: stands at byte 73.
-constexpr std::array kNewlines = {std::byte{'\n'}, std::byte{' '}, std::byte{'\r'},
-                                  std::byte{'\n'}};
 constexpr std::size_t kNewlinesAt = 73;
 
 // A stream-optimized extent ends with a footer marker, the footer and the end-of-stream marker.
@@ -51,23 +48,11 @@ Result<SparseHeader> SparseHeader::DecodeFrom(std::span<const std::byte> bytes) 
   if (LoadLe32(bytes, 0) != kSparseMagic) {
     return Corrupt("a sparse extent does not begin with its signature");
   }
-  SparseHeader header;
-  header.version = LoadLe32(bytes, 4);
-  header.flags = LoadLe32(bytes, 8);
-  header.capacity_sectors = LoadLe64(bytes, 12);
-  header.grain_sectors = LoadLe64(bytes, 20);
-  header.descriptor_sector = LoadLe64(bytes, 28);
-  header.descriptor_sectors = LoadLe64(bytes, 36);
-  header.table_entries = LoadLe32(bytes, 44);
-  header.redundant_directory_sector = LoadLe64(bytes, 48);
-  header.directory_sector = LoadLe64(bytes, 56);
-  header.overhead_sectors = LoadLe64(bytes, 64);
-  header.compression = LoadLe16(bytes, 77);
+  const auto header = kSparseHeaderFields.Decode<SparseHeader>(bytes);
   if (header.version == 0 || header.version > 3) {
     return Unsupported("version {0} of the sparse extent is not supported", header.version);
   }
-  if ((header.flags & kFlagNewlines) != 0 &&
-      !std::ranges::equal(bytes.subspan(kNewlinesAt, kNewlines.size()), kNewlines)) {
+  if ((header.flags & kFlagNewlines) != 0 && LoadLe32(bytes, kNewlinesAt) != kNewlines) {
     return Corrupt("the file was damaged by a transfer in text mode");
   }
   if (header.compression > kCompressionDeflate) {
@@ -75,23 +60,6 @@ Result<SparseHeader> SparseHeader::DecodeFrom(std::span<const std::byte> bytes) 
                        header.compression);
   }
   return header;
-}
-
-void SparseHeader::EncodeTo(std::span<std::byte> bytes) const {
-  std::ranges::fill(bytes, std::byte{0});
-  StoreLe32(bytes, 0, kSparseMagic);
-  StoreLe32(bytes, 4, version);
-  StoreLe32(bytes, 8, flags);
-  StoreLe64(bytes, 12, capacity_sectors);
-  StoreLe64(bytes, 20, grain_sectors);
-  StoreLe64(bytes, 28, descriptor_sector);
-  StoreLe64(bytes, 36, descriptor_sectors);
-  StoreLe32(bytes, 44, table_entries);
-  StoreLe64(bytes, 48, redundant_directory_sector);
-  StoreLe64(bytes, 56, directory_sector);
-  StoreLe64(bytes, 64, overhead_sectors);
-  std::ranges::copy(kNewlines, bytes.begin() + kNewlinesAt);
-  Store<std::uint16_t, std::endian::little>(bytes, 77, compression);
 }
 
 Status SparseHeader::CheckGeometry(std::uint64_t file_bytes) const {

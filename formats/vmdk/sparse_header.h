@@ -8,6 +8,7 @@
 #include <span>
 
 #include "formats/base/block_device.h"
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/vmdk/constants.h"
 
@@ -30,7 +31,6 @@ struct SparseHeader {
 
   // Decodes the fields and checks what the header says of itself. kCorrupt, kUnsupported.
   static Result<SparseHeader> DecodeFrom(std::span<const std::byte> bytes);
-  void EncodeTo(std::span<std::byte> bytes) const;
 
   // The header at the start of `device`; its footer's instead, if it says that the grain directory
   // is at the end. Checks the geometry too, unless the extent is empty (capacity 0).
@@ -54,6 +54,26 @@ struct SparseHeader {
 
  private:
   Status CheckGeometry(std::uint64_t file_bytes) const;
+};
+
+// What a transfer in text mode would have changed.
+inline constexpr std::uint32_t kNewlines = 0x0A0D200A;  // "\n \r\n"
+
+// Virtual Disk Format 5.0, "SparseExtentHeader".
+inline constexpr DiskStruct kSparseHeaderFields{
+    Constant<Le32, 0, kSparseMagic>{"magicNumber"},
+    Field<Le32, 4, &SparseHeader::version>{"version"},
+    Field<Le32, 8, &SparseHeader::flags>{"flags"},
+    Field<Le64, 12, &SparseHeader::capacity_sectors>{"capacity"},
+    Field<Le64, 20, &SparseHeader::grain_sectors>{"grainSize"},
+    Field<Le64, 28, &SparseHeader::descriptor_sector>{"descriptorOffset"},
+    Field<Le64, 36, &SparseHeader::descriptor_sectors>{"descriptorSize"},
+    Field<Le32, 44, &SparseHeader::table_entries>{"numGTEsPerGT"},
+    Field<Le64, 48, &SparseHeader::redundant_directory_sector>{"rgdOffset"},
+    Field<Le64, 56, &SparseHeader::directory_sector>{"gdOffset"},
+    Field<Le64, 64, &SparseHeader::overhead_sectors>{"overHead"},
+    Constant<Le32, 73, kNewlines>{"singleEndLineChar and the three that follow"},
+    Field<Le16, 77, &SparseHeader::compression>{"compressAlgorithm"},
 };
 
 // A sector that stands before metadata of a stream-optimized extent: a type and the sectors that

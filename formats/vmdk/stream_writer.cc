@@ -72,7 +72,7 @@ Status StreamWriter::Begin() {
   if (target_->fresh_reads_zero()) INSTAR_TRY(target_->Resize(0, Preallocation::kOff));
   // One write, so that the file grows from its start to its end.
   std::vector<std::byte> head(kFirstGrainSector * kSectorBytes);
-  Header().EncodeTo(std::span(head).first(SparseHeader::kBytes));
+  kSparseHeaderFields.Encode(Header(), head);
   const std::vector<char> text = DescriptorText(options_);
   std::ranges::copy(std::as_bytes(std::span(text)),
                     head.begin() + SparseLayout::kDescriptorSector * kSectorBytes);
@@ -176,7 +176,7 @@ Status StreamWriter::Finish() {
   std::array<std::byte, 3 * kSectorBytes> trailer{};
   const std::span<std::byte> whole(trailer);
   EncodeMarker(kMarkerFooter, 1, whole.first(kSectorBytes));
-  footer.EncodeTo(whole.subspan(kSectorBytes, kSectorBytes));
+  kSparseHeaderFields.Encode(footer, whole.subspan(kSectorBytes, kSectorBytes));
   EncodeMarker(kMarkerEndOfStream, 0, whole.subspan(2 * kSectorBytes));
   INSTAR_TRY(Append(trailer));
   return target_->Flush();

@@ -1,22 +1,16 @@
 #include "formats/vpc/dynamic_header.h"
 
-#include <cstring>
-#include <string_view>
-
 #include "formats/base/endian.h"
 
 namespace instar::vpc {
 namespace {
 
-constexpr std::string_view kCookie = "cxsparse";
 constexpr std::uint32_t kVersion = 0x00010000;
-constexpr std::size_t kLocatorsAt = 576;
-constexpr std::size_t kLocatorBytes = 24;
 
 }  // namespace
 
 Result<DynamicHeader> DynamicHeader::DecodeFrom(std::span<const std::byte> bytes) {
-  if (std::memcmp(bytes.data(), kCookie.data(), kCookie.size()) != 0) {
+  if (LoadBe64(bytes, 0) != NumberOf("cxsparse")) {
     return Corrupt("there is no dynamic header where the VHD footer says");
   }
   const std::uint32_t checksum = Checksum(bytes.first(kBytes), kChecksumAt);
@@ -27,42 +21,11 @@ Result<DynamicHeader> DynamicHeader::DecodeFrom(std::span<const std::byte> bytes
   if (LoadBe32(bytes, 24) >> 16 != kVersion >> 16) {
     return Unsupported("dynamic header version {0x} is not supported", LoadBe32(bytes, 24));
   }
-  DynamicHeader header;
-  header.table_offset = LoadBe64(bytes, 16);
-  header.table_entries = LoadBe32(bytes, 28);
-  header.block_bytes = LoadBe32(bytes, 32);
-  std::memcpy(header.parent_id.data(), bytes.data() + 40, header.parent_id.size());
-  header.parent_timestamp = LoadBe32(bytes, 56);
-  std::memcpy(header.parent_name.data(), bytes.data() + 64, header.parent_name.size());
-  for (std::size_t i = 0; i < kParentLocators; ++i) {
-    const std::size_t at = kLocatorsAt + i * kLocatorBytes;
-    header.parent_locators[i] = {.platform = LoadBe32(bytes, at),
-                                 .name_bytes = LoadBe32(bytes, at + 8),
-                                 .name_offset = LoadBe64(bytes, at + 16)};
-  }
-  return header;
+  return kDynamicHeaderFields.Decode<DynamicHeader>(bytes);
 }
 
 void DynamicHeader::EncodeTo(std::span<std::byte> out) const {
-  std::memset(out.data(), 0, kBytes);
-  std::memcpy(out.data(), kCookie.data(), kCookie.size());
-  StoreBe64(out, 8, kNoOffset);
-  StoreBe64(out, 16, table_offset);
-  StoreBe32(out, 24, kVersion);
-  StoreBe32(out, 28, table_entries);
-  StoreBe32(out, 32, block_bytes);
-  std::memcpy(out.data() + 40, parent_id.data(), parent_id.size());
-  StoreBe32(out, 56, parent_timestamp);
-  std::memcpy(out.data() + 64, parent_name.data(), parent_name.size());
-  for (std::size_t i = 0; i < kParentLocators; ++i) {
-    const std::size_t at = kLocatorsAt + i * kLocatorBytes;
-    const ParentLocator& locator = parent_locators[i];
-    StoreBe32(out, at, locator.platform);
-    StoreBe32(out, at + 4,
-              static_cast<std::uint32_t>(DivideRoundUp(locator.name_bytes, kSectorBytes)));
-    StoreBe32(out, at + 8, locator.name_bytes);
-    StoreBe64(out, at + 16, locator.name_offset);
-  }
+  kDynamicHeaderFields.Encode(*this, out);
   StoreBe32(out, kChecksumAt, Checksum(out.first(kBytes), kChecksumAt));
 }
 

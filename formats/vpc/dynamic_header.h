@@ -8,6 +8,7 @@
 #include <span>
 
 #include "formats/base/checked.h"
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/vpc/footer.h"
 
@@ -19,7 +20,8 @@ inline constexpr std::uint32_t kDefaultBlockBytes = 2 << 20;
 
 // Where a name of the parent stands in the file.
 struct ParentLocator {
-  std::uint32_t platform = 0;  // four characters: how the name is written
+  std::uint32_t platform = 0;    // four characters: how the name is written
+  std::uint32_t room_bytes = 0;  // some writers count it in sectors
   std::uint32_t name_bytes = 0;
   std::uint64_t name_offset = 0;
 };
@@ -41,7 +43,7 @@ struct DynamicHeader {
   // `bytes` holds kBytes. kCorrupt, kUnsupported. The numbers are not judged yet: see Validate.
   static Result<DynamicHeader> DecodeFrom(std::span<const std::byte> bytes);
 
-  // Stores kBytes.
+  // Stores the fields and the checksum of `out`, kBytes, whose rest stays.
   void EncodeTo(std::span<std::byte> out) const;
 
   // Whether a disk of `virtual_sectors` in a file of `file_bytes` can be read with it. kCorrupt.
@@ -51,6 +53,27 @@ struct DynamicHeader {
   [[nodiscard]] std::uint64_t bitmap_bytes() const {
     return DivideRoundUp(block_bytes / kSectorBytes, 8 * kSectorBytes) * kSectorBytes;
   }
+};
+
+// "Dynamic Disk Header Format".
+inline constexpr DiskStruct kParentLocatorFields{
+    Field<Be32, 0, &ParentLocator::platform>{"Platform Code"},
+    Field<Be32, 4, &ParentLocator::room_bytes>{"Platform Data Space"},
+    Field<Be32, 8, &ParentLocator::name_bytes>{"Platform Data Length"},
+    Field<Be64, 16, &ParentLocator::name_offset>{"Platform Data Offset"},
+};
+inline constexpr DiskStruct kDynamicHeaderFields{
+    Constant<Be64, 0, NumberOf("cxsparse")>{"Cookie"},
+    Constant<Be64, 8, kNoOffset>{"Data Offset"},
+    Field<Be64, 16, &DynamicHeader::table_offset>{"Table Offset"},
+    Constant<Be32, 24, 0x00010000>{"Header Version"},
+    Field<Be32, 28, &DynamicHeader::table_entries>{"Max Table Entries"},
+    Field<Be32, 32, &DynamicHeader::block_bytes>{"Block Size"},
+    Field<RawBytes, 40, &DynamicHeader::parent_id>{"Parent Unique ID"},
+    Field<Be32, 56, &DynamicHeader::parent_timestamp>{"Parent Time Stamp"},
+    Field<RawBytes, 64, &DynamicHeader::parent_name>{"Parent Unicode Name"},
+    Field<Nested<kParentLocatorFields>, 576, &DynamicHeader::parent_locators>{
+        "Parent Locator Entry 1 to 8"},
 };
 
 }  // namespace instar::vpc

@@ -7,16 +7,6 @@
 #include "formats/base/endian.h"
 
 namespace instar::vpc {
-namespace {
-
-constexpr std::string_view kCookie = "conectix";
-constexpr std::uint32_t kFeatureReserved = 2;  // always set
-constexpr std::uint32_t kVersion = 0x00010000;
-constexpr std::uint32_t kCreatorVersion = 0x00010000;
-constexpr std::string_view kCreatorHost = "Wi2k";
-
-}  // namespace
-
 std::uint32_t Checksum(std::span<const std::byte> bytes, std::size_t checksum_at) {
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -26,7 +16,7 @@ std::uint32_t Checksum(std::span<const std::byte> bytes, std::size_t checksum_at
 }
 
 bool HasFooterCookie(std::span<const std::byte> bytes) {
-  return std::memcmp(bytes.data(), kCookie.data(), kCookie.size()) == 0;
+  return LoadBe64(bytes, 0) == kFooterCookie;
 }
 
 TailFooter JudgeTail(std::span<const std::byte> tail, std::uint64_t file_bytes) {
@@ -34,7 +24,7 @@ TailFooter JudgeTail(std::span<const std::byte> tail, std::uint64_t file_bytes) 
   for (const std::size_t bytes : {Footer::kBytes, Footer::kShortBytes}) {
     std::array<std::byte, Footer::kBytes> sector{};
     std::memcpy(sector.data(), tail.data() + (Footer::kBytes - bytes), bytes);
-    if (!HasFooterCookie(sector) || LoadBe32(sector, 12) != kVersion) continue;
+    if (!HasFooterCookie(sector) || LoadBe32(sector, 12) != kFooterVersion) continue;
     verdict = TailFooter::kUnfit;
     const auto footer = Footer::DecodeFrom(sector);
     if (footer && footer->type == DiskType::kFixed &&
@@ -52,45 +42,19 @@ Result<Footer> Footer::DecodeFrom(std::span<const std::byte> bytes) {
     return Corrupt("the checksum of the VHD footer is {0x}, but its bytes give {1x}",
                    LoadBe32(bytes, kChecksumAt), checksum);
   }
-  if (LoadBe32(bytes, 12) >> 16 != kVersion >> 16) {
+  if (LoadBe32(bytes, 12) >> 16 != kFooterVersion >> 16) {
     return Unsupported("VHD version {0x} is not supported", LoadBe32(bytes, 12));
   }
-  Footer footer;
-  footer.data_offset = LoadBe64(bytes, 16);
-  footer.timestamp = LoadBe32(bytes, 24);
-  std::memcpy(footer.creator.data(), bytes.data() + 28, footer.creator.size());
-  footer.original_bytes = LoadBe64(bytes, 40);
-  footer.current_bytes = LoadBe64(bytes, 48);
-  footer.geometry = {.cylinders = LoadBe16(bytes, 56),
-                     .heads = static_cast<std::uint8_t>(bytes[58]),
-                     .sectors_per_track = static_cast<std::uint8_t>(bytes[59])};
-  const std::uint32_t type = LoadBe32(bytes, 60);
-  if (type < static_cast<std::uint32_t>(DiskType::kFixed) ||
-      type > static_cast<std::uint32_t>(DiskType::kDifferencing)) {
-    return Unsupported("VHD disk type {0} is not supported", type);
+  const auto footer = kFooterFields.Decode<Footer>(bytes);
+  if (footer.type < DiskType::kFixed || footer.type > DiskType::kDifferencing) {
+    return Unsupported("VHD disk type {0} is not supported",
+                       static_cast<std::uint32_t>(footer.type));
   }
-  footer.type = DiskType{type};
-  std::memcpy(footer.unique_id.data(), bytes.data() + 68, footer.unique_id.size());
   return footer;
 }
 
 void Footer::EncodeTo(std::span<std::byte> out) const {
-  std::memset(out.data(), 0, kBytes);
-  std::memcpy(out.data(), kCookie.data(), kCookie.size());
-  StoreBe32(out, 8, kFeatureReserved);
-  StoreBe32(out, 12, kVersion);
-  StoreBe64(out, 16, data_offset);
-  StoreBe32(out, 24, timestamp);
-  std::memcpy(out.data() + 28, creator.data(), creator.size());
-  StoreBe32(out, 32, kCreatorVersion);
-  std::memcpy(out.data() + 36, kCreatorHost.data(), kCreatorHost.size());
-  StoreBe64(out, 40, original_bytes);
-  StoreBe64(out, 48, current_bytes);
-  StoreBe16(out, 56, geometry.cylinders);
-  out[58] = std::byte{geometry.heads};
-  out[59] = std::byte{geometry.sectors_per_track};
-  StoreBe32(out, 60, static_cast<std::uint32_t>(type));
-  std::memcpy(out.data() + 68, unique_id.data(), unique_id.size());
+  kFooterFields.Encode(*this, out);
   StoreBe32(out, kChecksumAt, Checksum(out.first(kBytes), kChecksumAt));
 }
 

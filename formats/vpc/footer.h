@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/vpc/geometry.h"
 
@@ -45,12 +46,37 @@ struct Footer {
   // other versions and types of disk.
   static Result<Footer> DecodeFrom(std::span<const std::byte> bytes);
 
-  // Stores kBytes.
+  // Stores the fields and the checksum of `out`, kBytes, whose rest stays.
   void EncodeTo(std::span<std::byte> out) const;
 
   // Sectors of the virtual disk. "vpc " (Virtual PC) and "qemu" mean the geometry, everyone else
   // the size field; at kMaxGeometry the size field always rules.
   [[nodiscard]] std::uint64_t virtual_sectors() const;
+};
+
+inline constexpr std::uint64_t kFooterCookie = NumberOf("conectix");
+inline constexpr std::uint32_t kFooterVersion = 0x00010000;
+
+// Virtual Hard Disk Image Format Specification, "Hard Disk Footer Format".
+inline constexpr DiskStruct kGeometryFields{
+    Field<Be16, 0, &Geometry::cylinders>{"Cylinder"},
+    Field<Le8, 2, &Geometry::heads>{"Heads"},
+    Field<Le8, 3, &Geometry::sectors_per_track>{"Sectors per track/cylinder"},
+};
+inline constexpr DiskStruct kFooterFields{
+    Constant<Be64, 0, kFooterCookie>{"Cookie"},
+    Constant<Be32, 8, 2>{"Features"},  // the reserved bit that is always set
+    Constant<Be32, 12, kFooterVersion>{"File Format Version"},
+    Field<Be64, 16, &Footer::data_offset>{"Data Offset"},
+    Field<Be32, 24, &Footer::timestamp>{"Time Stamp"},
+    Field<RawBytes, 28, &Footer::creator>{"Creator Application"},
+    Constant<Be32, 32, 0x00010000>{"Creator Version"},
+    Constant<Be32, 36, NumberOf("Wi2k")>{"Creator Host OS"},
+    Field<Be64, 40, &Footer::original_bytes>{"Original Size"},
+    Field<Be64, 48, &Footer::current_bytes>{"Current Size"},
+    Field<Nested<kGeometryFields>, 56, &Footer::geometry>{"Disk Geometry"},
+    Field<Be32, 60, &Footer::type>{"Disk Type"},
+    Field<RawBytes, 68, &Footer::unique_id>{"Unique Id"},
 };
 
 // What the last sector of a file says of the file.

@@ -10,7 +10,6 @@
 namespace instar::qcow2 {
 namespace {
 
-constexpr std::uint64_t kHeaderAutoclearField = 88;
 constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 0};
 constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
 
@@ -88,7 +87,7 @@ Status ImageEditor::Begin() {
   header_.autoclear_features &= kAutoclearDataFileRaw;
   std::byte field[8];
   StoreBe64(field, 0, header_.autoclear_features);
-  INSTAR_TRY(target_->Write(kHeaderAutoclearField, field));
+  INSTAR_TRY(target_->Write(kHeaderFields.OffsetOf<&Header::autoclear_features>(), field));
   return target_->Flush();
 }
 

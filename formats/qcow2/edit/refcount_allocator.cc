@@ -14,7 +14,6 @@ constexpr std::uint64_t kBlockOffsetMask = ~std::uint64_t{511};
 // An image may end before its last clusters do, but new ones must not go to the end of the world.
 constexpr std::uint64_t kMaxBytesBeyondFile = 64ULL << 20;
 // refcount_table_offset (8 bytes) and refcount_table_clusters (4) stand together in the header.
-constexpr std::uint64_t kHeaderTableField = 48;
 constexpr std::size_t kTablePieceBytes = 64 * 1024;
 
 }  // namespace
@@ -233,7 +232,7 @@ Status RefcountAllocator::Flush() {
   std::byte fields[12];
   StoreBe64(fields, 0, table_offset_);
   StoreBe32(fields, 8, static_cast<std::uint32_t>(table_clusters_));
-  INSTAR_TRY(device_->Write(kHeaderTableField, fields));
+  INSTAR_TRY(device_->Write(kHeaderFields.OffsetOf<&Header::refcount_table_offset>(), fields));
   INSTAR_TRY(device_->Flush());
   for (const OldTable& old : old_tables_) {
     for (std::uint64_t i = 0; i < old.clusters; ++i) {

@@ -1,30 +1,9 @@
 #include "formats/qcow2/structures/bitmap_directory.h"
 
 #include "formats/base/checked.h"
-#include "formats/base/endian.h"
 #include "formats/base/read_window.h"
 
 namespace instar::qcow2 {
-
-BitmapEntry BitmapEntry::DecodeFrom(std::span<const std::byte> bytes) {
-  return {.table_offset = LoadBe64(bytes, 0),
-          .table_entries = LoadBe32(bytes, 8),
-          .flags = LoadBe32(bytes, 12),
-          .type = static_cast<std::uint8_t>(bytes[16]),
-          .granularity_bits = static_cast<std::uint8_t>(bytes[17]),
-          .name_bytes = LoadBe16(bytes, 18),
-          .extra_bytes = LoadBe32(bytes, 20)};
-}
-
-void BitmapEntry::EncodeTo(std::span<std::byte> out) const {
-  StoreBe64(out, 0, table_offset);
-  StoreBe32(out, 8, table_entries);
-  StoreBe32(out, 12, flags);
-  out[16] = std::byte{type};
-  out[17] = std::byte{granularity_bits};
-  StoreBe16(out, 18, name_bytes);
-  StoreBe32(out, 20, extra_bytes);
-}
 
 std::uint64_t BitmapEntry::encoded_bytes() const {
   return (kFixedBytes + std::uint64_t{extra_bytes} + name_bytes + 7) / 8 * 8;
@@ -75,7 +54,7 @@ Status VisitBitmaps(const BlockDevice& device, const BitmapsExtension& extension
     }
     INSTAR_ASSIGN_OR_RETURN(const auto head,
                             window.View(extension.directory_offset + at, BitmapEntry::kFixedBytes));
-    const BitmapEntry entry = BitmapEntry::DecodeFrom(head);
+    const BitmapEntry entry = kBitmapFields.Decode<BitmapEntry>(head);
     INSTAR_TRY(CheckEntry(entry, i, left));
     INSTAR_ASSIGN_OR_RETURN(
         const auto name,

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "formats/base/block_device.h"
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/qcow2/structures/header_extensions.h"
 
@@ -34,10 +35,19 @@ struct BitmapEntry {
   std::uint16_t name_bytes = 0;
   std::uint32_t extra_bytes = 0;
 
-  static BitmapEntry DecodeFrom(std::span<const std::byte> bytes);
-  void EncodeTo(std::span<std::byte> out) const;
   [[nodiscard]] std::uint64_t encoded_bytes() const;
   friend bool operator==(const BitmapEntry&, const BitmapEntry&) = default;
+};
+
+// "Bitmap directory".
+inline constexpr DiskStruct kBitmapFields{
+    Field<Be64, 0, &BitmapEntry::table_offset>{"bitmap_table_offset"},
+    Field<Be32, 8, &BitmapEntry::table_entries>{"bitmap_table_size"},
+    Field<Be32, 12, &BitmapEntry::flags>{"flags"},
+    Field<Le8, 16, &BitmapEntry::type>{"type"},
+    Field<Le8, 17, &BitmapEntry::granularity_bits>{"granularity_bits"},
+    Field<Be16, 18, &BitmapEntry::name_bytes>{"name_size"},
+    Field<Be32, 20, &BitmapEntry::extra_bytes>{"extra_data_size"},
 };
 
 // Visits the bitmaps in directory order, reading the directory in pieces. kCorrupt where an entry

@@ -6,68 +6,23 @@
 #include "formats/base/endian.h"
 
 namespace instar::qcow2 {
-namespace {
-
-// Byte offsets of the fields.
-enum Field : std::size_t {
-  kFieldMagic = 0,
-  kFieldVersion = 4,
-  kFieldBackingFileOffset = 8,
-  kFieldBackingFileBytes = 16,
-  kFieldClusterBits = 20,
-  kFieldVirtualSize = 24,
-  kFieldCryptMethod = 32,
-  kFieldL1Entries = 36,
-  kFieldL1TableOffset = 40,
-  kFieldRefcountTableOffset = 48,
-  kFieldRefcountTableClusters = 56,
-  kFieldSnapshotCount = 60,
-  kFieldSnapshotsOffset = 64,
-  kFieldIncompatible = 72,
-  kFieldCompatible = 80,
-  kFieldAutoclear = 88,
-  kFieldRefcountOrder = 96,
-  kFieldHeaderBytes = 100,
-  kFieldCompressionType = 104,
-};
-
-}  // namespace
-
 Result<Header> Header::DecodeFrom(std::span<const std::byte> bytes) {
   if (bytes.size() < kFullBytes) __builtin_trap();
-  if (LoadBe32(bytes, kFieldMagic) != kMagic) {
+  if (LoadBe32(bytes, 0) != kMagic) {
     return Corrupt("not a qcow2 image: the magic number is missing");
   }
+  const std::uint32_t version = LoadBe32(bytes, kHeaderFields.OffsetOf<&Header::version>());
+  if (version != 2 && version != 3) {
+    return Unsupported("qcow2 version {0} is not supported, only 2 and 3 are", version);
+  }
   Header header;
-  header.version = LoadBe32(bytes, kFieldVersion);
-  if (header.version != 2 && header.version != 3) {
-    return Unsupported("qcow2 version {0} is not supported, only 2 and 3 are", header.version);
-  }
-  header.backing_file_offset = LoadBe64(bytes, kFieldBackingFileOffset);
-  header.backing_file_bytes = LoadBe32(bytes, kFieldBackingFileBytes);
-  header.cluster_bits = LoadBe32(bytes, kFieldClusterBits);
-  header.virtual_size_bytes = LoadBe64(bytes, kFieldVirtualSize);
-  header.crypt_method = LoadBe32(bytes, kFieldCryptMethod);
-  header.l1_entries = LoadBe32(bytes, kFieldL1Entries);
-  header.l1_table_offset = LoadBe64(bytes, kFieldL1TableOffset);
-  header.refcount_table_offset = LoadBe64(bytes, kFieldRefcountTableOffset);
-  header.refcount_table_clusters = LoadBe32(bytes, kFieldRefcountTableClusters);
-  header.snapshot_count = LoadBe32(bytes, kFieldSnapshotCount);
-  header.snapshots_offset = LoadBe64(bytes, kFieldSnapshotsOffset);
-
+  kHeaderFields.DecodeSome(bytes.first(version == 2 ? kVersion2Bytes : kFullBytes), header);
   // The cluster size bounds the header, so it has to be sane before the header's length is.
-  if (header.cluster_bits < kMinClusterBits || header.cluster_bits > kMaxClusterBits) {
-    return Corrupt("cluster size 2^{0} is outside 2^9 to 2^21", header.cluster_bits);
-  }
-  if (header.version == 2) {
+  INSTAR_TRY(CheckRanges<kHeaderFields>(header));
+  if (version == 2) {
     header.header_bytes = kVersion2Bytes;
     return header;
   }
-  header.incompatible_features = LoadBe64(bytes, kFieldIncompatible);
-  header.compatible_features = LoadBe64(bytes, kFieldCompatible);
-  header.autoclear_features = LoadBe64(bytes, kFieldAutoclear);
-  header.refcount_order = LoadBe32(bytes, kFieldRefcountOrder);
-  header.header_bytes = LoadBe32(bytes, kFieldHeaderBytes);
   if (header.header_bytes < kMinVersion3Bytes) {
     return Corrupt("header length {0} is less than the {1} bytes of version 3", header.header_bytes,
                    kMinVersion3Bytes);
@@ -76,37 +31,15 @@ Result<Header> Header::DecodeFrom(std::span<const std::byte> bytes) {
     return Corrupt("header length {0} exceeds the cluster size {1}", header.header_bytes,
                    header.cluster_bytes());
   }
-  if (header.header_bytes > kFieldCompressionType) {
-    header.compression_type = static_cast<std::uint8_t>(bytes[kFieldCompressionType]);
+  if (header.header_bytes <= kHeaderFields.OffsetOf<&Header::compression_type>()) {
+    header.compression_type = kCompressionZlib;
   }
   return header;
 }
 
 void Header::EncodeTo(std::span<std::byte> out) const {
   if (out.size() < encoded_bytes()) __builtin_trap();
-  for (std::byte& b : out.first(encoded_bytes())) b = std::byte{0};
-  StoreBe32(out, kFieldMagic, kMagic);
-  StoreBe32(out, kFieldVersion, version);
-  StoreBe64(out, kFieldBackingFileOffset, backing_file_offset);
-  StoreBe32(out, kFieldBackingFileBytes, backing_file_bytes);
-  StoreBe32(out, kFieldClusterBits, cluster_bits);
-  StoreBe64(out, kFieldVirtualSize, virtual_size_bytes);
-  StoreBe32(out, kFieldCryptMethod, crypt_method);
-  StoreBe32(out, kFieldL1Entries, l1_entries);
-  StoreBe64(out, kFieldL1TableOffset, l1_table_offset);
-  StoreBe64(out, kFieldRefcountTableOffset, refcount_table_offset);
-  StoreBe32(out, kFieldRefcountTableClusters, refcount_table_clusters);
-  StoreBe32(out, kFieldSnapshotCount, snapshot_count);
-  StoreBe64(out, kFieldSnapshotsOffset, snapshots_offset);
-  if (version == 2) return;
-  StoreBe64(out, kFieldIncompatible, incompatible_features);
-  StoreBe64(out, kFieldCompatible, compatible_features);
-  StoreBe64(out, kFieldAutoclear, autoclear_features);
-  StoreBe32(out, kFieldRefcountOrder, refcount_order);
-  StoreBe32(out, kFieldHeaderBytes, header_bytes);
-  if (header_bytes > kFieldCompressionType) {
-    out[kFieldCompressionType] = std::byte{compression_type};
-  }
+  kHeaderFields.EncodeSome(*this, out.first(encoded_bytes()));
 }
 
 Status CheckTable(const Header& header, std::uint64_t offset, std::uint64_t entries,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/qcow2/structures/constants.h"
 
@@ -43,7 +44,8 @@ struct Header {
   // header contradicts its own length. Values are not judged yet: see Validate.
   static Result<Header> DecodeFrom(std::span<const std::byte> bytes);
 
-  // Stores the first encoded_bytes() bytes of `out`, which must hold that many.
+  // Stores the fields in the first encoded_bytes() bytes of `out`, which must hold that many. What
+  // `out` has between and behind them stays: zeros in a new image, unknown fields in an old one.
   void EncodeTo(std::span<std::byte> out) const;
 
   // Bytes EncodeTo stores: header_bytes, or kFullBytes where the header is longer than what is
@@ -79,6 +81,31 @@ struct Header {
   }
 
   friend bool operator==(const Header&, const Header&) = default;
+};
+
+// QEMU, docs/interop/qcow2, "Header".
+inline constexpr DiskStruct kHeaderFields{
+    Constant<Be32, 0, kMagic>{"magic"},
+    Field<Be32, 4, &Header::version>{"version"},
+    Field<Be64, 8, &Header::backing_file_offset>{"backing_file_offset"},
+    Field<Be32, 16, &Header::backing_file_bytes>{"backing_file_size"},
+    Field<Be32, 20, &Header::cluster_bits>{
+        "cluster_bits",
+        {kMinClusterBits, kMaxClusterBits, "cluster size 2^{0} is outside 2^9 to 2^21"}},
+    Field<Be64, 24, &Header::virtual_size_bytes>{"size"},
+    Field<Be32, 32, &Header::crypt_method>{"crypt_method"},
+    Field<Be32, 36, &Header::l1_entries>{"l1_size"},
+    Field<Be64, 40, &Header::l1_table_offset>{"l1_table_offset"},
+    Field<Be64, 48, &Header::refcount_table_offset>{"refcount_table_offset"},
+    Field<Be32, 56, &Header::refcount_table_clusters>{"refcount_table_clusters"},
+    Field<Be32, 60, &Header::snapshot_count>{"nb_snapshots"},
+    Field<Be64, 64, &Header::snapshots_offset>{"snapshots_offset"},
+    Field<Be64, 72, &Header::incompatible_features>{"incompatible_features"},
+    Field<Be64, 80, &Header::compatible_features>{"compatible_features"},
+    Field<Be64, 88, &Header::autoclear_features>{"autoclear_features"},
+    Field<Be32, 96, &Header::refcount_order>{"refcount_order"},
+    Field<Be32, 100, &Header::header_bytes>{"header_length"},
+    Field<Le8, 104, &Header::compression_type>{"compression_type"},
 };
 
 // A table of `entries` times `entry_bytes` bytes at `offset`: its length within `max_bytes`, its

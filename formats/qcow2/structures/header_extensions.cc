@@ -7,38 +7,11 @@
 
 namespace instar::qcow2 {
 
-ExtensionHeader ExtensionHeader::DecodeFrom(std::span<const std::byte> bytes) {
-  return {.type = LoadBe32(bytes, 0), .data_bytes = LoadBe32(bytes, 4)};
-}
-
-void ExtensionHeader::EncodeTo(std::span<std::byte> out) const {
-  StoreBe32(out, 0, type);
-  StoreBe32(out, 4, data_bytes);
-}
-
 Result<BitmapsExtension> BitmapsExtension::DecodeFrom(std::span<const std::byte> bytes) {
   if (LoadBe32(bytes, 4) != 0) {
     return Corrupt("the reserved field of the bitmaps extension is {0}", LoadBe32(bytes, 4));
   }
-  return BitmapsExtension{.bitmap_count = LoadBe32(bytes, 0),
-                          .directory_bytes = LoadBe64(bytes, 8),
-                          .directory_offset = LoadBe64(bytes, 16)};
-}
-
-void BitmapsExtension::EncodeTo(std::span<std::byte> out) const {
-  StoreBe32(out, 0, bitmap_count);
-  StoreBe32(out, 4, 0);
-  StoreBe64(out, 8, directory_bytes);
-  StoreBe64(out, 16, directory_offset);
-}
-
-EncryptionExtension EncryptionExtension::DecodeFrom(std::span<const std::byte> bytes) {
-  return {.offset = LoadBe64(bytes, 0), .length_bytes = LoadBe64(bytes, 8)};
-}
-
-void EncryptionExtension::EncodeTo(std::span<std::byte> out) const {
-  StoreBe64(out, 0, offset);
-  StoreBe64(out, 8, length_bytes);
+  return kBitmapsExtensionFields.Decode<BitmapsExtension>(bytes);
 }
 
 std::optional<FeatureName> FeatureName::DecodeFrom(std::span<const std::byte> bytes) {
@@ -64,8 +37,8 @@ void AppendExtension(std::vector<std::byte>& out, std::uint32_t type,
   const std::size_t at = out.size();
   out.resize(at + ExtensionHeader::kEncodedBytes + (data.size() + 7) / 8 * 8);
   const std::span<std::byte> record = std::span(out).subspan(at);
-  ExtensionHeader{.type = type, .data_bytes = static_cast<std::uint32_t>(data.size())}.EncodeTo(
-      record);
+  kExtensionHeaderFields.Encode(
+      ExtensionHeader{.type = type, .data_bytes = static_cast<std::uint32_t>(data.size())}, record);
   std::ranges::copy(data, record.begin() + ExtensionHeader::kEncodedBytes);
 }
 
@@ -103,7 +76,7 @@ ExtensionWalk::ExtensionWalk(ReadWindow& file, const Header& header)
 Result<std::optional<ExtensionRecord>> ExtensionWalk::Next() {
   if (at_ >= end_) return std::nullopt;
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, file_->View(at_, ExtensionHeader::kEncodedBytes));
-  const ExtensionHeader head = ExtensionHeader::DecodeFrom(bytes);
+  const ExtensionHeader head = kExtensionHeaderFields.Decode<ExtensionHeader>(bytes);
   const std::uint64_t data_offset = at_ + ExtensionHeader::kEncodedBytes;
   if (data_offset > end_ || head.data_bytes > end_ - data_offset) {
     return Corrupt("header extension {0x} of {1} bytes does not fit before {2x}", head.type,
@@ -184,7 +157,7 @@ Result<HeaderExtensions> HeaderExtensions::ReadFrom(ReadWindow& file, const Head
                          EncryptionExtension::kEncodedBytes);
         }
         INSTAR_ASSIGN_OR_RETURN(const auto data, file.View(data_at, data_bytes));
-        found.encryption = EncryptionExtension::DecodeFrom(data);
+        found.encryption = kEncryptionExtensionFields.Decode<EncryptionExtension>(data);
         if (found.encryption->offset % header.cluster_bytes() != 0) {
           return Corrupt("the encryption header is misplaced at {0x}", found.encryption->offset);
         }

@@ -22,10 +22,13 @@ struct ExtensionHeader {
   static constexpr std::size_t kEncodedBytes = 8;
   std::uint32_t type = kExtensionEnd;
   std::uint32_t data_bytes = 0;  // without the padding
-
-  static ExtensionHeader DecodeFrom(std::span<const std::byte> bytes);
-  void EncodeTo(std::span<std::byte> out) const;
   friend bool operator==(const ExtensionHeader&, const ExtensionHeader&) = default;
+};
+
+// "Header extensions".
+inline constexpr DiskStruct kExtensionHeaderFields{
+    Field<Be32, 0, &ExtensionHeader::type>{"Header extension type"},
+    Field<Be32, 4, &ExtensionHeader::data_bytes>{"Length of the header extension data"},
 };
 
 // Where the bitmap directory stands.
@@ -37,8 +40,15 @@ struct BitmapsExtension {
 
   // kCorrupt if the reserved field is set.
   static Result<BitmapsExtension> DecodeFrom(std::span<const std::byte> bytes);
-  void EncodeTo(std::span<std::byte> out) const;
   friend bool operator==(const BitmapsExtension&, const BitmapsExtension&) = default;
+};
+
+// "Bitmaps extension".
+inline constexpr DiskStruct kBitmapsExtensionFields{
+    Field<Be32, 0, &BitmapsExtension::bitmap_count>{"nb_bitmaps"},
+    Constant<Be32, 4, 0>{"reserved"},
+    Field<Be64, 8, &BitmapsExtension::directory_bytes>{"bitmap_directory_size"},
+    Field<Be64, 16, &BitmapsExtension::directory_offset>{"bitmap_directory_offset"},
 };
 
 // Where the header of the disk encryption (LUKS) stands.
@@ -46,10 +56,13 @@ struct EncryptionExtension {
   static constexpr std::size_t kEncodedBytes = 16;
   std::uint64_t offset = 0;
   std::uint64_t length_bytes = 0;
-
-  static EncryptionExtension DecodeFrom(std::span<const std::byte> bytes);
-  void EncodeTo(std::span<std::byte> out) const;
   friend bool operator==(const EncryptionExtension&, const EncryptionExtension&) = default;
+};
+
+// "Full disk encryption header pointer".
+inline constexpr DiskStruct kEncryptionExtensionFields{
+    Field<Be64, 0, &EncryptionExtension::offset>{"offset"},
+    Field<Be64, 8, &EncryptionExtension::length_bytes>{"length"},
 };
 
 // One entry of the feature name table.

@@ -14,42 +14,20 @@ constexpr std::uint64_t kUsualEntryBytes = 128;
 }  // namespace
 
 SnapshotEntry SnapshotEntry::DecodeFrom(std::span<const std::byte> bytes) {
-  SnapshotEntry entry{.l1_table_offset = LoadBe64(bytes, 0),
-                      .l1_entries = LoadBe32(bytes, 8),
-                      .id_bytes = LoadBe16(bytes, 12),
-                      .name_bytes = LoadBe16(bytes, 14),
-                      .date_seconds = LoadBe32(bytes, 16),
-                      .date_nanoseconds = LoadBe32(bytes, 20),
-                      .vm_clock_nanoseconds = LoadBe64(bytes, 24),
-                      .vm_state_bytes = LoadBe32(bytes, 32),
-                      .extra_bytes = LoadBe32(bytes, 36)};
-  const std::span<const std::byte> extra = bytes.subspan(
-      kFixedBytes, std::min<std::size_t>(entry.extra_bytes, bytes.size() - kFixedBytes));
-  if (extra.size() >= 8) entry.vm_state_bytes = LoadBe64(extra, 0);
-  if (extra.size() >= kExtraBytesDiskSize) entry.disk_size_bytes = LoadBe64(extra, 8);
-  if (extra.size() >= kExtraBytesIcount) {
-    const std::uint64_t icount = LoadBe64(extra, 16);
-    if (icount != kNoIcount) entry.icount = icount;
-  }
+  auto entry = kSnapshotFields.Decode<SnapshotEntry>(bytes);
+  kSnapshotExtraFields.DecodeSome(
+      bytes.subspan(kFixedBytes,
+                    std::min<std::size_t>(entry.extra_bytes, bytes.size() - kFixedBytes)),
+      entry);
+  if (entry.icount == kNoIcount) entry.icount.reset();
   return entry;
 }
 
 void SnapshotEntry::EncodeTo(std::span<std::byte> out) const {
-  std::ranges::fill(out.first(kFixedBytes + extra_bytes), std::byte{0});
-  StoreBe64(out, 0, l1_table_offset);
-  StoreBe32(out, 8, l1_entries);
-  StoreBe16(out, 12, id_bytes);
-  StoreBe16(out, 14, name_bytes);
-  StoreBe32(out, 16, date_seconds);
-  StoreBe32(out, 20, date_nanoseconds);
-  StoreBe64(out, 24, vm_clock_nanoseconds);
-  // The old field takes the size where it fits; readers of the extra data prefer that.
-  StoreBe32(out, 32, vm_state_bytes <= UINT32_MAX ? static_cast<std::uint32_t>(vm_state_bytes) : 0);
-  StoreBe32(out, 36, extra_bytes);
-  const std::span<std::byte> extra = out.subspan(kFixedBytes, extra_bytes);
-  if (extra_bytes >= 8) StoreBe64(extra, 0, vm_state_bytes);
-  if (extra_bytes >= kExtraBytesDiskSize) StoreBe64(extra, 8, disk_size_bytes.value_or(0));
-  if (extra_bytes >= kExtraBytesIcount) StoreBe64(extra, 16, icount.value_or(kNoIcount));
+  SnapshotEntry stored = *this;
+  stored.icount = icount.value_or(kNoIcount);
+  kSnapshotFields.Encode(stored, out);
+  kSnapshotExtraFields.EncodeSome(stored, out.subspan(kFixedBytes, extra_bytes));
 }
 
 std::uint64_t SnapshotEntry::encoded_bytes() const {

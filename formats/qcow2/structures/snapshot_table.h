@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "formats/base/block_device.h"
+#include "formats/base/disk_struct.h"
 #include "formats/base/error.h"
 #include "formats/qcow2/structures/header.h"
 
@@ -36,13 +37,32 @@ struct SnapshotEntry {
 
   // Decodes the fixed part, and of the extra data as much as `bytes` holds. Needs kFixedBytes.
   static SnapshotEntry DecodeFrom(std::span<const std::byte> bytes);
-  // Stores the fixed part and `extra_bytes` of extra data, known fields set and others zero.
+  // Stores the known fields of the fixed part and of `extra_bytes` of extra data. What else `out`
+  // holds stays: zeros in a new entry, what this version does not know in an old one.
   void EncodeTo(std::span<std::byte> out) const;
 
   // Length of the whole entry with ID, name and padding.
   [[nodiscard]] std::uint64_t encoded_bytes() const;
 
   friend bool operator==(const SnapshotEntry&, const SnapshotEntry&) = default;
+};
+
+// "Snapshots": the fixed part of an entry, and the fields of its extra data.
+inline constexpr DiskStruct kSnapshotFields{
+    Field<Be64, 0, &SnapshotEntry::l1_table_offset>{"l1_table_offset"},
+    Field<Be32, 8, &SnapshotEntry::l1_entries>{"l1_size"},
+    Field<Be16, 12, &SnapshotEntry::id_bytes>{"id_str_size"},
+    Field<Be16, 14, &SnapshotEntry::name_bytes>{"name_size"},
+    Field<Be32, 16, &SnapshotEntry::date_seconds>{"date_sec"},
+    Field<Be32, 20, &SnapshotEntry::date_nanoseconds>{"date_nsec"},
+    Field<Be64, 24, &SnapshotEntry::vm_clock_nanoseconds>{"vm_clock_nsec"},
+    Field<OrZero<Be32>, 32, &SnapshotEntry::vm_state_bytes>{"vm_state_size"},
+    Field<Be32, 36, &SnapshotEntry::extra_bytes>{"extra_data_size"},
+};
+inline constexpr DiskStruct kSnapshotExtraFields{
+    Field<Be64, 0, &SnapshotEntry::vm_state_bytes>{"vm_state_size_large"},
+    Field<Be64, 8, &SnapshotEntry::disk_size_bytes>{"disk_size"},
+    Field<Be64, 16, &SnapshotEntry::icount>{"icount"},
 };
 
 // Visits the snapshots of an image in table order, reading the table in pieces.

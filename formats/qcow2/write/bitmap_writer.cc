@@ -91,7 +91,7 @@ Status BitmapWriter::Add(std::string_view name, const BitmapEntry& like, BitmapD
   const std::size_t at = directory_.size();
   directory_.resize(at + entry.encoded_bytes());
   const std::span<std::byte> record = std::span(directory_).subspan(at);
-  entry.EncodeTo(record);
+  kBitmapFields.Encode(entry, record);
   std::ranges::copy(std::as_bytes(std::span(name)), record.begin() + BitmapEntry::kFixedBytes);
   ++count_;
   return {};

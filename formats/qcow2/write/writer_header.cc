@@ -58,7 +58,7 @@ std::vector<std::byte> Encode(const WriterOptions& options, const TablePlaces& p
   if (feature_names) AppendFeatureNames(out);
   if (places.bitmaps) {
     std::byte bitmaps[BitmapsExtension::kEncodedBytes];
-    places.bitmaps->EncodeTo(bitmaps);
+    kBitmapsExtensionFields.Encode(*places.bitmaps, bitmaps);
     AppendExtension(out, kExtensionBitmaps, bitmaps);
   }
   AppendExtension(out, kExtensionEnd, std::string_view{});

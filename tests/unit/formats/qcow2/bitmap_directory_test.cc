@@ -26,7 +26,7 @@ struct Directory {
     entry.name_bytes = static_cast<std::uint16_t>(name.size());
     const std::uint64_t at = extension.directory_offset + extension.directory_bytes;
     file.bytes.resize(at + entry.encoded_bytes());
-    entry.EncodeTo(std::span(file.bytes).subspan(at));
+    kBitmapFields.Encode(entry, std::span(file.bytes).subspan(at));
     file.PutText(at + BitmapEntry::kFixedBytes + entry.extra_bytes, name);
     extension.directory_bytes += entry.encoded_bytes();
     ++extension.bitmap_count;
@@ -49,8 +49,8 @@ TEST(Qcow2BitmapEntry, DecodesWhatItEncodes) {
                           .name_bytes = 0x5152,
                           .extra_bytes = 0x61626364};
   std::array<std::byte, BitmapEntry::kFixedBytes> bytes{};
-  entry.EncodeTo(bytes);
-  EXPECT_EQ(BitmapEntry::DecodeFrom(bytes), entry);
+  kBitmapFields.Encode(entry, bytes);
+  EXPECT_EQ(kBitmapFields.Decode<BitmapEntry>(bytes), entry);
   EXPECT_EQ(entry.encoded_bytes() % 8, 0U);
 }
 

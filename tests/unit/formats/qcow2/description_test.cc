@@ -91,18 +91,19 @@ TEST(Qcow2Description, Bitmaps) {
   Qcow2Image image;
   image.header.autoclear_features = kAutoclearBitmaps;
   std::array<std::byte, BitmapsExtension::kEncodedBytes> extension{};
-  BitmapsExtension{.bitmap_count = 2, .directory_bytes = 64, .directory_offset = image.At(8)}
-      .EncodeTo(extension);
+  kBitmapsExtensionFields.Encode(
+      BitmapsExtension{.bitmap_count = 2, .directory_bytes = 64, .directory_offset = image.At(8)},
+      extension);
   AppendExtension(image.extensions, kExtensionBitmaps, extension);
   BitmapEntry entry{.table_offset = image.At(9),
                     .table_entries = 1,
                     .flags = kBitmapInUse | kBitmapAuto,
                     .name_bytes = 1};
-  entry.EncodeTo(std::span(image.file.bytes).subspan(image.At(8)));
+  kBitmapFields.Encode(entry, std::span(image.file.bytes).subspan(image.At(8)));
   image.file.PutText(image.At(8) + 24, "z");
   entry.flags = 0;
   entry.granularity_bits = 9;
-  entry.EncodeTo(std::span(image.file.bytes).subspan(image.At(8) + 32));
+  kBitmapFields.Encode(entry, std::span(image.file.bytes).subspan(image.At(8) + 32));
   image.file.PutText(image.At(8) + 56, "a");
   EXPECT_NE(Description(image).find(
                 "lazy-refcounts: false, bitmaps: [{flags: ['in-use', 'auto'], name: 'z', "

@@ -23,7 +23,11 @@ std::string Text(const std::vector<char>& text) { return {text.begin(), text.end
 template <typename Extension>
 void Append(Qcow2Image& image, std::uint32_t type, const Extension& extension) {
   std::array<std::byte, Extension::kEncodedBytes> data{};
-  extension.EncodeTo(data);
+  if constexpr (std::is_same_v<Extension, BitmapsExtension>) {
+    kBitmapsExtensionFields.Encode(extension, data);
+  } else {
+    kEncryptionExtensionFields.Encode(extension, data);
+  }
   AppendExtension(image.extensions, type, data);
 }
 
@@ -41,11 +45,11 @@ TEST(Qcow2Extensions, EveryRecordDecodesToWhatWasEncoded) {
   std::array<std::byte, 48> bytes{};
   const BitmapsExtension bitmaps{
       .bitmap_count = 3, .directory_bytes = 96, .directory_offset = 0xB0000};
-  bitmaps.EncodeTo(bytes);
+  kBitmapsExtensionFields.Encode(bitmaps, bytes);
   EXPECT_EQ(BitmapsExtension::DecodeFrom(bytes), bitmaps);
   const EncryptionExtension encryption{.offset = 0x40000, .length_bytes = 0x1F8000};
-  encryption.EncodeTo(bytes);
-  EXPECT_EQ(EncryptionExtension::DecodeFrom(bytes), encryption);
+  kEncryptionExtensionFields.Encode(encryption, bytes);
+  EXPECT_EQ(kEncryptionExtensionFields.Decode<EncryptionExtension>(bytes), encryption);
   for (const FeatureName& feature : kFeatureNames) {
     feature.EncodeTo(bytes);
     EXPECT_EQ(FeatureName::DecodeFrom(bytes), feature);

@@ -25,7 +25,7 @@ SparseHeader Sample() {
 
 test::MemoryDevice FileWith(const SparseHeader& header) {
   test::MemoryDevice file(1 << 20, DeviceId{1});
-  header.EncodeTo(std::span(file.bytes).first(SparseHeader::kBytes));
+  kSparseHeaderFields.Encode(header, file.bytes);
   return file;
 }
 
@@ -96,7 +96,7 @@ TEST(VmdkSparseHeader, TheFooterSaysWhereTheDirectoryIs) {
   test::MemoryDevice file = FileWith(first);
   const std::span<std::byte> end = std::span(file.bytes).last(3 * kSectorBytes);
   EncodeMarker(kMarkerFooter, 1, end.first(kSectorBytes));
-  Sample().EncodeTo(end.subspan(kSectorBytes, kSectorBytes));
+  kSparseHeaderFields.Encode(Sample(), end.subspan(kSectorBytes, kSectorBytes));
   EncodeMarker(kMarkerEndOfStream, 0, end.last(kSectorBytes));
   const auto header = SparseHeader::ReadFrom(file);
   ASSERT_TRUE(header) << header.error().message;
