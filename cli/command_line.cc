@@ -75,7 +75,7 @@ std::string HelpText(QemuVersion imitated) {
   std::string supported = "\nSupported formats:";
   std::string refused = "\nRecognised and refused:";
   for (const FormatName& format : kFormatNames) {
-    std::string& list = PropertiesOf(format.id).options.empty() ? refused : supported;
+    std::string& list = PropertiesOf(format.id).id == format.id ? supported : refused;
     list += ' ';
     list += format.name;
   }
