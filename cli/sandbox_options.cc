@@ -168,8 +168,8 @@ constexpr OptionRow kRows[] = {
         "workers", "processors to parse and compress on, 1 to 16 (default: all)"),
     Flag<&Settings::reproducible>(
         "reproducible",
-        "let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from\n"
-        "chance; SOURCE_DATE_EPOCH in the environment does the same"),
+        "let the identities of a new image (a UUID, a content ID) follow from what it holds, not\n"
+        "from chance; SOURCE_DATE_EPOCH in the environment does the same"),
     Flag<&Settings::strict>(
         "strict",
         "refuse images that do not pass the strict profile; their format must be stated. With\n"

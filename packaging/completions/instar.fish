@@ -109,7 +109,7 @@ complete -c instar -l max-chain-depth -x -d 'images a backing chain may have, 1 
 complete -c instar -l timeout -x -d 'end the whole operation after so long, whatever it waits for, and remove the files that it created'
 complete -c instar -l stall-timeout -x -d 'end it when one of its processors makes no progress for so long'
 complete -c instar -l workers -x -d 'processors to parse and compress on, 1 to 16'
-complete -c instar -l reproducible -d 'let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from chance'
+complete -c instar -l reproducible -d 'let the identities of a new image follow from what it holds, not from chance'
 complete -c instar -l strict -d 'refuse images that do not pass the strict profile'
 complete -c instar -l trace -x -a 'timing references' -d 'say on standard error where the time of the run went, or which files were opened because an image names them'
 # end of what './dev docs' made

@@ -27,7 +27,7 @@ _instar_common=(
   '(--timeout)--timeout=[end the whole operation after so long, whatever it waits for, and remove the files that it created]:SECONDS: '
   '(--stall-timeout)--stall-timeout=[end it when one of its processors makes no progress for so long]:SECONDS: '
   '(--workers)--workers=[processors to parse and compress on, 1 to 16]:N: '
-  '(--reproducible)--reproducible[let the identities of a new vmdk, vpc or vhdx image follow from what it holds, not from chance]'
+  '(--reproducible)--reproducible[let the identities of a new image follow from what it holds, not from chance]'
   '(--strict)--strict[refuse images that do not pass the strict profile]'
   '*--trace=[say on standard error where the time of the run went, or which files were opened because an image names them]:value:(timing references)'
 )
