@@ -1,6 +1,9 @@
 #include "jail/privileges.h"
 
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_format.h>
+#include <absl/strings/str_split.h>
+#include <absl/strings/string_view.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -42,8 +45,10 @@ std::optional<std::uint64_t> DataBytes() {
   const ssize_t length = read(file, text.data(), text.size() - 1);
   close(file);
   if (length <= 0) return std::nullopt;
-  unsigned long long pages = 0;
-  if (std::sscanf(text.data(), "%*u %*u %*u %*u %*u %llu", &pages) != 1) return std::nullopt;
+  // The sixth number: data and stacks, in pages.
+  const std::vector<absl::string_view> numbers = absl::StrSplit(text.data(), ' ');
+  std::uint64_t pages = 0;
+  if (numbers.size() < 6 || !absl::SimpleAtoi(numbers[5], &pages)) return std::nullopt;
   return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 

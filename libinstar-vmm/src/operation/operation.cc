@@ -195,7 +195,7 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
     executor->reset();
     Mark(timing, TimingPhase::kTeardown);
   } else if (jailed) {
-    (*executor).release();
+    [[maybe_unused]] const Executor* const left = executor->release();
   }
   if (absl::Status status = Judge(broker, options, outcome); !status.ok()) return status;
   if (absl::Status status = broker.CheckSources(); !status.ok()) return status;

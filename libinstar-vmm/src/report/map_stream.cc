@@ -34,7 +34,7 @@ bool MapStream::AcceptDisk(const WireField& field) {
   if (field.tag != static_cast<std::uint32_t>(MapTag::kDisk) || !bytes || *bytes > INT64_MAX) {
     return false;
   }
-  disk_bytes_ = *bytes;
+  disk_bytes_ = bytes;
   end_ = std::min(*bytes, CheckedAdd(next_, max_length_).value_or(*bytes));
   return true;
 }

@@ -50,10 +50,8 @@ class FieldReader {
       return value != FormatId::kUnknown;
     } else if constexpr (std::is_enum_v<T>) {
       return Assign(told.AsUnsigned(), value) && IsKnown(value) &&
-             static_cast<std::uint64_t>(value) == *told.AsUnsigned();
-    } else if constexpr (std::is_integral_v<T>) {
-      return Assign(told.AsUnsigned(), value);
-    } else if constexpr (requires { value.count(); }) {
+             static_cast<std::uint64_t>(value) == told.AsUnsigned();
+    } else if constexpr (std::is_integral_v<T> || requires { value.count(); }) {
       return Assign(told.AsUnsigned(), value);
     } else if constexpr (instar::internal::kIsOptional<T>) {
       return Take(told, value.emplace());
@@ -79,7 +77,8 @@ class FieldReader {
     std::size_t count = 0;
     for (const auto& [none, item] : told.members()) {
       if constexpr (kGrows) items.emplace_back();
-      if (count == items.size() || !Take(item, items[count++])) return false;
+      if (count == items.size() || !Take(item, items[count])) return false;
+      ++count;
     }
     return count == items.size();
   }

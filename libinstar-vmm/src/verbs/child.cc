@@ -405,7 +405,7 @@ absl::StatusOr<Isolation> RunInChild(
   const std::string end = HowItEnded(child);
   Mark(told.timing, TimingPhase::kResult);
   if (!result) {
-    if (listener.created()) told.created(listener.created()->files);
+    if (const auto& created = listener.created()) told.created(created->files);
     if (pipe.late()) return absl::DeadlineExceededError(told.late);
     return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
   }

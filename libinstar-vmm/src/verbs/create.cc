@@ -38,7 +38,7 @@ struct Plan {
   std::string data_file;
 };
 
-absl::Status Invalid(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
+absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 absl::Status CheckBacking(const CreateOptions& options, const Plan& plan) {
   INSTAR_RETURN_IF_ERROR(CheckTakesBacking(plan.format, plan.backing_name, plan.backing_format));

@@ -26,8 +26,9 @@ class ImageRecords final : public RecordReceiver {
   RecordVerdict Accept(std::span<const std::byte> batch) override { return builder_.Accept(batch); }
   bool Complete() override {
     auto images = builder_.Take();
-    if (images && !images->empty()) images_ = *std::move(images);
-    return images.has_value();
+    if (!images) return false;
+    if (!images->empty()) images_ = *std::move(images);
+    return true;
   }
   std::vector<ReportTree> TakeImages() { return std::move(images_); }
 

@@ -185,7 +185,9 @@ absl::StatusOr<std::vector<ImageInfo>> CompleteImages(std::vector<ReportTree> re
   // The words of the specification in place of those found.
   ImageInfo& first = images.front();
   if (!image.name.empty()) first.filename = image.name;
-  if (bare_file) naming.Rename(*first.report.Find("format"), image.format);
+  if (const auto format = first.report.Find("format"); bare_file && format) {
+    naming.Rename(*format, image.format);
+  }
   return images;
 }
 

@@ -21,7 +21,7 @@ absl::StatusOr<Isolation> MapHere(const MapOptions& options, VerbRun& run,
       const ImageSource image,
       OpenImage(broker, options.image, {.force_share = options.force_share}));
   INSTAR_RETURN_IF_ERROR(broker.AllowReferences(sandbox.references));
-  const auto isolation = run.Guest(broker, MapRequest{.image = image,
+  auto isolation = run.Guest(broker, MapRequest{.image = image,
                                                       .start = options.start,
                                                       .max_length = options.max_length,
                                                       .max_chain_depth = sandbox.max_chain_depth});
@@ -72,7 +72,7 @@ absl::StatusOr<MapReport> Map(const MapOptions& options) {
   if (stream.empty() && !options.entry({.start = options.start})) {
     return absl::CancelledError("map: cancelled");
   }
-  MapReport report{.virtual_size = *stream.disk_bytes(), .isolation = *isolation, .warnings = {}};
+  MapReport report{.virtual_size = stream.disk_bytes().value_or(0), .isolation = *isolation, .warnings = {}};
   if (stream.unfit_footer()) report.warnings.push_back(UnfitFooterWarning(options.image));
   return report;
 }

@@ -91,14 +91,17 @@ class RecordWriter final : public RecordEncoder {
 
   // Sends what is left; the first failure to deliver, if there was one.
   Status Finish() {
-    if (status_ && !bytes().empty()) status_ = host_.Emit(bytes());
-    Clear();
+    Flush();
     return status_;
   }
 
  private:
   void Added() override {
-    if (bytes().size() >= 48 * 1024) (void)Finish();
+    if (bytes().size() >= 48 * 1024) Flush();
+  }
+  void Flush() {
+    if (status_ && !bytes().empty()) status_ = host_.Emit(bytes());
+    Clear();
   }
 
   Host& host_;
