@@ -104,7 +104,7 @@ def run(argv, cwd=None, deadline=DEADLINE_SECONDS, limits=None, env=None, umask=
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
-        used_kib = usage.ru_maxrss if usage.ru_maxrss > own_kib else 0
+        used_kib = usage.ru_maxrss if usage.ru_maxrss > own_kib + UNCOUNTED_KIB else 0
         return Outcome(argv, process.returncode, out.read(), err.read(), used_kib, timed_out,
                        process.pid)
 
@@ -112,6 +112,8 @@ def run(argv, cwd=None, deadline=DEADLINE_SECONDS, limits=None, env=None, umask=
 # What the kernel counts as a process's memory includes that of the program that started it, up to
 # the call of exec. So the peak of this one is forgotten before, and looked at after.
 _starting = threading.Lock()
+# Each thread counts up to 64 pages before the process's figure has them.
+UNCOUNTED_KIB = 1024
 
 
 def forget_peak_memory():
