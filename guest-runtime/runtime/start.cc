@@ -60,8 +60,7 @@ extern "C" [[gnu::no_stack_protector, noreturn]] void instar_guest_start(const i
   instar::guest::InitHeap(boot->heap_start, boot->heap_bytes);
   instar::guest::InitCallTable(*boot);
   const instar_call_table& calls = instar::guest::CallTable();
-  instar_guest_main(&calls, reinterpret_cast<const std::byte*>(boot->request),
-                    boot->request_bytes);
+  instar_guest_main(&calls, reinterpret_cast<const std::byte*>(boot->request), boot->request_bytes);
   calls.finish(calls.context);
   __builtin_trap();
 }

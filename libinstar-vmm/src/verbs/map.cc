@@ -22,9 +22,9 @@ absl::StatusOr<Isolation> MapHere(const MapOptions& options, VerbRun& run,
       OpenImage(broker, options.image, {.force_share = options.force_share}));
   INSTAR_RETURN_IF_ERROR(broker.AllowReferences(sandbox.references));
   auto isolation = run.Guest(broker, MapRequest{.image = image,
-                                                      .start = options.start,
-                                                      .max_length = options.max_length,
-                                                      .max_chain_depth = sandbox.max_chain_depth});
+                                                .start = options.start,
+                                                .max_length = options.max_length,
+                                                .max_chain_depth = sandbox.max_chain_depth});
   if (!stream.over_limit()) return isolation;
   return absl::ResourceExhaustedError(
       absl::StrCat(PrintableText(ShownName(options.image)),
@@ -72,7 +72,8 @@ absl::StatusOr<MapReport> Map(const MapOptions& options) {
   if (stream.empty() && !options.entry({.start = options.start})) {
     return absl::CancelledError("map: cancelled");
   }
-  MapReport report{.virtual_size = stream.disk_bytes().value_or(0), .isolation = *isolation, .warnings = {}};
+  MapReport report{
+      .virtual_size = stream.disk_bytes().value_or(0), .isolation = *isolation, .warnings = {}};
   if (stream.unfit_footer()) report.warnings.push_back(UnfitFooterWarning(options.image));
   return report;
 }
