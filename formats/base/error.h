@@ -1,8 +1,8 @@
 // Errors of pure code.
 //
 // Pure code never throws and never formats text: an Error is a code, a static message and up to
-// three numbers. The host renders it into one line that names the file (RenderMessage in
-// base/render.h).
+// three numbers. The host renders it into one line that names the file
+// (libinstar-vmm/src/operation/error_text.h).
 #ifndef FORMATS_BASE_ERROR_H_
 #define FORMATS_BASE_ERROR_H_
 

@@ -1,6 +1,6 @@
 // The bitmaps of differencing disks (VHD, VHDX): one bit a sector says whether the sector is here
 // or the parent's. Finds runs of equal bits a byte at a time, and does not read those in holes of
-// the file once the walk looks for holes (table_meter.h).
+// the file once the walk looks for holes (table_reuse_limit.h).
 #ifndef FORMATS_BASE_SECTOR_BITS_H_
 #define FORMATS_BASE_SECTOR_BITS_H_
 

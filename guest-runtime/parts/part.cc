@@ -36,7 +36,7 @@ unsigned long long ZSTD_trace_decompress_begin(const void*) { return 0; }
 void ZSTD_trace_compress_end(unsigned long long, const void*) {}
 void ZSTD_trace_decompress_end(unsigned long long, const void*) {}
 
-// In the place of what left_out.ld leaves out. Nothing calls it.
+// In the place of what the build leaves out (CMakeLists.txt). Nothing calls it.
 [[noreturn]] void instar_left_out() { __builtin_trap(); }
 
 }  // extern "C"

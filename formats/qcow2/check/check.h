@@ -9,7 +9,7 @@
 // at 64 KiB, costs one pass. What can be told of an entry by itself is told in the first pass.
 //
 // What is large is shared out to the workers there are: learning and comparing the refcounts in
-// ranges (refcount_ranges.h), counting references of tables that have nothing to tell, those of
+// ranges (parallel_refcounts.h), counting references of tables that have nothing to tell, those of
 // snapshots, too (parallel_l2_count.h). Whatever they find amiss is gone through again by the
 // caller alone, in order.
 //

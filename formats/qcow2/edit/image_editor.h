@@ -4,7 +4,7 @@
 // A cluster that the active layer alone owns is overwritten where it stands. One that is
 // unallocated, zero, compressed or shared with a snapshot is given a new place at the end of the
 // file; the old one is released when the tables have changed. What is not placed keeps its content.
-// The order in which the metadata reaches the file is overwrite_mapping.h's; data is not waited
+// The order in which the metadata reaches the file is edit_mapping.h's; data is not waited
 // for, so a run that dies leaves a sound image with a mixture of old and new content.
 #ifndef FORMATS_QCOW2_EDIT_IMAGE_EDITOR_H_
 #define FORMATS_QCOW2_EDIT_IMAGE_EDITOR_H_

@@ -1,6 +1,6 @@
 /* The call table: the only seam between the code that parses images and the world.
  *
- * Version 1. Three implementations exist: guest-runtime's rings a doorbell (KVM or process
+ * Three implementations exist: guest-runtime's rings a doorbell (KVM or process
  * executor), the inline executor's calls the broker directly, and the tests' records and injects
  * faults. A caller checks magic, version and size before it uses the table.
  *
