@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/base/create_options.h"
+#include "operation/status_macros.h"
 #include "report/printable_text.h"
 
 namespace instar::vmm {
@@ -47,8 +48,11 @@ void TakeBacking(CreateOptionList& options, std::string& name, std::string& form
 
 absl::Status CheckTakesBacking(FormatId format, std::string_view name,
                                std::string_view backing_format) {
-  if (FindOption(format, "backing_file") != nullptr) return absl::OkStatus();
   if (name.empty() && backing_format.empty()) return absl::OkStatus();
+  if (FindOption(format, "backing_file") != nullptr) {
+    if (!name.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("Backing format cannot be used without backing file");
+  }
   return absl::InvalidArgumentError(absl::StrCat("Backing file ", name.empty() ? "format " : "",
                                                  "not supported for file format '",
                                                  std::string(NameOf(format)), "'"));
@@ -57,15 +61,9 @@ absl::Status CheckTakesBacking(FormatId format, std::string_view name,
 namespace {
 
 absl::Status CheckBacking(const TargetPlan& plan) {
-  if (absl::Status status = CheckTakesBacking(plan.format, plan.backing_name, plan.backing_format);
-      !status.ok()) {
-    return status;
-  }
+  INSTAR_RETURN_IF_ERROR(CheckTakesBacking(plan.format, plan.backing_name, plan.backing_format));
   if (!plan.backing_name.empty() && plan.backing_format.empty()) {
     return absl::InvalidArgumentError("Use of backing file requires explicit backing format");
-  }
-  if (plan.backing_name.empty() && !plan.backing_format.empty()) {
-    return absl::InvalidArgumentError("Backing format cannot be used without backing file");
   }
   if (!plan.backing_format.empty() && FormatFromName(plan.backing_format) == FormatId::kUnknown) {
     return absl::InvalidArgumentError(
@@ -89,16 +87,15 @@ absl::Status CheckCompression(const ConvertOptions& options, const TargetPlan& p
 }  // namespace
 
 absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options) {
-  const auto format = WritableFormat(options.target_format);
-  if (!format.ok()) return format.status();
-  auto read = ReadOptionList(*format, options.target_options);
-  if (!read.ok()) return read.status();
-  if (options.target_window && (!options.keep_target || !IsBareDisk(*format))) {
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId format, WritableFormat(options.target_format));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(CreateOptionList read,
+                                 ReadOptionList(format, options.target_options));
+  if (options.target_window && (!options.keep_target || !IsBareDisk(format))) {
     return absl::InvalidArgumentError(
         "only an existing raw target can be a part of its file (an offset and a size)");
   }
-  TargetPlan plan{.format = *format,
-                  .options = *std::move(read),
+  TargetPlan plan{.format = format,
+                  .options = std::move(read),
                   .backing_name = options.backing_file,
                   .backing_format = options.backing_format};
   const OptionSettings settings = plan.options.settings();
@@ -106,14 +103,12 @@ absl::StatusOr<TargetPlan> PlanTarget(const ConvertOptions& options) {
   plan.zstd = SettingText(settings, "compression_type") == "zstd";
   TakeBacking(plan.options, plan.backing_name, plan.backing_format);
   // With -n nothing is made that could have a backing file: it only tells what may be left out.
-  if (!options.keep_target) {
-    if (absl::Status status = CheckBacking(plan); !status.ok()) return status;
-  }
+  if (!options.keep_target) INSTAR_RETURN_IF_ERROR(CheckBacking(plan));
   if (options.target_is_zero && !plan.backing_name.empty()) {
     return absl::InvalidArgumentError(
         "Cannot use --target-is-zero when the destination image has a backing file");
   }
-  if (absl::Status status = CheckCompression(options, plan); !status.ok()) return status;
+  INSTAR_RETURN_IF_ERROR(CheckCompression(options, plan));
   return plan;
 }
 

@@ -41,7 +41,7 @@ absl::StatusOr<CreateOptionList> ReadOptionList(FormatId format, const std::stri
 void TakeBacking(CreateOptionList& options, std::string& name, std::string& format);
 
 // What is wrong with the backing file that a new image of `format` is to have, if anything: that
-// images of the format have none. kInvalidArgument.
+// images of the format have none, or that there is a format without a name. kInvalidArgument.
 absl::Status CheckTakesBacking(FormatId format, std::string_view name,
                                std::string_view backing_format);
 

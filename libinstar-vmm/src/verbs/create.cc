@@ -42,10 +42,7 @@ absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentErro
 
 absl::Status CheckBacking(const CreateOptions& options, const Plan& plan) {
   INSTAR_RETURN_IF_ERROR(CheckTakesBacking(plan.format, plan.backing_name, plan.backing_format));
-  if (plan.backing_name.empty()) {
-    if (plan.backing_format.empty()) return absl::OkStatus();
-    return Invalid("Backing format cannot be used without backing file");
-  }
+  if (plan.backing_name.empty()) return absl::OkStatus();
   if (plan.backing_name == options.path) {
     return Invalid("Error: Trying to create an image with the same filename as the backing file");
   }
