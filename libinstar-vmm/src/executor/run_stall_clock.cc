@@ -7,12 +7,17 @@ namespace {
 
 constexpr StallClock::Nanoseconds kNone{0};
 
+// 1 if both are 0.
+double Ratio(StallClock::Nanoseconds a, StallClock::Nanoseconds b) {
+  return b == kNone ? 1 : static_cast<double>(a.count()) / static_cast<double>(b.count());
+}
+
 }  // namespace
 
 void RunStallClock::Begin(Nanoseconds now) {
   interval_ = std::max(now - looked_at_, kNone);
   looked_at_ = now;
-  under_way_ = forgiven_ = late_ = processor_ = kNone;
+  under_way_ = forgiven_ = late_ = guest_code_ = processor_ = kNone;
   some_run_ = false;
   processor_is_known_ = true;
 }
@@ -23,6 +28,7 @@ void RunStallClock::Add(const StallClock& vcpu) {
   under_way_ = std::max(under_way_, std::min(looked.under_way, interval_));
   forgiven_ += looked.forgiven;
   late_ += looked.late;
+  guest_code_ += looked.guest_code;
   if (vcpu.doing() == StallClock::Doing::kGuestCode) some_run_ = true;
   if (looked.processor) {
     processor_ += *looked.processor;
@@ -33,7 +39,11 @@ void RunStallClock::Add(const StallClock& vcpu) {
 
 StallClock::Nanoseconds RunStallClock::End(std::uint64_t fresh) {
   Nanoseconds lost = std::max(interval_ - under_way_ - forgiven_, kNone);
-  if (some_run_ && processor_is_known_) lost = std::min(lost, StallClock::kPatience * processor_);
+  if (some_run_ && processor_is_known_) {
+    const double at_once = Ratio(std::max(guest_code_, interval_), interval_);
+    const auto mean = std::chrono::duration_cast<Nanoseconds>(processor_ / at_once);
+    lost = std::min(lost, StallClock::kPatience * mean);
+  }
   const Nanoseconds late = std::min(late_, undecided_);
   undecided_ = std::max(undecided_ - late - forgiven_, kNone) + under_way_;
   level_ = std::max(level_ + lost + late - TimeMadeGood(fresh - fresh_), kNone);

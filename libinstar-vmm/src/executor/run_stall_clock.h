@@ -11,7 +11,11 @@
 //   the share of a call's time that is forgiven    as for the vCPU
 //
 // On a busy machine the vCPUs of a guest may get a hundredth of a processor. While one of them runs
-// guest code, no more counts than kPatience times the processor time that guest code got.
+// guest code, no more counts than kPatience times the processor time that guest code got, as the
+// mean of the vCPUs that ran it. Example: eight vCPUs each compress a cluster, for which one needs
+// 0.5 s of a processor. Together they get a third of a processor, so the first new byte comes after
+// 12 s. Of these 4 s count: 8 times 0.5 s. Of vCPUs that take turns one runs at a time, and the
+// mean is the sum.
 //
 // Not thread-safe.
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_RUN_STALL_CLOCK_H_
@@ -46,7 +50,8 @@ class RunStallClock {
   Nanoseconds under_way_{0};
   Nanoseconds forgiven_{0};
   Nanoseconds late_{0};
-  Nanoseconds processor_{0};
+  Nanoseconds guest_code_{0};  // of all vCPUs together
+  Nanoseconds processor_{0};   // that it took
   bool some_run_ = false;
   bool processor_is_known_ = true;
 };

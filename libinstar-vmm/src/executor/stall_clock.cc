@@ -60,7 +60,7 @@ void StallClock::Turn(Doing next, Nanoseconds now, const WorkDone& done) {
 Nanoseconds StallClock::Look(Nanoseconds now, const WorkDone& done,
                              std::optional<Nanoseconds> processor) {
   Settle(now, done, /*call_is_done=*/false);
-  Nanoseconds guest_code = guest_code_;
+  Nanoseconds guest_code = looked_.guest_code = guest_code_;
   looked_.processor.reset();
   if (processor && processor_) {
     const Nanoseconds taken = *processor - *processor_;

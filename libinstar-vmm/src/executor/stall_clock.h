@@ -7,8 +7,7 @@
 //
 //   runs guest code      all of it
 //   waits for others     none (JOIN, YIELD): those it waits for have clocks of their own, and so
-//   has
-//                        the run (run_stall_clock.h)
+//                        has the run (run_stall_clock.h)
 //   has a call under way none, until a piece of it is done: a slow disk is no stall. Then the time
 //                        that the piece took flows in, but for the share of its bytes that are new.
 //
@@ -17,8 +16,8 @@
 // bad disk: each piece takes a second, all bytes of it are new, and nothing counts.
 //
 // On a machine that is busy with others a vCPU may get a hundredth of a processor. Where the
-// processor time of its thread can be had (KVM), guest code is charged for no more than kPatience
-// times that.
+// processor time of its thread is known, guest code is charged for no more than kPatience times
+// that.
 //
 // Not thread-safe. `now` comes from one RunClock and does not go back (steps back count as none).
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_STALL_CLOCK_H_
@@ -50,12 +49,13 @@ class StallClock {
 
   [[nodiscard]] Doing doing() const { return doing_; }
 
-  // What the last look found, for the clock of the run (run_stall_clock.h).
+  // What the last look found since the one before, for the clock of the run (run_stall_clock.h).
   struct Looked {
-    Nanoseconds under_way{0};  // so long a call has been under way, no piece of it done
-    Nanoseconds forgiven{0};   // time of pieces that were done since the look before
-    Nanoseconds late{0};       // not forgiven, and before the look before: it was under way then
-    std::optional<Nanoseconds> processor;  // that guest code took since the look before
+    Nanoseconds under_way{0};   // so long a call has been under way, no piece of it done
+    Nanoseconds forgiven{0};    // time of pieces that were done
+    Nanoseconds late{0};        // not forgiven, and before the look before: it was under way then
+    Nanoseconds guest_code{0};  // time in which it ran guest code, or wanted to
+    std::optional<Nanoseconds> processor;  // processor time that guest code took
   };
   [[nodiscard]] const Looked& looked() const { return looked_; }
 

@@ -117,7 +117,7 @@ TEST_F(RunStallClockTest, NewBytesOfOneVcpuMakeGoodTheTimeOfAll) {
 }
 
 // Four vCPUs compress, each with a hundredth of a processor.
-TEST_F(RunStallClockTest, OnABusyMachineProcessorTimeOfAllBoundsWhatCounts) {
+TEST_F(RunStallClockTest, OnABusyMachineTheMeanOfProcessorTimesBoundsWhatCounts) {
   for (unsigned i = 0; i < 4; ++i) {
     Turn(i, Doing::kGuestCode);
     vcpus_[i].processor = seconds(0);
@@ -125,6 +125,23 @@ TEST_F(RunStallClockTest, OnABusyMachineProcessorTimeOfAllBoundsWhatCounts) {
   Look();
   now_ += seconds(10);
   for (Vcpu& vcpu : vcpus_) vcpu.processor = milliseconds(100);
+  EXPECT_EQ(Look(), StallClock::kPatience * milliseconds(100));
+}
+
+// Only one of four runs at a time, with a hundredth of a processor.
+TEST_F(RunStallClockTest, OnABusyMachineTheProcessorTimesOfTurnsAddUp) {
+  for (unsigned i = 0; i < 4; ++i) {
+    Turn(i, Doing::kWaiting);
+    vcpus_[i].processor = seconds(0);
+  }
+  Look();
+  for (unsigned i = 0; i < 4; ++i) {
+    Turn(i, Doing::kGuestCode);
+    now_ += seconds(10);
+    vcpus_[i].processor = milliseconds(100);
+    Turn(i, Doing::kWaiting);
+  }
+  Turn(0, Doing::kGuestCode);
   EXPECT_EQ(Look(), StallClock::kPatience * milliseconds(400));
 }
 
