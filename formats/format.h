@@ -15,6 +15,7 @@
 #include "formats/create.h"
 #include "formats/inspect.h"
 #include "formats/measure.h"
+#include "formats/resize.h"
 #include "formats/signatures.h"
 
 namespace instar {
@@ -34,6 +35,8 @@ struct Format {
   Result<std::unique_ptr<ImageMeasurer>> (*measure)(const CreateOptions& options) = nullptr;
   // As CheckImage (check.h).
   Result<CheckCounts> (*check)(const CheckOptions& options) = nullptr;
+  // As ResizeImage (resize.h).
+  Status (*resize)(const ResizeOptions& options) = nullptr;
   // As InspectImage (inspect.h), of a file that has the format's signature.
   Status (*inspect)(const Inspection& inspection) = nullptr;
   // Whether data of the image may lie in holes of the file, which occupies `allocated_bytes` of

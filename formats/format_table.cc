@@ -4,6 +4,7 @@
 #include "formats/create.h"
 #include "formats/measure.h"
 #include "formats/open.h"
+#include "formats/resize.h"
 
 namespace instar {
 
@@ -32,6 +33,11 @@ Result<std::unique_ptr<ImageWriter>> OpenForWriting(const CreateOptions& options
 Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options) {
   if (const auto measure = FunctionOf<&Format::measure>(options.format)) return measure(options);
   return Unsupported("images of this format cannot be written");
+}
+
+Status ResizeImage(const ResizeOptions& options) {
+  if (const auto resize = FunctionOf<&Format::resize>(options.format)) return resize(options);
+  return Unsupported("images of this format cannot be resized");
 }
 
 Result<CheckCounts> CheckImage(const CheckOptions& options) {

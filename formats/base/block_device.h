@@ -80,7 +80,7 @@ enum class Preallocation : std::uint32_t {
   kFull = 2,    // zeros written
 };
 
-// A file that an operation writes a fresh image to.
+// A file that an operation writes to: a fresh image, or one that is changed in place.
 class TargetDevice : public BlockDevice {
  public:
   // Sets the length of the file; new bytes read as zeros. kNoSpace, kIo, kDenied, kLimit.
@@ -92,6 +92,26 @@ class TargetDevice : public BlockDevice {
 
   // Makes [offset, offset+length) of the file read as zeros, as cheaply as the file allows.
   virtual Status Zero(std::uint64_t offset, std::uint64_t length) = 0;
+
+  // The one write by which a change in place takes effect. Returns when `data`, which lies within
+  // one sector of the disk (512 bytes) or, where a format's root is larger, one page (4096 bytes),
+  // is on stable storage; with one call, so that no other program finds it before that. Everything
+  // that it leads to was flushed before.
+  virtual Status WriteRoot(std::uint64_t offset, std::span<const std::byte> data) {
+    INSTAR_TRY(Write(offset, data));
+    return Flush();
+  }
+
+  // The content of [offset, offset + length) no longer matters: its storage is given back where the
+  // file can. What it reads as afterwards is not said.
+  virtual Status Discard(std::uint64_t offset, std::uint64_t length) {
+    (void)offset;
+    (void)length;
+    return {};
+  }
+
+  // Whether the length of the file is what it is: a disk or a partition.
+  [[nodiscard]] virtual bool has_fixed_length() const { return false; }
 
   // Whether bytes that were never written since Resize(0) read as zeros: true of regular files, not
   // of block devices and not of a target that was kept as it was.
