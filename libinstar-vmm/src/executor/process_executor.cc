@@ -83,7 +83,6 @@ class ProcessExecutor final : public VcpuExecutor {
     tick_ = period;
     return true;
   }
-  std::optional<std::chrono::nanoseconds> ProcessorTime(unsigned index) override;
   std::string CheckAlive() override;
   void EndChild() const { syscall(SYS_pidfd_send_signal, child_, SIGKILL, nullptr, 0); }
   std::string DescribeDeath(const siginfo_t& end);
@@ -127,7 +126,6 @@ absl::Status ProcessExecutor::Prepare(const ExecutorOptions& options) {
     waitpid(child, nullptr, 0);
     return failure;
   }
-  if (clock_getcpuclockid(child, &processor_clock_) != 0) processor_clock_ = 0;
   if (!options.watch_itself || options.workers > 1) HandleKickSignal(/*restarts=*/false);
   Mark(options.timing, TimingPhase::kSandbox);
   return absl::OkStatus();
@@ -169,18 +167,6 @@ void ProcessExecutor::Kick(unsigned index) {
   syscall(SYS_futex, &mailbox(index)->state, FUTEX_WAKE, 8, nullptr, nullptr, 0);
   // It may stand in a system call that a request of the guest asked for.
   if (tick_.count() == 0) InterruptThread(index);
-}
-
-// Processor time of a single thread is not told to other processes, so each vCPU is taken to have
-// an equal share. None gets less than a kPatience-th: one vCPU that runs alone is charged for all
-// of its time.
-std::optional<std::chrono::nanoseconds> ProcessExecutor::ProcessorTime(unsigned) {
-  timespec time{};
-  if (processor_clock_ == 0 || reaped_ || clock_gettime(processor_clock_, &time) != 0) {
-    return std::nullopt;
-  }
-  const auto all = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-  return all / std::min<int>(static_cast<int>(layout().workers), StallClock::kPatience);
 }
 
 std::string ProcessExecutor::CheckAlive() {

@@ -40,7 +40,8 @@ void RunStallClock::Add(const StallClock& vcpu) {
 StallClock::Nanoseconds RunStallClock::End(std::uint64_t fresh) {
   Nanoseconds lost = std::max(interval_ - under_way_ - forgiven_, kNone);
   if (some_run_ && processor_is_known_) {
-    const double at_once = Ratio(std::max(guest_code_, interval_), interval_);
+    const double at_once =
+        std::clamp<double>(Ratio(guest_code_, interval_), 1, StallClock::kPatience);
     const auto mean = std::chrono::duration_cast<Nanoseconds>(processor_ / at_once);
     lost = std::min(lost, StallClock::kPatience * mean);
   }

@@ -15,7 +15,7 @@
 // mean of the vCPUs that ran it. Example: eight vCPUs each compress a cluster, for which one needs
 // 0.5 s of a processor. Together they get a third of a processor, so the first new byte comes after
 // 12 s. Of these 4 s count: 8 times 0.5 s. Of vCPUs that take turns one runs at a time, and the
-// mean is the sum.
+// mean is the sum. However many run, the sum of their processor times counts at least.
 //
 // Not thread-safe.
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_RUN_STALL_CLOCK_H_

@@ -16,8 +16,8 @@
 // bad disk: each piece takes a second, all bytes of it are new, and nothing counts.
 //
 // On a machine that is busy with others a vCPU may get a hundredth of a processor. Where the
-// processor time of its thread is known, guest code is charged for no more than kPatience times
-// that.
+// processor time of guest code is known, and guest code cannot sleep (KVM), it is charged for no
+// more than kPatience times that.
 //
 // Not thread-safe. `now` comes from one RunClock and does not go back (steps back count as none).
 #ifndef LIBINSTAR_VMM_SRC_EXECUTOR_STALL_CLOCK_H_
