@@ -22,6 +22,9 @@ struct Finding {
   FindingKind kind = FindingKind::kCorruption;
   const char* message = "";
   std::array<std::uint64_t, 3> numbers{};
+  // kCorruption: whether the metadata can be changed in place all the same, because no count is too
+  // low and nothing is used twice.
+  bool harmless = false;
 };
 
 class FindingSink {

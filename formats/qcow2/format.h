@@ -7,6 +7,7 @@
 #include "formats/format.h"
 #include "formats/qcow2/check/check.h"
 #include "formats/qcow2/edit/image_editor.h"
+#include "formats/qcow2/edit/resizer.h"
 #include "formats/qcow2/read/preallocation.h"
 #include "formats/qcow2/read/reader.h"
 #include "formats/qcow2/write/measurer.h"
@@ -29,6 +30,7 @@ inline constexpr Format kFormat{
     .edit = ImageEditor::Open,
     .measure = Measurer::Create,
     .check = [](const CheckOptions& options) { return Check(options); },
+    .resize = Resize,
     .inspect = Inspect,
     .may_map_holes = LooksPreallocated,
 };

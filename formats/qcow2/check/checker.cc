@@ -47,7 +47,8 @@ Checker::Checker(const CheckOptions& options, const Header& header, HeaderExtens
       table_(device_, piece_bytes_),
       meter_(device_, kCheckAllowance),
       tables_(device_, header_, counts_, options.workers,
-              AheadBytes(options.workers, piece_bytes_)) {}
+              AheadBytes(options.workers, piece_bytes_)),
+      survey_(portions.survey) {}
 
 Result<CheckCounts> Checker::Run() {
   for (std::uint64_t first = 0; first < windows_end_;) {
@@ -56,10 +57,12 @@ Result<CheckCounts> Checker::Run() {
     next_wanted_ = UINT64_MAX;
     INSTAR_TRY(CountReferences());
     INSTAR_TRY(CompareRefcounts());
+    if (survey_ != nullptr) SurveyWindow();
     sink_.Proceed(counts_.end(), windows_end_);
     // What lies in between nothing refers to, and nothing says so: a hole of any size.
     first = std::max(AlignDown(next_wanted_, 64), counts_.end());
   }
+  if (survey_ != nullptr) INSTAR_TRY(SurveyBehindEnd());
   result_.image_end_offset = (highest_ + 1) * cluster_bytes_;
   result_.total_clusters =
       DivideRoundUp(AlignDown(header_.virtual_size_bytes, kSectorBytes), cluster_bytes_);
@@ -146,6 +149,10 @@ void Checker::CompareRefcount(std::uint64_t cluster, std::uint64_t on_disk) {
   if (on_disk == counted) [[likely]]
     return;
   const bool leak = on_disk > counted;
+  if (survey_ != nullptr && survey_->recount) {
+    survey_->Recount(cluster, on_disk, counted);
+    return;
+  }
   Found(leak ? FindingKind::kLeak : FindingKind::kCorruption,
         leak ? "the cluster at {0x} has the refcount {1}, but only {2} references"
              : "the cluster at {0x} has the refcount {1}, but {2} references",

@@ -16,6 +16,7 @@
 #include "formats/qcow2/check/counted_references.h"
 #include "formats/qcow2/check/parallel_l2_count.h"
 #include "formats/qcow2/check/parallel_refcounts.h"
+#include "formats/qcow2/check/survey.h"
 #include "formats/qcow2/read/refcount_reader.h"
 #include "formats/qcow2/structures/bitmap_directory.h"
 #include "formats/qcow2/structures/header.h"
@@ -50,7 +51,17 @@ class Checker {
     }
     if (++found_ <= told_) return;
     told_ = found_;
-    sink_.Add({.kind = kind, .message = message, .numbers = {std::uint64_t{numbers}...}});
+    sink_.Add({.kind = kind,
+               .message = message,
+               .numbers = {std::uint64_t{numbers}...},
+               .harmless = harmless_});
+  }
+  // A corruption that changes in place can pass over.
+  template <typename... Numbers>
+  void FoundHarmless(const char* message, Numbers... numbers) {
+    harmless_ = true;
+    Found(FindingKind::kCorruption, message, numbers...);
+    harmless_ = false;
   }
   // A corruption that shows in an entry itself: told once, whatever the number of passes.
   template <typename... Numbers>
@@ -59,6 +70,11 @@ class Checker {
   }
 
   Status OpenWindow(std::uint64_t first, std::uint64_t end);
+  // A reference to clusters behind the end of the file, which read as zeros.
+  void ReferBehindEnd(std::uint64_t offset, std::uint64_t bytes);
+  // What a survey learns of the window, and at the end of all, besides what is found.
+  void SurveyWindow();
+  Status SurveyBehindEnd();
   Status CountReferences();
   // Clusters [first, last] have references or refcounts: those behind this window want another.
   void Want(std::uint64_t first, std::uint64_t last);
@@ -117,6 +133,8 @@ class Checker {
   TableReuseLimit meter_;  // of all work that tables ask for
   CountedReferences counts_;
   ParallelL2Counter tables_;
+  Survey* const survey_;  // null: none is wanted
+  bool harmless_ = false;
   bool first_pass_ = true;
   bool ahead_ = false;             // walking the disks, in which tables may be counted ahead
   bool out_of_order_ = false;      // that turned out to matter

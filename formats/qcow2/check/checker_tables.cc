@@ -59,8 +59,12 @@ void Checker::Refer(std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t file_bytes = device_.size_bytes();
   const auto end = CheckedAdd(offset, bytes);
   if (!end || (*end > file_bytes && *end - file_bytes >= cluster_bytes_)) {
-    Corrupted("{1} bytes at {0x} are referred to, but the file ends at {2x}", offset, bytes,
-              file_bytes);
+    if (first_pass_ && survey_ != nullptr && end) ReferBehindEnd(offset, bytes);
+    if (!first_pass_) return;
+    harmless_ = end.has_value();  // they read as zeros, and ReferBehindEnd looked at their counts
+    Found(FindingKind::kCorruption, "{1} bytes at {0x} are referred to, but the file ends at {2x}",
+          offset, bytes, file_bytes);
+    harmless_ = false;
     return;
   }
   const std::uint64_t first = offset >> header_.cluster_bits;
@@ -107,14 +111,14 @@ Status Checker::CheckCopied(std::uint64_t offset, bool copied, const char* messa
     const auto on_disk = counts_.on_disk(cluster);
     if (on_disk != CountedReferences::OnDisk::kUnknown &&
         (on_disk == CountedReferences::OnDisk::kOne) != copied) {
-      Found(FindingKind::kCorruption, message, entry, offset);
+      FoundHarmless(message, entry, offset);
     }
   } else if (cluster < windows_end_) {
     Want(cluster, cluster);
   } else if (first_pass_) {  // no window has it
     INSTAR_ASSIGN_OR_RETURN(const auto count, elsewhere_.At(cluster));
     if (count && (*count == 1) != copied) {
-      Found(FindingKind::kCorruption, message, entry, offset);
+      FoundHarmless(message, entry, offset);
     }
   }
   return {};
@@ -255,7 +259,7 @@ Status Checker::VisitStandard(std::uint64_t entry, std::uint64_t bitmap, bool ac
   constexpr const char* kContradiction =
       "the COPIED flag of L2 entry {0x} contradicts the refcount of the cluster at {1x}";
   if (header_.has_data_file()) {  // where every cluster belongs to one disk
-    if (active && !copied) Corrupted(kContradiction, entry, offset);
+    if (active && !copied && first_pass_) FoundHarmless(kContradiction, entry, offset);
     return {};
   }
   Refer(offset, cluster_bytes_);

@@ -87,6 +87,35 @@ class CountedReferences {
     return true;
   }
 
+  // Calls visit(first, count) for each run of clusters of the window below `end`, as long as can
+  // be, that have neither a reference nor a refcount, or of which nothing can be told.
+  template <typename Visit>
+  void VisitFree(std::uint64_t end, const Visit& visit) const {
+    std::uint64_t begin = 0;  // of the run
+    std::uint64_t at = 0;
+    const std::uint64_t last = end - first_;
+    const auto close = [&](std::uint64_t stop) {
+      if (stop > begin) visit(first_ + begin, stop - begin);
+      begin = stop + 1;
+    };
+    while (at < last) {
+      const std::uint64_t word = at / kWordBits;
+      const std::uint64_t used = once_.word(word) | ones_.word(word) | others_.word(word);
+      const std::uint64_t stop = std::min(last, (word + 1) * kWordBits);
+      if (used == 0) {
+        at = stop;
+      } else if (used == ~std::uint64_t{0}) {
+        close(at);
+        begin = at = stop;
+      } else {
+        for (; at < stop; ++at) {
+          if ((used >> (at % kWordBits) & 1) != 0) close(at);
+        }
+      }
+    }
+    close(last);
+  }
+
   // Goes on from `begin` as long as what Prepare learned is what was counted, one reference or
   // none: to where that cannot be told of up to 64 clusters, or to `end`. `highest` becomes the
   // last cluster on the way that has a reference; else it is left.

@@ -6,6 +6,7 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
+#include "formats/qcow2/read/l2_references.h"
 #include "formats/qcow2/structures/l2_entry.h"
 #include "formats/qcow2/structures/refcount_entry.h"
 
@@ -13,81 +14,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kMaxTables = 1024;  // read at a time
-
-// Entries of a table that refer to whole clusters that follow one another, or a single one.
-struct Run {
-  std::uint64_t entry = 0;  // the first; each further one is greater by a cluster
-  std::uint64_t entries = 1;
-  // Extended entries: subclusters that some entry allocates, reads as zeros, or both.
-  SubclusterBitmap some;
-  std::uint32_t contradicting = 0;
-};
-
-// Calls visit(run) for every run of entries that are not zero. Ends early where that returns false.
-// The bytes gone through.
-template <bool extended, typename Visit>
-std::size_t VisitRuns(std::span<const std::byte> table, std::uint64_t cluster_bytes,
-                      const Visit& visit) {
-  constexpr std::size_t kStep = extended ? kExtendedL2EntryBytes : kTableEntryBytes;
-  const auto add_bitmap = [&](Run& run, std::size_t at) {
-    if constexpr (extended) {
-      const auto bitmap = SubclusterBitmap::DecodeFrom(LoadBe64(table, at + kTableEntryBytes));
-      run.some.allocated |= bitmap.allocated;
-      run.some.reads_zero |= bitmap.reads_zero;
-      run.contradicting |= bitmap.allocated & bitmap.reads_zero;
-    }
-  };
-  std::size_t at = 0;
-  while (at < table.size()) {
-    Run run{.entry = LoadBe64(table, at)};
-    add_bitmap(run, at);
-    std::size_t next = at + kStep;
-    if (run.entry != 0 || run.some != SubclusterBitmap{}) {
-      if (!IsCompressed(run.entry)) {
-        std::uint64_t following = run.entry + cluster_bytes;
-        while (next < table.size() && LoadBe64(table, next) == following) {
-          add_bitmap(run, next);
-          next += kStep;
-          following += cluster_bytes;
-        }
-      }
-      run.entries = (next - at) / kStep;
-      if (!visit(run)) return at;
-    }
-    at = next;
-  }
-  return at;
-}
-
-// Goes through a table in steps. `visitor` is asked of each run whether it IsSound; it is told what
-// clusters a run refers to (Refer), and how often compressed ones touch a cluster (Touch): they
-// mostly follow one another there. Ends early, with false, where the visitor returns false.
-template <bool extended, typename Visitor>
-bool VisitReferences(std::span<const std::byte> table, unsigned cluster_bits, Visitor& visitor) {
-  std::uint64_t touched = 0;
-  std::uint64_t times = 0;
-  const auto visit_touched = [&] {
-    return times == 0 || visitor.Touch(touched, std::exchange(times, 0));
-  };
-  const auto visit = [&](const Run& run) {
-    if (IsCompressed(run.entry)) {
-      const auto data = CompressedCluster::DecodeFrom(run.entry, cluster_bits);
-      if (!visitor.IsSound(run, data)) return false;
-      const std::uint64_t last = (data.offset + data.bytes() - 1) >> cluster_bits;
-      for (std::uint64_t cluster = data.offset >> cluster_bits; cluster <= last; ++cluster) {
-        if (cluster != touched && !visit_touched()) return false;
-        touched = cluster;
-        ++times;
-      }
-      return true;
-    }
-    if (!visitor.IsSound(run)) return false;
-    const std::uint64_t first = HostOffset(run.entry) >> cluster_bits;
-    return first == 0 || visitor.Refer(run, first);
-  };
-  const std::uint64_t cluster_bytes = std::uint64_t{1} << cluster_bits;
-  return VisitRuns<extended>(table, cluster_bytes, visit) == table.size() && visit_touched();
-}
 
 }  // namespace
 
@@ -126,7 +52,7 @@ class ParallelL2Counter::Counter {
         whole_bytes_(tables.whole_bytes_),
         active_(active) {}
 
-  bool IsSound(const Run& run, const CompressedCluster& data) {
+  bool IsSound(const L2Run& run, const CompressedCluster& data) {
     if (active_) {
       ++sum_.allocated;
       ++sum_.compressed;
@@ -135,7 +61,7 @@ class ParallelL2Counter::Counter {
     return (run.entry & kCopied) == 0 && run.some == SubclusterBitmap{} &&
            RangeFits(data.offset, data.bytes(), whole_bytes_);
   }
-  bool IsSound(const Run& run) {
+  bool IsSound(const L2Run& run) {
     constexpr std::uint64_t kNeverSound = ~(kOffsetMask | kCopied | kReadsZero);
     if ((run.entry & kNeverSound) != 0 || run.contradicting != 0) return false;
     const std::uint64_t offset = HostOffset(run.entry);
@@ -152,7 +78,7 @@ class ParallelL2Counter::Counter {
     }
     return true;
   }
-  bool Refer(const Run& run, std::uint64_t first) {
+  bool Refer(const L2Run& run, std::uint64_t first) {
     return active_ && (run.entry & kCopied) != 0 ? CountAll<Wanted::kOnes>(first, run.entries)
                                                  : ReferToShared(first, run.entries);
   }
@@ -206,9 +132,9 @@ class ParallelL2Counter::Undoer {
  public:
   Undoer(CountedReferences& counts, std::uint64_t steps) : counts_(counts), left_(steps) {}
 
-  static bool IsSound(const Run&, const CompressedCluster&) { return true; }
-  static bool IsSound(const Run&) { return true; }
-  bool Refer(const Run& run, std::uint64_t first) {
+  static bool IsSound(const L2Run&, const CompressedCluster&) { return true; }
+  static bool IsSound(const L2Run&) { return true; }
+  bool Refer(const L2Run& run, std::uint64_t first) {
     if (left_ == 0) return false;
     --left_;
     const std::uint64_t from = std::max(first, counts_.first());
@@ -231,12 +157,12 @@ class ParallelL2Counter::Undoer {
 template <bool extended, ParallelL2Counter::Access access>
 bool ParallelL2Counter::CountEntries(std::span<const std::byte> table, bool active, Sum& sum) {
   Counter<access> counter(*this, active);
-  if (VisitReferences<extended>(table, cluster_bits_, counter)) {
+  if (VisitL2References<extended>(table, cluster_bits_, counter)) {
     sum.Add(counter.sum());
     return true;
   }
   Undoer<access> undoer(counts_, counter.steps());
-  VisitReferences<extended>(table, cluster_bits_, undoer);
+  VisitL2References<extended>(table, cluster_bits_, undoer);
   return false;
 }
 

@@ -1,0 +1,123 @@
+// A qcow2 image while it is changed in place, as one transaction (formats/edit/transaction.h).
+//
+// A verb says what is to become of the L1 table, of L2 tables and of header fields, takes room for
+// what is new and drops what is no longer referred to; Commit counts all of it, writes the tables
+// that have changed to places of their own and flips the first sector of the header.
+//
+// The first time that room is needed or something is dropped, the image is checked as a whole
+// (check/survey.h): so the counts can be relied on, and free clusters be used. Leaks are left as
+// they are. Where a count is too low, or something is used twice, nothing is changed. A change of
+// header fields alone needs no look at the rest.
+//
+// Not thread-safe. tests/unit/formats/qcow2/resizer_test.cc and tests/crash cover this file.
+#ifndef FORMATS_QCOW2_EDIT_IMAGE_CHANGE_H_
+#define FORMATS_QCOW2_EDIT_IMAGE_CHANGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "formats/base/block_device.h"
+#include "formats/base/error.h"
+#include "formats/base/workers.h"
+#include "formats/edit/cluster_space.h"
+#include "formats/edit/transaction.h"
+#include "formats/qcow2/check/survey.h"
+#include "formats/qcow2/edit/header_change.h"
+#include "formats/qcow2/edit/shadow_refcounts.h"
+#include "formats/qcow2/structures/header.h"
+#include "formats/qcow2/structures/header_extensions.h"
+
+namespace instar::qcow2 {
+
+// Bytes [begin, end) of a file.
+struct FileTail {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+class ImageChange {
+ public:
+  // `device`, and `workers` if there are any, must outlive this. kCorrupt for an image that is
+  // marked as corrupt, kUnsupported, kLimit, kIo.
+  static Result<std::unique_ptr<ImageChange>> Open(TargetDevice& device, Workers* workers);
+
+  [[nodiscard]] const Header& old_header() const { return old_; }
+  [[nodiscard]] const HeaderExtensions& extensions() const { return extensions_; }
+  [[nodiscard]] TargetDevice& device() const { return device_; }
+
+  // What the header is to say; the places of tables are filled in by Commit.
+  [[nodiscard]] HeaderChange& header() { return header_; }
+
+  // The entries of the active L1 table as they are to be.
+  Result<std::vector<std::uint64_t>*> L1();
+
+  // Room for `count` clusters that follow one another; the offset of the first. They are counted
+  // with one reference. What they hold is not said: all of it has to be written. kNoSpace.
+  Result<std::uint64_t> Take(std::uint64_t count);
+  // Room for 1 to `count` clusters at the end of the file, or where there is most of it.
+  Result<ClusterRun> TakeSome(std::uint64_t count);
+  // Counts one reference less to the clusters of `run`, or to all that Walk visits (ChangeMany).
+  Status Drop(const ClusterRun& run);
+  template <typename Walk>
+  Status DropMany(const Walk& walk) {
+    INSTAR_TRY(LookOver());
+    return refcounts_->ChangeMany(-1, walk);
+  }
+
+  // Writes to what was taken; zeros to the end of the last cluster.
+  Status Write(std::uint64_t offset, std::span<const std::byte> data);
+  // Sees to it that `run`, which TakeSome returned, is in the file and reads as zeros. What the
+  // file grows by is stored as `preallocation` says.
+  Status Provide(const ClusterRun& run, Preallocation preallocation);
+
+  // Gives the L1 table and blocks of refcounts that stand from host offset `offset` on other
+  // places.
+  Status MoveFrom(std::uint64_t offset);
+
+  // Makes the change, if there is any, and gives back the storage of what is no longer used. On an
+  // error the image is the old one, unless flipped(). kNoSpace, with nothing changed, if something
+  // new would stand from host offset `end` on.
+  Status Commit(std::uint64_t end = ~std::uint64_t{0});
+  [[nodiscard]] bool flipped() const { return transaction_ && transaction_->flipped(); }
+  // After an error: leaves nothing behind, if the change did not take effect.
+  void Undo();
+
+  // After Commit: the end of the file, if there are only tables and so much room before or between
+  // them that a second change can make the file shorter.
+  [[nodiscard]] const std::optional<FileTail>& movable_tail() const { return movable_tail_; }
+
+ private:
+  ImageChange(TargetDevice& device, Workers* workers, const Header& header,
+              HeaderExtensions extensions);
+
+  [[nodiscard]] std::uint64_t cluster_bytes() const { return old_.cluster_bytes(); }
+  // Checks the image and finds out where there is room, once.
+  Status LookOver();
+  Status WriteL1();
+  [[nodiscard]] bool CanStay(std::uint64_t entries) const;
+  Status Reclaim();
+  // `freed` clusters below `end`, the end of what is in use, are no longer in use.
+  Status FindMovableTail(std::uint64_t end, std::uint64_t freed);
+
+  static constexpr std::size_t kMostTables = std::size_t{1} << 20;
+
+  TargetDevice& device_;
+  Workers* const workers_;
+  const Header old_;
+  const HeaderExtensions extensions_;
+  HeaderChange header_;
+  std::optional<std::vector<std::uint64_t>> l1_;
+  std::vector<std::uint64_t> old_l1_;  // up to the end of its last cluster
+  std::optional<ClusterSpace> space_;
+  std::optional<Transaction> transaction_;
+  std::optional<ShadowRefcounts> refcounts_;
+  bool move_l1_ = false;
+  std::optional<FileTail> movable_tail_;
+};
+
+}  // namespace instar::qcow2
+
+#endif  // FORMATS_QCOW2_EDIT_IMAGE_CHANGE_H_

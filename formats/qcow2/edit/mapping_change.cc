@@ -1,0 +1,195 @@
+#include "formats/qcow2/edit/mapping_change.h"
+
+#include <algorithm>
+
+#include "formats/base/checked.h"
+#include "formats/base/endian.h"
+#include "formats/base/read_ahead.h"
+#include "formats/qcow2/read/l2_references.h"
+#include "formats/qcow2/structures/l2_entry.h"
+
+namespace instar::qcow2 {
+namespace {
+
+constexpr std::uint64_t kNoTable = ~std::uint64_t{0};
+constexpr std::uint64_t kReadBytes = 1 << 20;  // of tables, at a time
+
+bool IsZero(const std::vector<std::byte>& bytes) {
+  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+// Tells `visit` of the clusters that a table refers to (VisitL2References).
+template <typename Visit>
+class Dropper {
+ public:
+  Dropper(const Visit& visit, bool data_file) : visit_(visit), data_file_(data_file) {}
+
+  static bool IsSound(const L2Run&, const CompressedCluster&) { return true; }
+  static bool IsSound(const L2Run&) { return true; }
+  bool Refer(const L2Run& run, std::uint64_t cluster) {
+    if (!data_file_) status_ = visit_(ClusterRun{cluster, run.entries});
+    return status_.has_value();
+  }
+  bool Touch(std::uint64_t cluster, std::uint64_t times) {
+    for (; times > 0 && status_; --times) status_ = visit_(ClusterRun{cluster, 1});
+    return status_.has_value();
+  }
+  [[nodiscard]] const Status& status() const { return status_; }
+
+ private:
+  const Visit& visit_;
+  const bool data_file_;  // clusters of a data file are not counted
+  Status status_;
+};
+
+}  // namespace
+
+MappingChange::MappingChange(ImageChange& change)
+    : change_(change),
+      header_(change.old_header()),
+      l2_entries_(header_.l2_entries()),
+      table_(header_.cluster_bytes()) {}
+
+Status MappingChange::Select(std::uint64_t l1_index) {
+  if (selected_ == l1_index) return {};
+  INSTAR_TRY(Finish());
+  INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
+  const std::uint64_t offset = l1_index < l1->size() ? L2TableOffset((*l1)[l1_index]) : 0;
+  if (offset == 0) {
+    std::ranges::fill(table_, std::byte{0});
+  } else {
+    INSTAR_TRY(change_.device().Read(offset, table_));
+  }
+  selected_ = l1_index;
+  return {};
+}
+
+Status MappingChange::Finish() {
+  if (!dirty_) return {};
+  INSTAR_ASSIGN_OR_RETURN(auto* const l1, change_.L1());
+  std::uint64_t& entry = (*l1)[selected_];
+  if (L2TableOffset(entry) != 0) {
+    INSTAR_TRY(change_.Drop({L2TableOffset(entry) >> header_.cluster_bits, 1}));
+  }
+  if (IsZero(table_)) {
+    entry = 0;
+  } else {
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t place, change_.Take(1));
+    INSTAR_TRY(change_.Write(place, table_));
+    entry = EncodeL1Entry(place, /*copied=*/true);
+  }
+  dirty_ = false;
+  selected_ = kNoTable;
+  return {};
+}
+
+Result<ClusterEntry> MappingChange::Get(std::uint64_t cluster) {
+  INSTAR_TRY(Select(cluster / l2_entries_));
+  const std::uint64_t at = cluster % l2_entries_ * header_.l2_entry_bytes();
+  ClusterEntry entry{.entry = LoadBe64(table_, at)};
+  if (header_.extended_l2()) {
+    entry.bitmap = SubclusterBitmap::DecodeFrom(LoadBe64(table_, at + kTableEntryBytes));
+  }
+  return entry;
+}
+
+Status MappingChange::Set(std::uint64_t cluster, const ClusterEntry& entry) {
+  INSTAR_ASSIGN_OR_RETURN(const ClusterEntry old, Get(cluster));
+  if (old == entry) return {};
+  const bool keeps = !IsCompressed(old.entry) && !IsCompressed(entry.entry) &&
+                     HostOffset(old.entry) == HostOffset(entry.entry);
+  if (!keeps) INSTAR_TRY(DropEntry(old));
+  const std::uint64_t at = cluster % l2_entries_ * header_.l2_entry_bytes();
+  StoreBe64(table_, at, entry.entry);
+  if (header_.extended_l2()) StoreBe64(table_, at + kTableEntryBytes, entry.bitmap.Encode());
+  dirty_ = true;
+  return {};
+}
+
+Status MappingChange::DropEntry(const ClusterEntry& entry) {
+  if (IsCompressed(entry.entry)) {
+    const auto data = CompressedCluster::DecodeFrom(entry.entry & ~kCopied, header_.cluster_bits);
+    const std::uint64_t first = data.offset >> header_.cluster_bits;
+    const std::uint64_t last = (data.offset + data.bytes() - 1) >> header_.cluster_bits;
+    return change_.Drop({first, last - first + 1});
+  }
+  const std::uint64_t offset = HostOffset(entry.entry);
+  if (offset == 0 || header_.has_data_file()) return {};
+  return change_.Drop({offset >> header_.cluster_bits, 1});
+}
+
+Status MappingChange::Clear(std::uint64_t first, std::uint64_t end) {
+  INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
+  end = std::min(end, l1->size() * l2_entries_);
+  while (first < end) {
+    const std::uint64_t index = first / l2_entries_;
+    const std::uint64_t stop = std::min(end, (index + 1) * l2_entries_);
+    if (first % l2_entries_ == 0 && stop % l2_entries_ == 0) {
+      INSTAR_TRY(Finish());
+      return DropTables(index, DivideRoundUp(end, l2_entries_));
+    }
+    if (L2TableOffset((*l1)[index]) != 0) {
+      for (; first < stop; ++first) INSTAR_TRY(Set(first, {}));
+    }
+    first = stop;
+  }
+  return {};
+}
+
+Status MappingChange::DropTables(std::uint64_t first, std::uint64_t end) {
+  INSTAR_ASSIGN_OR_RETURN(auto* const l1, change_.L1());
+  const auto is_empty = [](std::uint64_t entry) { return L2TableOffset(entry) == 0; };
+  const auto begin = l1->begin() + static_cast<std::ptrdiff_t>(first);
+  const auto stop = l1->begin() + static_cast<std::ptrdiff_t>(end);
+  if (!std::all_of(begin, stop, is_empty)) {
+    INSTAR_TRY(header_.extended_l2() ? DropReferences<true>(first, end)
+                                     : DropReferences<false>(first, end));
+  }
+  std::fill(begin, stop, 0);
+  selected_ = kNoTable;
+  return {};
+}
+
+template <bool extended>
+Status MappingChange::DropReferences(std::uint64_t first, std::uint64_t end) {
+  INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
+  const std::uint64_t cluster_bytes = header_.cluster_bytes();
+  const unsigned bits = header_.cluster_bits;
+  return change_.DropMany([&](const auto& visit) -> Status {
+    Dropper dropper(visit, header_.has_data_file());
+    ReadAhead ahead(change_.device());
+    std::vector<ByteRange> wanted;
+    const std::size_t at_once = std::max<std::uint64_t>(kReadBytes >> bits, 1);
+    for (std::uint64_t i = first; i < end;) {
+      wanted.clear();
+      for (; i < end && wanted.size() < at_once; ++i) {
+        const std::uint64_t offset = L2TableOffset((*l1)[i]);
+        if (offset != 0) wanted.push_back({.offset = offset, .length_bytes = cluster_bytes});
+      }
+      if (wanted.empty()) break;
+      INSTAR_TRY(ahead.Fetch(wanted));
+      for (const ByteRange& range : wanted) {
+        auto table = ahead.Find(range);
+        if (!table) {
+          INSTAR_ASSIGN_OR_RETURN(table, ahead.Fetch({&range, 1}));
+        }
+        if (!VisitL2References<extended>(*table, bits, dropper)) return dropper.status();
+        INSTAR_TRY(visit(ClusterRun{range.offset >> bits, 1}));
+      }
+    }
+    return {};
+  });
+}
+
+Status MappingChange::MoveTablesFrom(std::uint64_t offset) {
+  INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
+  for (std::uint64_t i = 0; i < l1->size(); ++i) {
+    if (L2TableOffset((*l1)[i]) < offset) continue;
+    INSTAR_TRY(Select(i));
+    dirty_ = true;
+    INSTAR_TRY(Finish());
+  }
+  return {};
+}
+
+}  // namespace instar::qcow2

@@ -1,0 +1,156 @@
+// The refcounts of an image as they are to be after a change in place. Those that the file holds
+// stay as they are: a block in which a count changes gets a new place, the refcount table, too, and
+// blocks without a change belong to both tables.
+//
+// The new blocks and the new table are counted like everything else, and the old ones no longer:
+// Finish goes on until nothing changes any more. Example: a cluster is taken, so block 7 gets a
+// place of its own; that place is counted by block 9, whose new place is counted by block 9 again;
+// the table, last, by block 9 as well.
+//
+// Blocks pass through a cache of bounded size. Where very many clusters change, they are gone
+// through in windows as large as the cache, so that each block is read and written once.
+//
+// Not thread-safe. tests/unit/formats/qcow2/shadow_refcounts_test.cc covers this file.
+#ifndef FORMATS_QCOW2_EDIT_SHADOW_REFCOUNTS_H_
+#define FORMATS_QCOW2_EDIT_SHADOW_REFCOUNTS_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "formats/base/error.h"
+#include "formats/edit/cluster_space.h"
+#include "formats/edit/transaction.h"
+#include "formats/qcow2/structures/header.h"
+
+namespace instar::qcow2 {
+
+class ShadowRefcounts {
+ public:
+  // All must outlive this. Nothing is read yet.
+  ShadowRefcounts(Transaction& transaction, ClusterSpace& space, const Header& header);
+
+  // Reads the refcount table. kCorrupt, kIo.
+  Status Load();
+
+  // `run` has `delta` more references than before, from Finish on.
+  void Change(const ClusterRun& run, std::int64_t delta) { queue_.push_back({run, delta}); }
+
+  // Gives the blocks that stand from host offset `offset` on other places.
+  void MoveFrom(std::uint64_t offset);
+
+  // The same as Change, at once, for very many clusters: `walk(visit)` calls visit(run), which
+  // returns a Status, for each run of clusters, as often as there are windows. kCorrupt where a
+  // count would become less than 0, kLimit where one has not enough bits, kIo, kNoSpace.
+  template <typename Walk>
+  Status ChangeMany(std::int64_t delta, const Walk& walk) {
+    for (std::uint64_t first = 0; first != kNone;) {
+      std::uint64_t next = kNone;
+      const std::uint64_t end = first + capacity_;
+      INSTAR_TRY(walk([&](const ClusterRun& run) -> Status {
+        const std::uint64_t begin = std::max(run.first, first * per_block_);
+        const std::uint64_t stop = std::min(run.end(), end * per_block_);
+        if (run.end() > end * per_block_) {
+          next = std::min(next, std::max(run.first / per_block_, end));
+        }
+        return begin < stop ? Apply({begin, stop - begin}, delta, /*place=*/false) : Status();
+      }));
+      INSTAR_TRY(WriteBlocks());
+      first = next;
+    }
+    return {};
+  }
+
+  // Writes all new blocks and the new table, if anything has changed.
+  Status Finish();
+
+  // Where the table is to be found, after Finish.
+  [[nodiscard]] std::uint64_t table_offset() const { return table_.first << cluster_bits_; }
+  [[nodiscard]] std::uint64_t table_clusters() const { return table_.count; }
+  [[nodiscard]] bool changed() const { return changed_; }
+
+  // After the flip: calls visit(run) for the clusters that were in use and are no longer. Clusters
+  // with old blocks come last, because the old counts are read from them.
+  template <typename Visit>
+  Status VisitFreed(const Visit& visit) {
+    const std::vector<std::uint64_t> blocks = ReplacedBlocks();
+    std::vector<ClusterRun> runs;
+    for (std::uint64_t i = 0; i < old_.size(); ++i) {
+      runs.clear();
+      INSTAR_TRY(FreedIn(i, blocks, runs));
+      for (const ClusterRun& run : runs) visit(run);
+    }
+    for (const std::uint64_t cluster : blocks) visit(ClusterRun{cluster, 1});
+    return {};
+  }
+
+  // The end of the last cluster that is counted and is none of `passed_over`, which are in
+  // ascending order; after Finish.
+  Result<std::uint64_t> CountedEnd(std::span<const std::uint64_t> passed_over = {}) const;
+  // Appends the clusters of the table and the blocks; after Finish.
+  void AppendOwnClusters(std::vector<std::uint64_t>& clusters) const;
+
+ private:
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  static constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+  static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+
+  enum class State : std::uint8_t {
+    kOld,      // as in the old table
+    kNew,      // has a new place
+    kDropped,  // counts nothing any more, so there is none
+  };
+  struct Queued {
+    ClusterRun run;
+    std::int64_t delta = 0;
+  };
+  struct Block {
+    std::uint64_t index = 0;
+    bool dirty = false;
+    std::vector<std::byte> bytes;
+  };
+
+  Status Apply(const ClusterRun& run, std::int64_t delta, bool place);
+  Status ApplyInBlock(Block& block, std::uint64_t first, std::uint64_t end, std::int64_t delta);
+  Result<Block*> Get(std::uint64_t index);
+  Status ReadBlock(std::uint64_t index, std::span<std::byte> out) const;
+  // Gives a block that has changed a place of its own.
+  Status Place(std::uint64_t index);
+  // Writes the blocks of the cache that have changed, and forgets all.
+  Status WriteBlocks();
+  // Does without blocks that count nothing any more; whether there were any.
+  bool DropEmptyBlocks();
+  [[nodiscard]] bool CountsNothingButItself(const Block& block) const;
+  Status TakeTable(bool& taken);
+  Status WriteTable();
+  // The clusters, in ascending order, of old blocks that the new table does not have.
+  [[nodiscard]] std::vector<std::uint64_t> ReplacedBlocks() const;
+  // Adds what of block `index` was in use and is no longer, without `blocks`.
+  Status FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
+                 std::vector<ClusterRun>& runs) const;
+  [[nodiscard]] std::uint64_t used_entries() const;
+
+  Transaction& transaction_;
+  ClusterSpace& space_;
+  const unsigned cluster_bits_;
+  const unsigned order_;
+  const std::uint64_t per_block_;
+  const std::uint64_t capacity_;  // blocks in the cache
+
+  ClusterRun old_table_;
+  ClusterRun table_;
+  std::vector<std::uint64_t> old_;  // offsets of the blocks, 0 for none
+  std::vector<std::uint64_t> new_;
+  std::vector<State> states_;
+  std::vector<std::uint32_t> slots_;  // in cache_
+  std::vector<Block> cache_;
+  std::size_t next_slot_ = 0;
+  std::vector<Queued> queue_;
+  bool changed_ = false;
+};
+
+}  // namespace instar::qcow2
+
+#endif  // FORMATS_QCOW2_EDIT_SHADOW_REFCOUNTS_H_
