@@ -8,6 +8,7 @@
 #include "formats/qcow2/edit/bitmap_change.h"
 #include "formats/qcow2/edit/image_change.h"
 #include "formats/qcow2/edit/mapping_change.h"
+#include "formats/qcow2/read/decompressor.h"
 #include "formats/qcow2/structures/l2_entry.h"
 
 namespace instar::qcow2 {
@@ -64,6 +65,7 @@ class Resizer {
   Status ClearRestOfCluster();
   Status ClearRestInDataFile();
   Result<bool> RestIsClear(ClusterEntry& entry, unsigned first_behind, bool split);
+  Result<bool> CompressedRestIsClear(std::uint64_t entry) const;
   // Gives a cluster a place of its own that holds what the disk reads up to its old end.
   Status CopyCluster(std::uint64_t cluster, unsigned first_behind);
   // Describes clusters [first, end) as zeros, or as new places that hold zeros.
@@ -143,7 +145,7 @@ Status Resizer::ClearRestOfCluster() {
 // `entry` becomes.
 Result<bool> Resizer::RestIsClear(ClusterEntry& entry, unsigned first_behind, bool split) {
   const bool backed = backing_bytes() > old_bytes_;
-  if (IsCompressed(entry.entry)) return false;
+  if (IsCompressed(entry.entry)) return CompressedRestIsClear(entry.entry);
   const std::uint64_t host = HostOffset(entry.entry);
   std::uint32_t allocated = 0;
   std::uint32_t zero = 0;
@@ -174,6 +176,15 @@ Result<bool> Resizer::RestIsClear(ClusterEntry& entry, unsigned first_behind, bo
     entry.bitmap.reads_zero |= SubclustersFrom(first_behind) & ~allocated;
   }
   return true;
+}
+
+Result<bool> Resizer::CompressedRestIsClear(std::uint64_t entry) const {
+  const auto data = CompressedCluster::DecodeFrom(entry & ~kCopied, header_.cluster_bits);
+  std::vector<std::byte> compressed(data.bytes());
+  std::vector<std::byte> content(cluster_bytes_);
+  INSTAR_TRY(change_.device().Read(data.offset, compressed));
+  INSTAR_TRY(Decompressor(header_.compression_type).Inflate(compressed, content));
+  return IsZero(std::span(content).subspan(old_bytes_ % cluster_bytes_));
 }
 
 Status Resizer::CopyCluster(std::uint64_t cluster, unsigned first_behind) {

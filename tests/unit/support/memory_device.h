@@ -74,6 +74,7 @@ class MemoryDevice final : public TargetDevice {
     return Write(offset, std::vector<std::byte>(length));
   }
   [[nodiscard]] bool fresh_reads_zero() const override { return reads_zero; }
+  [[nodiscard]] bool has_fixed_length() const override { return fixed_length; }
 
   // Ways to build an image by hand.
   void PutBe16(std::uint64_t at, std::uint16_t v) {
@@ -105,6 +106,7 @@ class MemoryDevice final : public TargetDevice {
   std::uint64_t capacity = std::uint64_t{1} << 40;    // Write and Resize fail beyond it
   std::uint64_t fail_reads_from = ~std::uint64_t{0};  // Read fails at and beyond this offset
   bool reads_zero = true;
+  bool fixed_length = false;
   mutable std::uint64_t reads = 0, bytes_read = 0;
   std::uint64_t writes = 0, flushes = 0;
 
