@@ -1,0 +1,43 @@
+// The images that are changed in the proofs: small ones, of all kinds that are hard to change.
+//
+// They are made by qemu-img and qemu-io, because those make what users have, and then patched where
+// a killed machine or another program would have left something that these do not make.
+#ifndef TESTS_CRASH_IMAGES_H_
+#define TESTS_CRASH_IMAGES_H_
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "crash/image_facts.h"
+
+namespace instar::crash {
+
+struct ImageRecipe {
+  std::string name;
+  unsigned cluster_bits = 16;
+  std::uint64_t disk_bytes = 0;
+  // Run by the shell in an empty folder: makes i.qcow2 or i.raw, and d.raw and b.raw where the
+  // image has a data file or a backing file.
+  std::string script;
+  std::function<void(SparseFile& image)> patch;
+  FormatId format = FormatId::kQcow2;
+};
+
+// All of them, in an order that stays.
+const std::vector<ImageRecipe>& AllImages();
+
+// The files, or what went wrong.
+std::expected<ImageFiles, std::string> Make(const ImageRecipe& recipe);
+
+// Ways to change a qcow2 image that qemu-img has not. They are for images with one refcount block.
+void SetRefcount(SparseFile& image, std::uint64_t cluster, std::uint64_t count);
+std::uint64_t RefcountOf(const SparseFile& image, std::uint64_t cluster);
+// Adds an unknown header extension with `bytes` bytes of data; the backing name moves behind it.
+void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes);
+
+}  // namespace instar::crash
+
+#endif  // TESTS_CRASH_IMAGES_H_

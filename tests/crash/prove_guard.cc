@@ -1,0 +1,84 @@
+// The guard on the proof: what the proof of resize rests on is taken away, one thing at a time, and
+// the judge has to notice each time.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "crash/judge.h"
+#include "crash/proofs.h"
+#include "crash/scenario.h"
+#include "formats/qcow2/structures/header.h"
+
+namespace instar::crash {
+namespace {
+
+// Whether the judge finds something wrong with a run that is disturbed.
+bool IsFoundOut(const Prepared& start, std::uint64_t seed, const Disturbance& disturbance,
+                ProofLog& log) {
+  Recording recording(disturbance);
+  ImageFiles files = start.files;
+  const Status status = RunResize(files, start.size_bytes, start.growth, recording);
+  if (!status) return true;
+  const Verdict verdict = JudgeStates(
+      recording, start.files, start.before, start.after,
+      {.states = {.seed = seed}, .has_root = start.files.format == FormatId::kQcow2}, nullptr);
+  log.Count(verdict.states);
+  return !verdict.failures.empty();
+}
+
+void GuardOne(const ProofOptions& options, const Scenario& scenario, ProofLog& log) {
+  const std::string name = scenario.Name();
+  auto prepared = Prepare(scenario);
+  if (!prepared || !*prepared) return;  // the proof of resize tells of it
+  const Prepared& start = **prepared;
+  if (!start.before.findings.empty()) return;  // which clusters are in use is told from the counts
+  Recording whole;
+  ImageFiles files = start.files;
+  if (!RunResize(files, start.size_bytes, start.growth, whole)) return;
+  log.Begin(name);
+  const std::uint64_t seed = SeedOf(options.seed, name);
+
+  for (std::size_t flush = 0; flush < whole.flushes(); ++flush) {
+    if (std::ranges::find(whole.idle_flushes(), flush) != whole.idle_flushes().end()) {
+      log.Count("flushes with nothing to flush", 1);
+      continue;
+    }
+    if (std::ranges::find(whole.length_flushes(), flush) != whole.length_flushes().end() &&
+        !IsFoundOut(start, seed, {.lost_flush = flush}, log)) {
+      log.Count("flushes that only keep a length that no reader needs", 1);
+      continue;
+    }
+    log.Count("flushes left out", 1);
+    if (!IsFoundOut(start, seed, {.lost_flush = flush}, log)) {
+      log.Failed(name, absl::StrCat("nothing is wrong without flush ", flush));
+    }
+  }
+  if (start.files.format != FormatId::kQcow2 || whole.writes() == 0) return;
+  std::vector<std::byte> head(qcow2::Header::kFullBytes);
+  start.files.image.Read(0, head);
+  const qcow2::Header header = qcow2::Header::DecodeFrom(head).value();
+  const std::uint64_t end = start.files.image.size_bytes() >> header.cluster_bits;
+  for (std::uint64_t cluster = 0; cluster < end; ++cluster) {
+    if (RefcountOf(start.files.image, cluster) == 0) continue;
+    log.Count("clusters in use that were written to", 1);
+    if (!IsFoundOut(start, seed,
+                    {.stray_after = 0,
+                     .stray_offset = cluster << header.cluster_bits,
+                     .stray_bytes = header.cluster_bytes()},
+                    log)) {
+      log.Failed(name, absl::StrFormat("nothing is wrong with a write to the cluster at %#x",
+                                       cluster << header.cluster_bits));
+    }
+  }
+}
+
+}  // namespace
+
+void ProveGuard(const ProofOptions& options, ProofLog& log) {
+  for (const Scenario& scenario : AllScenarios(options.seed)) {
+    if (!log.MayGoOn()) break;
+    if (log.Wants(scenario.Name())) GuardOne(options, scenario, log);
+  }
+}
+
+}  // namespace instar::crash

@@ -1,0 +1,65 @@
+#include "absl/strings/str_cat.h"
+#include "crash/judge.h"
+#include "crash/proofs.h"
+#include "crash/scenario.h"
+
+namespace instar::crash {
+namespace {
+
+constexpr std::uint64_t kStatesForQemu = 12;  // about so many of each run
+
+std::string TextOf(const Error& error) {
+  return absl::StrCat(error.message, " (", error.numbers[0], ", ", error.numbers[1], ", ",
+                      error.numbers[2], ")");
+}
+
+// An image without leaks, errors and a dirty bit has to be clean after a change.
+void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& log) {
+  const std::string name = scenario.Name();
+  auto prepared = Prepare(scenario);
+  if (!prepared) return log.Failed(name, prepared.error());
+  if (!*prepared) return;
+  Prepared& start = **prepared;
+  log.Begin(name);
+
+  Recording recording;
+  ImageFiles files = start.files;
+  const Status status = RunResize(files, start.size_bytes, start.growth, recording);
+  if (!status) log.Refused(name, TextOf(status.error()));
+  ImageFacts after = start.after;
+  // Of what the check found before, a change may keep the leaks, or mend all.
+  if (status) {
+    if (std::string why = WhyNot(files, start.before, after, false, true); !why.empty()) {
+      return log.Failed(name, absl::StrCat("without any crash: ", why));
+    }
+    after.findings = Observe(files)->findings;
+  }
+  const std::uint64_t seed = SeedOf(options.seed, name);
+  std::optional<QemuCheck> qemu;
+  if (options.qemu && start.files.format == FormatId::kQcow2) {
+    qemu.emplace(seed, kStatesForQemu);
+    qemu->Expect(start.files, files);
+  }
+  const bool may_change = status.has_value();
+  const Verdict verdict =
+      JudgeStates(recording, start.files, start.before, may_change ? after : start.before,
+                  {.states = {.seed = seed},
+                   .has_root = start.files.format == FormatId::kQcow2,
+                   .must_be_new_at_end = may_change},
+                  qemu ? &*qemu : nullptr);
+  log.Count(verdict.states);
+  log.Count("states judged by our own check", verdict.judged);
+  log.Count("states judged by qemu-img check", verdict.judged_by_qemu);
+  for (const std::string& failure : verdict.failures) log.Failed(name, failure);
+}
+
+}  // namespace
+
+void ProveResize(const ProofOptions& options, ProofLog& log) {
+  for (const Scenario& scenario : AllScenarios(options.seed)) {
+    if (!log.MayGoOn()) break;
+    if (log.Wants(scenario.Name())) ProveOne(options, scenario, log);
+  }
+}
+
+}  // namespace instar::crash
