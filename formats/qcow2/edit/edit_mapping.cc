@@ -125,8 +125,7 @@ Status EditMapping::Publish() {
 Status EditMapping::Finish() {
   KeepTable();
   INSTAR_TRY(Publish());
-  INSTAR_TRY(refcounts_->Flush());
-  return device_->Flush();
+  return refcounts_->Flush();
 }
 
 }  // namespace instar::qcow2

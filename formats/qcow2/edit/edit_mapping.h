@@ -50,7 +50,7 @@ class EditMapping {
   // Takes one reference from `clusters` host clusters once the tables no longer hold it.
   void ReleaseLater(std::uint64_t first_cluster, std::uint64_t clusters);
 
-  // Publishes everything.
+  // Publishes everything, and releases what it replaced: the caller flushes the device.
   Status Finish();
 
  private:

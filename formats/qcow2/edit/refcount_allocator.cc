@@ -226,6 +226,8 @@ Status RefcountAllocator::WriteTable() {
 
 Status RefcountAllocator::Flush() {
   for (CachedBlock& block : cache_) INSTAR_TRY(WriteBlock(block));
+  // A table that the header points to must not name a block that is not on the disk.
+  if (old_tables_.empty() && dirty_first_ < dirty_last_) INSTAR_TRY(device_->Flush());
   INSTAR_TRY(WriteTable());
   if (old_tables_.empty()) return {};
   INSTAR_TRY(device_->Flush());

@@ -44,7 +44,8 @@ class RefcountAllocator {
   // Takes `clusters` contiguous free clusters with a count of 1; the offset of the first. kLimit.
   Result<std::uint64_t> Allocate(std::uint64_t clusters);
 
-  // Writes every changed block, then the table. Flushes the device only where the table moved.
+  // Writes every changed block, then the table. Flushes the device in between where blocks are new,
+  // and where the table moved.
   Status Flush();
 
   // End of the last cluster in use.

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "formats/base/block_device.h"
 #include "formats/base/image_writer.h"
-#include "support/memory_device.h"
 
 namespace instar::test {
 
@@ -44,7 +44,7 @@ inline Disk MixedDisk(std::size_t size, std::size_t unit) {
 class DiskWriter {
  public:
   // `devices` are those a placement may name.
-  DiskWriter(ImageWriter& writer, std::vector<MemoryDevice*> devices)
+  DiskWriter(ImageWriter& writer, std::vector<TargetDevice*> devices)
       : writer_(writer), devices_(std::move(devices)) {}
 
   bool compress = false;
@@ -104,14 +104,14 @@ class DiskWriter {
   }
 
   Status Move(const Placement& place, std::span<const std::byte> data) {
-    for (MemoryDevice* device : devices_) {
+    for (TargetDevice* device : devices_) {
       if (device->id() == place.device) return device->Write(place.file_offset, data);
     }
     return InvalidArgument("placed on an unknown device");
   }
 
   ImageWriter& writer_;
-  std::vector<MemoryDevice*> devices_;
+  std::vector<TargetDevice*> devices_;
 };
 
 }  // namespace instar::test
