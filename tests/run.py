@@ -37,6 +37,7 @@ import conformance.mixed  # noqa: E402
 import conformance.overwrite  # noqa: E402
 import conformance.readers  # noqa: E402
 import conformance.vmdk  # noqa: E402
+import crash.cases  # noqa: E402
 import harness  # noqa: E402
 import hostile.cases  # noqa: E402
 import integration.cases  # noqa: E402
@@ -54,6 +55,7 @@ PYTHON_SUITES = {
                             *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,
+    "crash": crash.cases.groups,
 }
 SUITES = ("unit", *PYTHON_SUITES)
 

@@ -46,11 +46,12 @@ void Apply(const Step& step, SparseFile& file, std::byte discarded) {
   }
 }
 
-CrashDevice::CrashDevice(SparseFile file, DeviceId id, Recording& recording)
+CrashDevice::CrashDevice(SparseFile file, DeviceId id, Recording& recording, bool fixed_length)
     : file_(std::move(file)),
       id_(id),
       recording_(recording),
-      number_(static_cast<unsigned>(recording.start_.size())) {
+      number_(static_cast<unsigned>(recording.start_.size())),
+      fixed_length_(fixed_length) {
   recording_.start_.push_back(file_);
   recording_.changes_.push_back(Recording::Change::kNone);
 }
@@ -108,6 +109,7 @@ bool CrashDevice::FlushCounts() {
 }
 
 Status CrashDevice::Read(std::uint64_t offset, std::span<std::byte> out) const {
+  if (recording_.reads_++ == recording_.disturbance_.failing_read) return Failure();
   file_.Read(offset, out);
   return {};
 }
@@ -119,6 +121,7 @@ Result<std::size_t> CrashDevice::NextRuns(std::uint64_t offset, std::uint64_t ma
 }
 
 Status CrashDevice::Write(std::uint64_t offset, std::span<const std::byte> data) {
+  if (!HasRoom(offset, data.size())) return MakeError(ErrorCode::kNoSpace, "the disk ends here");
   if (Fails()) {
     if (recording_.disturbance_.half_done) RecordWrite(offset, data.first(data.size() / 2));
     return Failure();
@@ -129,6 +132,11 @@ Status CrashDevice::Write(std::uint64_t offset, std::span<const std::byte> data)
 
 Status CrashDevice::WriteAll(std::span<const WritePiece> pieces) {
   if (pieces.empty()) return {};
+  for (const WritePiece& piece : pieces) {
+    if (!HasRoom(piece.offset, piece.data.size())) {
+      return MakeError(ErrorCode::kNoSpace, "the disk ends here");
+    }
+  }
   if (Fails()) {
     if (recording_.disturbance_.half_done) {
       for (const WritePiece& piece : pieces.first(pieces.size() / 2)) {
@@ -142,6 +150,7 @@ Status CrashDevice::WriteAll(std::span<const WritePiece> pieces) {
 }
 
 Status CrashDevice::Resize(std::uint64_t size_bytes, Preallocation) {
+  if (fixed_length_) return MakeError(ErrorCode::kDenied, "a disk has the length that it has");
   if (Fails()) {
     const std::uint64_t now = file_.size_bytes();
     if (recording_.disturbance_.half_done && size_bytes > now) {
@@ -164,6 +173,7 @@ Status CrashDevice::Flush() {
 }
 
 Status CrashDevice::Zero(std::uint64_t offset, std::uint64_t length) {
+  if (!HasRoom(offset, length)) return MakeError(ErrorCode::kNoSpace, "the disk ends here");
   const bool fails = Fails();
   if (fails && !recording_.disturbance_.half_done) return Failure();
   if (fails) length /= 2;

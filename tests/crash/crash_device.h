@@ -69,6 +69,7 @@ struct Disturbance {
   bool fails_for_ever = false;
   bool half_done = false;  // the first half of what was asked is done
   ErrorCode error = ErrorCode::kIo;
+  std::size_t failing_read = kNever;  // the number of one read that fails
 };
 
 class Recording {
@@ -81,6 +82,7 @@ class Recording {
   [[nodiscard]] std::size_t calls() const { return calls_; }
   [[nodiscard]] std::size_t flushes() const { return flushes_; }
   [[nodiscard]] std::size_t writes() const { return writes_; }
+  [[nodiscard]] std::size_t reads() const { return reads_; }
   // Flushes without which nothing would be otherwise: nothing was done to their file since the
   // last; or it is not file 0 and has only become longer, and what is missing at its end reads as
   // zeros.
@@ -104,13 +106,14 @@ class Recording {
   std::size_t calls_ = 0;
   std::size_t flushes_ = 0;
   std::size_t writes_ = 0;
+  std::size_t reads_ = 0;
   bool root_failed_ = false;
 };
 
 class CrashDevice final : public TargetDevice {
  public:
-  // `recording` must outlive this.
-  CrashDevice(SparseFile file, DeviceId id, Recording& recording);
+  // `recording` must outlive this. `fixed_length`: it is a disk, whose length is what it is.
+  CrashDevice(SparseFile file, DeviceId id, Recording& recording, bool fixed_length = false);
 
   [[nodiscard]] const SparseFile& file() const { return file_; }
 
@@ -126,9 +129,14 @@ class CrashDevice final : public TargetDevice {
   Status Zero(std::uint64_t offset, std::uint64_t length) override;
   Status WriteRoot(std::uint64_t offset, std::span<const std::byte> data) override;
   Status Discard(std::uint64_t offset, std::uint64_t length) override;
+  [[nodiscard]] bool has_fixed_length() const override { return fixed_length_; }
   [[nodiscard]] bool fresh_reads_zero() const override { return false; }
 
  private:
+  // Whether [offset, offset + length) is there to be written.
+  [[nodiscard]] bool HasRoom(std::uint64_t offset, std::uint64_t length) const {
+    return !fixed_length_ || offset + length <= file_.size_bytes();
+  }
   // Counts a call; whether it is to fail.
   bool Fails();
   [[nodiscard]] std::unexpected<Error> Failure() const;
@@ -141,6 +149,7 @@ class CrashDevice final : public TargetDevice {
   const DeviceId id_;
   Recording& recording_;
   const unsigned number_;
+  const bool fixed_length_;
 };
 
 // A file that is only read.

@@ -20,6 +20,7 @@ struct ImageFiles {
   SparseFile image;
   std::optional<SparseFile> data_file;
   std::optional<SparseFile> backing;
+  bool fixed_length = false;  // the image stands on a disk or partition
 };
 
 inline constexpr DeviceId kImageId{1};

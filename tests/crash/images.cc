@@ -146,7 +146,7 @@ void AddWithFiles(Recipes& recipes) {
   recipes.Add("data-file-raw-longer", 12,
               CreateLine(12, "data_file=d.raw,data_file_raw=on") + WriteLine(12, kSomeData) +
                   "truncate -s 200k d.raw\n" +
-                  WriteLine(12, {"write -P 9 100k 20k"}, "-f raw d.raw"));
+                  WriteLine(12, {"write -P 9 48k 100k"}, "-f raw d.raw"));
   const auto overlay = [&](const std::string& name, unsigned bits, const std::string& options,
                            std::uint64_t base_clusters, const std::string& base_name = "b.raw") {
     const bool old = options.find("compat=0.10") != std::string::npos;
@@ -300,6 +300,19 @@ void AddHeaders(Recipes& recipes) {
   });
 }
 
+void AddOnDisks(Recipes& recipes) {
+  for (const unsigned bits : {9U, 12U, 16U}) {
+    recipes.AddSome(absl::StrCat("on-a-disk-", 1U << bits), bits, "").disk_clusters_behind = 200;
+  }
+  recipes.AddSome("on-a-full-disk-4k", 12, "").disk_clusters_behind = 1;
+  recipes.AddSome("on-a-disk-v2", 12, "compat=0.10").disk_clusters_behind = 200;
+  recipes.AddSome("on-a-disk-extended-l2", 14, "extended_l2=on").disk_clusters_behind = 200;
+  recipes
+      .Add("on-a-disk-snapshot", 12,
+           CreateLine(12, "") + WriteLine(12, kSomeData) + "qemu-img snapshot -c one i.qcow2\n")
+      .disk_clusters_behind = 200;
+}
+
 void AddRaw(Recipes& recipes) {
   ImageRecipe& raw =
       recipes.Add("raw", 12,
@@ -315,12 +328,6 @@ void SetRefcount(SparseFile& image, std::uint64_t cluster, std::uint64_t count) 
   std::vector<std::byte> block = BlockOf(image, offset);
   qcow2::StoreRefcount(block, cluster, HeaderOf(image).refcount_order, count);
   image.Write(offset, block);
-}
-
-std::uint64_t RefcountOf(const SparseFile& image, std::uint64_t cluster) {
-  std::uint64_t offset = 0;
-  const std::vector<std::byte> block = BlockOf(image, offset);
-  return qcow2::LoadRefcount(block, cluster, HeaderOf(image).refcount_order);
 }
 
 void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes) {
@@ -364,6 +371,7 @@ const std::vector<ImageRecipe>& AllImages() {
     AddWithTables(recipes);
     AddDamaged(recipes);
     AddHeaders(recipes);
+    AddOnDisks(recipes);
     AddRaw(recipes);
     return std::move(recipes.list);
   }();
@@ -383,6 +391,13 @@ std::expected<ImageFiles, std::string> Make(const ImageRecipe& recipe) {
   files.data_file = folder.Load("d.raw");
   files.backing = folder.Load("b.raw");
   if (recipe.patch) recipe.patch(files.image);
+  if (recipe.disk_clusters_behind != 0) {
+    files.fixed_length = true;
+    const std::uint64_t end = ClustersOf(files.image) << recipe.cluster_bits;
+    const std::vector<std::byte> garbage(recipe.disk_clusters_behind << recipe.cluster_bits,
+                                         std::byte{0xEE});
+    files.image.Write(end, garbage);
+  }
   return files;
 }
 

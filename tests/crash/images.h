@@ -24,6 +24,8 @@ struct ImageRecipe {
   std::string script;
   std::function<void(SparseFile& image)> patch;
   FormatId format = FormatId::kQcow2;
+  // The image stands on a disk with so many clusters more, in which there is garbage.
+  std::uint64_t disk_clusters_behind = 0;
 };
 
 // All of them, in an order that stays.
@@ -34,7 +36,6 @@ std::expected<ImageFiles, std::string> Make(const ImageRecipe& recipe);
 
 // Ways to change a qcow2 image that qemu-img has not. They are for images with one refcount block.
 void SetRefcount(SparseFile& image, std::uint64_t cluster, std::uint64_t count);
-std::uint64_t RefcountOf(const SparseFile& image, std::uint64_t cluster);
 // Adds an unknown header extension with `bytes` bytes of data; the backing name moves behind it.
 void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes);
 

@@ -1,4 +1,5 @@
-// Calls that fail: the nth, once or from then on, with and without having done half of their work.
+// Calls that fail: the nth, once or from then on, with and without having done half of their work;
+// and each read.
 #include "absl/strings/str_cat.h"
 #include "crash/judge.h"
 #include "crash/proofs.h"
@@ -8,6 +9,7 @@ namespace instar::crash {
 namespace {
 
 std::string TextOf(const Disturbance& fault) {
+  if (fault.failing_read != kNever) return absl::StrCat("read ", fault.failing_read, " fails");
   return absl::StrCat("call ", fault.failing_call,
                       fault.fails_for_ever ? " and all behind it fail" : " fails",
                       fault.half_done ? ", half done" : "",
@@ -19,7 +21,9 @@ void FailOne(const Prepared& start, const std::string& name, std::uint64_t seed,
   Recording recording(fault);
   ImageFiles files = start.files;
   const Status status = RunResize(files, start.size_bytes, start.growth, recording);
-  log.Count("calls that were made to fail", 1);
+  log.Count(fault.failing_read == kNever ? "calls that were made to fail"
+                                         : "reads that were made to fail",
+            1);
   const auto failed = [&](const std::string& why) {
     log.Failed(name, absl::StrCat(TextOf(fault), ": ", why));
   };
@@ -39,7 +43,7 @@ void FailOne(const Prepared& start, const std::string& name, std::uint64_t seed,
   }
   const Verdict verdict = JudgeStates(
       recording, start.files, start.before, start.after,
-      {.states = {.seed = seed, .all_subsets_of = 3, .drawn_subsets = 4, .drawn_tears = 2},
+      {.states = {.seed = seed, .all_subsets_of = 2, .drawn_subsets = 2, .drawn_tears = 1},
        .has_root = has_root,
        .must_be_new_at_end = status.has_value()},
       nullptr);
@@ -56,6 +60,9 @@ void FailAll(const ProofOptions& options, const Scenario& scenario, ProofLog& lo
   if (!RunResize(files, (*prepared)->size_bytes, (*prepared)->growth, whole)) return;
   log.Begin(name);
   const std::uint64_t seed = SeedOf(options.seed, name);
+  for (std::size_t read = 0; read < whole.reads(); ++read) {
+    FailOne(**prepared, name, seed, {.failing_read = read}, log);
+  }
   for (std::size_t call = 0; call < whole.calls(); ++call) {
     for (const bool for_ever : {false, true}) {
       for (const bool half : {false, true}) {

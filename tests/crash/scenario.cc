@@ -145,7 +145,7 @@ std::vector<Scenario> AllScenarios(std::uint64_t seed) {
 }
 
 Status RunResize(ImageFiles& files, std::uint64_t size_bytes, Growth growth, Recording& recording) {
-  CrashDevice image(files.image, kImageId, recording);
+  CrashDevice image(files.image, kImageId, recording, files.fixed_length);
   std::optional<CrashDevice> data_file;
   if (files.data_file) data_file.emplace(*files.data_file, kDataFileId, recording);
   std::optional<ReadOnlyDevice> backing;

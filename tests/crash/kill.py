@@ -1,0 +1,184 @@
+"""kill -9 of the real program at each of its system calls that write: the image is the old one or the
+new one, and clean.
+
+strace sends the signal at the nth call of one kind, for n from 1 on, until a run gets to its end. A kill is
+no power loss: what was written is there, whether flushed or not. Power loss is what tests/crash/*.cc is for.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import signal
+
+from harness import Failure, Group, Skip, run
+
+WRITING_CALLS = ("pwrite64", "pwritev", "pwritev2", "write", "writev", "fallocate", "ftruncate",
+                 "fdatasync", "fsync", "sync_file_range", "copy_file_range", "sendfile", "splice")
+# write also goes to pipes, sockets and eventfds, often.
+MOST_POINTS_A_CALL = 400
+
+
+@dataclasses.dataclass
+class Image:
+    name: str
+    options: str  # of qemu-img create; a raw image if None
+    commands: tuple  # of qemu-io
+    also: tuple = ()  # of qemu-img, with {} for the image
+    backing: bool = False
+
+
+WRITES = ("write -P 1 0 64k", "write -P 2 448k 128k", "write -z 192k 64k", "write -P 3 704k 64k")
+IMAGES = (
+    Image("v3", "", WRITES, (("snapshot", "-c", "one", "{}"),
+                             ("bitmap", "--add", "-g", "512", "{}", "b"))),
+    Image("v2", "compat=0.10", WRITES[:2]),
+    Image("small-clusters", "cluster_size=512", WRITES),
+    Image("extended-l2", "extended_l2=on", WRITES),
+    Image("overlay", "", ("write -P 1 0 64k",), backing=True),
+    Image("data-file", "data_file=d.raw,data_file_raw=on", WRITES),
+    Image("raw", None, WRITES[:2]),
+)
+CHANGES = (
+    ("up", ("+320k",)),
+    ("up-metadata", ("--preallocation=metadata", "+320k")),
+    ("up-full", ("--preallocation=full", "+100k")),
+    ("up-far", ("+2G",)),
+    ("down", ("--shrink", "-200k")),
+    ("to-nothing", ("--shrink", "512")),
+)
+# What `./dev test` does; `./dev prove kill` does all.
+SLICE = {("v3", "up", "process"), ("small-clusters", "down", "process"), ("raw", "up", "process"),
+         ("overlay", "up", "kvm")}
+
+
+def make(t, folder, image):
+    folder.mkdir()
+    run_here = lambda *words: succeed(run([t.tools.need(words[0]), *words[1:]], cwd=folder))
+    if image.options is None:
+        run_here("qemu-img", "create", "-q", "-f", "raw", "image", "768k")
+    else:
+        extra = []
+        if image.backing:
+            run_here("qemu-img", "create", "-q", "-f", "raw", "b.raw", "2M")
+            run_here("qemu-io", "-f", "raw", "-c", "write -P 9 0 2M", "b.raw")
+            extra = ["-b", "b.raw", "-F", "raw"]
+        if image.options:
+            extra += ["-o", image.options]
+        run_here("qemu-img", "create", "-q", "-f", "qcow2", *extra, "image", "768k")
+    form = "raw" if image.options is None else "qcow2"
+    commands = [word for command in image.commands for word in ("-c", command)]
+    run_here("qemu-io", "-f", form, *commands, "image")
+    for words in image.also:
+        run_here("qemu-img", *(word.format("image") for word in words))
+    return form
+
+
+def succeed(outcome):
+    if outcome.code != 0:
+        raise Failure("the generator failed\n" + outcome.describe())
+    return outcome
+
+
+def facts(t, folder, form, instar):
+    """All that is to be seen of the image; a Failure where it is not clean."""
+    qemu_img = t.tools.need("qemu-img")
+    info = run([qemu_img, "info", "--output=json", "-f", form, "image"], cwd=folder)
+    if info.code != 0:
+        raise Failure("qemu-img cannot open the image\n" + info.describe())
+    told = json.loads(info.text)
+    seen = {key: told.get(key) for key in ("virtual-size", "backing-filename", "snapshots")}
+    seen["bitmaps"] = told.get("format-specific", {}).get("data", {}).get("bitmaps")
+    if form == "qcow2":
+        for check in (run([qemu_img, "check", "-f", form, "image"], cwd=folder),
+                      run([instar, "check", "-f", form, "image"], cwd=folder)):
+            if check.code != 0:
+                raise Failure("the image is not clean\n" + check.describe())
+    shown = [("disk", [])] + [(s["name"], ["-l", s["name"]]) for s in told.get("snapshots") or ()]
+    for name, choice in shown:
+        succeed(run([qemu_img, "convert", *choice, "-f", form, "-O", "raw", "image", "content"],
+                    cwd=folder))
+        with open(folder / "content", "rb") as file:
+            seen["content of " + name] = hashlib.file_digest(file, "sha256").hexdigest()
+        (folder / "content").unlink()
+    return seen
+
+
+def kill_everywhere(t, image, change, isolation, count=None):
+    """Kills `instar resize` at each call; how many points there were."""
+    strace = t.tools.need("strace")
+    t.tools.need("qemu-io")
+    t.tools.isolation(isolation)
+    if "not available" in t.instar("resize", "x", "1").err_text:
+        raise Skip("this version has no verb resize")
+    start, work = t.dir / "start", t.dir / "work"
+    for folder in (start, work):
+        shutil.rmtree(folder, ignore_errors=True)
+    form = make(t, start, image)
+    command = [t.tools.instar, "resize", f"--isolation={isolation}", "-q", "-f", form]
+    words = [word for word in change if word.startswith("--")]
+    size = [word for word in change if not word.startswith("--")]
+    command += [*words, "image", *size]
+    old = facts(t, start, form, t.tools.instar)
+
+    def fresh():
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(start, work)
+
+    fresh()
+    whole = run(command, cwd=work)
+    if whole.code != 0:
+        if "upported" in whole.err_text or "reallocation" in whole.err_text:
+            raise Skip("refused: " + whole.err_text.strip())
+        raise Failure("should have succeeded\n" + whole.describe())
+    new = facts(t, work, form, t.tools.instar)
+    t.check(old != new, "nothing has changed", whole)
+
+    points = 0
+    seen = set()
+    for call in WRITING_CALLS:
+        for number in range(1, MOST_POINTS_A_CALL):
+            fresh()
+            outcome = run([strace, "-f", "-qq", "-o", "/dev/null", "-e", "signal=none",
+                           "-e", f"trace={call}",
+                           "-e", f"inject={call}:signal=KILL:when={number}", *command], cwd=work)
+            if b"PTRACE" in outcome.err or b"ptrace" in outcome.err:
+                raise Skip("strace may not trace here: " + outcome.err_text.strip())
+            killed = outcome.code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+            where = f"killed at call {number} of {call}"
+            try:
+                found = facts(t, work, form, t.tools.instar)
+            except Failure as failure:
+                raise Failure(f"{where}: {failure}") from failure
+            if found not in (old, new):
+                raise Failure(f"{where}: neither the old image nor the new\n  found: {found}\n"
+                              f"  old: {old}\n  new: {new}")
+            seen.add(found == new)
+            if outcome.code == 0:
+                t.check(found == new, f"{where}: it has succeeded, and the image is the old one",
+                        outcome)
+                break
+            # Another process of the program may be the one that was killed; this one says so.
+            points += 1
+            if not killed:
+                t.check(outcome.code == 1, f"{where}: exit code", outcome)
+    t.check(points != 0, "no call was found at which to kill")
+    t.check(len(seen) == 2, f"{points} points, and never the old and the new image")
+    if count is not None:
+        count["kill points"] = count.get("kill points", 0) + points
+
+
+def groups(everything=False, count=None, only=""):
+    found = []
+    for image in IMAGES:
+        group = Group(f"kill -9: {image.name}")
+        for name, change in CHANGES:
+            for isolation in ("process", "kvm"):
+                title = f"{name} with {isolation}"
+                if not everything and (image.name, name, isolation) not in SLICE:
+                    continue
+                if only in f"{image.name} {title}":
+                    group.add(title, kill_everywhere, image, change, isolation, count)
+        if group.cases:
+            found.append(group)
+    return found
