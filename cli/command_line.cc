@@ -92,7 +92,7 @@ OrStop<const Verb*> ReadGlobalArguments(std::span<const std::string> arguments,
     if (option.row->take == nullptr) return Answer(HelpText(settings.qemu_version));
     INSTAR_TRY(option.Take());
   }
-  if (!given.fault.empty()) return UsageError(given.fault);
+  if (given.fault) return OptionError(given.fault->Text(settings.qemu_version));
   verb_at = given.first_operand;
   if (verb_at >= arguments.size()) return UsageError("Not enough arguments");
   const std::string& name = arguments[verb_at];
@@ -131,7 +131,7 @@ int RunCommandLine(int argc, char** argv) {
   std::size_t verb_at = 0;
   const OrStop<const Verb*> verb = ReadGlobalArguments(arguments, settings, verb_at);
   if (!verb) return Conclude(verb.error());
-  if (!configured) return ConcludeVerb(**verb, configured.error());
+  if (!configured) return ConcludeVerb(**verb, configured.error(), settings.qemu_version);
   if ((*verb)->run == nullptr) {
     return PrintError("'" + std::string((*verb)->name) + "' is not available in this version");
   }

@@ -21,6 +21,16 @@ std::string_view FirstName(const OptionRow& row) {
   return names.substr(0, names.find(',', 1));
 }
 
+// The long name of `row` that begins with `start`; empty: it has none.
+std::string LongName(const OptionRow& row, std::string_view start) {
+  for (const absl::string_view name : absl::StrSplit(row.names, ',', absl::SkipEmpty())) {
+    if (name.size() > 1 && std::string_view(name.data(), name.size()).starts_with(start)) {
+      return std::string(name);
+    }
+  }
+  return "";
+}
+
 // Whether a row of `rows` has the first name of `row`.
 bool HasNameOf(std::span<const OptionRow> rows, const OptionRow& row) {
   return std::ranges::find(rows, FirstName(row), FirstName) != rows.end();
@@ -42,7 +52,7 @@ class Reader {
   }
 
   Arguments Read(Operands operands) {
-    for (bool options_ended = false; next_ < arguments_.size() && result_.fault.empty();) {
+    for (bool options_ended = false; next_ < arguments_.size() && !result_.fault;) {
       const std::string& token = arguments_[next_];
       if (options_ended || token.size() < 2 || token[0] != '-') {
         if (operands == Operands::kEndOptions) break;
@@ -70,8 +80,12 @@ class Reader {
     const std::string name = token.substr(2, equals == std::string::npos ? equals : equals - 2);
     const GivenOption* known = name.empty() ? nullptr : Find(name);
     const bool attached = equals != std::string::npos;
-    if (known == nullptr || (attached && known->row->value == nullptr)) {
-      result_.fault = "unrecognized option '" + token + "'";
+    if (known == nullptr) {
+      RefuseLong(name, token);
+      return;
+    }
+    if (attached && known->row->value == nullptr) {
+      result_.fault = {Message::kUnwantedValue, token, LongName(*known->row, name), ""};
       return;
     }
     Add(*known, "--" + name, attached ? std::optional(token.substr(equals + 1)) : std::nullopt,
@@ -79,11 +93,11 @@ class Reader {
   }
 
   void ReadShort(const std::string& token) {
-    for (std::size_t i = 1; i < token.size() && result_.fault.empty(); ++i) {
+    for (std::size_t i = 1; i < token.size() && !result_.fault; ++i) {
       const std::string letter = std::string("-") + token[i];
       const GivenOption* known = Find(letter);
       if (known == nullptr) {
-        result_.fault = "unrecognized option '" + letter + "'";
+        result_.fault = {Message::kUnknownLetter, letter, letter.substr(1), ""};
         return;
       }
       const bool attached = known->row->value != nullptr && i + 1 < token.size();
@@ -97,7 +111,10 @@ class Reader {
            std::optional<std::string> attached, const std::string& token) {
     if (known.row->value != nullptr && !attached) {
       if (next_ == arguments_.size()) {
-        result_.fault = "missing argument for option '" + token + "'";
+        const bool is_long = spelling[1] == '-';
+        result_.fault = {is_long ? Message::kMissingValue : Message::kMissingValueOfLetter, token,
+                         is_long ? LongName(*known.row, spelling.substr(2)) : spelling.substr(1),
+                         ""};
         return;
       }
       attached = arguments_[next_++];
@@ -105,6 +122,20 @@ class Reader {
     GivenOption& option = result_.options.emplace_back(known);
     option.spelling = spelling;
     option.value = std::move(attached).value_or("");
+  }
+
+  // No option, or more than one, has the long name `name`, which may be shortened.
+  void RefuseLong(std::string_view name, const std::string& token) {
+    OptionFault fault{Message::kUnknownOption, token, std::string(name), ""};
+    int count = 0;
+    for (const GivenOption& option : rows_) {
+      const std::string possible = LongName(*option.row, name);
+      if (name.empty() || possible.empty()) continue;
+      ++count;
+      absl::StrAppend(&fault.possible_names, " '--", possible, "'");
+    }
+    if (count > 1) fault.message = Message::kAmbiguousOption;
+    result_.fault = std::move(fault);
   }
 
   // The option that a name, perhaps shortened, or "-" and a letter means; null: none, or several.

@@ -14,11 +14,14 @@
 #ifndef CLI_OPTIONS_H_
 #define CLI_OPTIONS_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/messages.h"
+#include "cli/qemu_version.h"
 #include "cli/stop.h"
 
 namespace instar::cli {
@@ -53,12 +56,24 @@ struct OptionTable {
   void* target = nullptr;
 };
 
+// A mistake in the form of an option.
+struct OptionFault {
+  Message message = Message::kUnknownOption;
+  std::string typed;           // "--output", "-Z"
+  std::string name;            // the full name or the letter, without dashes
+  std::string possible_names;  // of an ambiguous one: " '--format' '--force-share'"
+
+  [[nodiscard]] std::string Text(QemuVersion version) const {
+    return TextOf(message, version, {typed, name, possible_names});
+  }
+};
+
 struct Arguments {
   std::vector<GivenOption> options;
   std::vector<std::string> operands;
-  // The first mistake, or empty; options before it are in `options`, nothing after it is read. So
+  // The first mistake; options before it are in `options`, nothing after it is read. So
   // whoever handles the options in order and then the fault reports the first thing wrong.
-  std::string fault;
+  std::optional<OptionFault> fault;
   // With Operands::kEndOptions: index of the first argument left unread; their number if none is.
   std::size_t first_operand = 0;
 };

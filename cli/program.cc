@@ -64,12 +64,18 @@ int PrintError(std::string_view message) {
 
 int PrintError(const absl::Status& status) { return PrintError(std::string(status.message())); }
 
-int PrintUsageError(std::string_view message) {
-  std::string lines(program_name);
+int PrintUsageError(std::string_view message, std::string_view of_verb,
+                    std::string_view help_of_verb) {
+  const auto name_with = [](std::string_view verb) {
+    std::string name(program_name);
+    if (!verb.empty()) name.append(" ").append(verb);
+    return name;
+  };
+  std::string lines = name_with(of_verb);
   lines += ": ";
   lines += TerminalMessage(message);
   lines += "\nTry '";
-  lines += program_name;
+  lines += name_with(help_of_verb);
   lines += " --help' for more information\n";
   WriteAll(STDERR_FILENO, lines);
   return 1;

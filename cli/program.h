@@ -25,8 +25,11 @@ int ContinueWithoutIsolation();
 int PrintError(std::string_view message);
 int PrintError(const absl::Status& status);
 
-// As PrintError, followed by the line that points to --help: for mistakes on the command line.
-int PrintUsageError(std::string_view message);
+// As PrintError, followed by the line that points to --help: for mistakes on the command line. The
+// line may begin with a verb after the program's name, and point to the help of a verb; empty:
+// none.
+int PrintUsageError(std::string_view message, std::string_view of_verb,
+                    std::string_view help_of_verb);
 
 // Writes all of `text` to standard output. Returns the exit code: 0, or 1 with an error line if it
 // could not all be written.

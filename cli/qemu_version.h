@@ -23,6 +23,7 @@ inline constexpr QemuVersion kMapPresent{6, 1};         // ... tell "present" in
 inline constexpr QemuVersion kChildNodes{8, 0};         // ... tell of the file below the format
 inline constexpr QemuVersion kMapCompressed{8, 2};      // ... tell "compressed" in map
 inline constexpr QemuVersion kWideSnapshotTable{9, 0};  // ... print the wider table of snapshots
+inline constexpr QemuVersion kHelpOfVerbs{10, 1};       // ... point to the help of the verb
 
 // "X.Y" or "X.Y.Z". The error is one line for the user.
 [[nodiscard]] std::expected<QemuVersion, std::string> ParseQemuVersion(std::string_view text);

@@ -8,8 +8,9 @@ int Conclude(const Stop& stop) {
   switch (stop.kind) {
     case Stop::Kind::kAnswer:
       return PrintOutput(stop.text);
+    case Stop::Kind::kOption:
     case Stop::Kind::kUsage:
-      return PrintUsageError(stop.text);
+      return PrintUsageError(stop.text, {}, {});
     case Stop::Kind::kError:
       return PrintError(stop.text);
   }

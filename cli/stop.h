@@ -11,7 +11,8 @@ namespace instar::cli {
 struct Stop {
   enum class Kind {
     kAnswer,  // the user asked for a text (--help, -o help): print it, success
-    kUsage,   // a mistake in the options: an error line and the pointer to --help
+    kOption,  // a mistake in the form of an option: as kUsage; newer versions name the verb
+    kUsage,   // a mistake in the arguments: an error line and the pointer to --help
     kError,   // an error line
   };
   Kind kind = Kind::kError;
@@ -23,6 +24,9 @@ using OrStop = std::expected<T, Stop>;
 
 [[nodiscard]] inline std::unexpected<Stop> Answer(std::string text) {
   return std::unexpected(Stop{Stop::Kind::kAnswer, std::move(text)});
+}
+[[nodiscard]] inline std::unexpected<Stop> OptionError(std::string text) {
+  return std::unexpected(Stop{Stop::Kind::kOption, std::move(text)});
 }
 [[nodiscard]] inline std::unexpected<Stop> UsageError(std::string text) {
   return std::unexpected(Stop{Stop::Kind::kUsage, std::move(text)});
@@ -38,7 +42,7 @@ template <typename T>
   return *std::move(value);
 }
 
-// Prints what `stop` says. Returns the exit code.
+// Prints what `stop` says, where no verb is known. Returns the exit code.
 int Conclude(const Stop& stop);
 
 }  // namespace instar::cli

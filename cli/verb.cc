@@ -86,11 +86,16 @@ OrStop<std::vector<std::string>> ReadVerbOptions(const Verb& verb,
     if (option.row->take == nullptr) return Answer(HelpText(verb));
     INSTAR_TRY(option.Take());
   }
-  if (!given.fault.empty()) return UsageError(given.fault);
+  if (given.fault) return OptionError(given.fault->Text(settings.qemu_version));
   return std::move(given.operands);
 }
 
-int ConcludeVerb(const Verb& verb, const Stop& stop) {
+int ConcludeVerb(const Verb& verb, const Stop& stop, QemuVersion version) {
+  const bool usage = stop.kind == Stop::Kind::kOption || stop.kind == Stop::Kind::kUsage;
+  if (usage && version >= kHelpOfVerbs) {
+    const bool option = stop.kind == Stop::Kind::kOption;
+    return PrintUsageError(stop.text, option ? verb.name : std::string_view(), verb.name);
+  }
   const int code = Conclude(stop);
   return stop.kind == Stop::Kind::kError ? verb.failure : code;
 }

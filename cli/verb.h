@@ -51,26 +51,27 @@ struct Verb {
     const Verb& verb, std::span<const std::string> arguments, SandboxSettings& settings,
     void* command);
 
-// The command of a whole command line.
+// Reads a whole command line into `command`, whose settings hold the defaults.
 template <typename Command>
-[[nodiscard]] OrStop<Command> ReadCommand(const Verb& verb, std::span<const std::string> arguments,
-                                          SandboxSettings&& settings) {
-  Command command{.settings = std::move(settings)};
+[[nodiscard]] OrStop<void> ReadCommand(const Verb& verb, std::span<const std::string> arguments,
+                                       Command& command) {
   INSTAR_ASSIGN_OR_RETURN(std::vector<std::string> operands,
                           ReadVerbOptions(verb, arguments, command.settings, &command));
-  INSTAR_TRY(command.TakeOperands(std::move(operands)));
-  return command;
+  return command.TakeOperands(std::move(operands));
 }
 
-// Prints why `verb` does not run. Returns the exit code, which is 1 for mistakes in the form of the
-// command, as with every verb of qemu-img.
-int ConcludeVerb(const Verb& verb, const Stop& stop);
+// Prints why `verb` does not run, as `version` does. Returns the exit code, which is 1 for mistakes
+// in the form of the command, as with every verb of qemu-img.
+int ConcludeVerb(const Verb& verb, const Stop& stop, QemuVersion version);
 
 // Verb::run of a verb with this command.
 template <typename Command>
 int RunAs(const Verb& verb, std::span<const std::string> arguments, SandboxSettings settings) {
-  OrStop<Command> command = ReadCommand<Command>(verb, arguments, std::move(settings));
-  return command ? command->Run(verb) : ConcludeVerb(verb, command.error());
+  Command command{.settings = std::move(settings)};
+  if (const OrStop<void> read = ReadCommand(verb, arguments, command); !read) {
+    return ConcludeVerb(verb, read.error(), command.settings.qemu_version);
+  }
+  return command.Run(verb);
 }
 
 }  // namespace instar::cli

@@ -27,7 +27,9 @@ inline std::vector<std::string> Words(const std::string& line) {
 // What `verb` makes of these words.
 template <typename Command>
 OrStop<Command> ReadLine(std::string_view verb, const std::string& line) {
-  return ReadCommand<Command>(*FindVerb(verb), Words(line), {});
+  Command command{.settings = {}};
+  INSTAR_TRY(ReadCommand(*FindVerb(verb), Words(line), command));
+  return command;
 }
 
 }  // namespace instar::cli

@@ -153,7 +153,7 @@ TEST(ConvertArguments, MistakesAreToldAsByQemuImg) {
       {"-S 513 a b", kSparse},
       {"-S 16777728 a b", kSparse},
       {"-S 5 -Z a b", kSparse},
-      {"-Z -S 5 a b", "unrecognized option '-Z'"},
+      {"-Z -S 5 a b", "invalid option -- 'Z'"},
       {"-m 0 a b", kCoroutines},
       {"-m 17 a b", kCoroutines},
       {"-m x a b", kCoroutines},

@@ -54,7 +54,7 @@ TEST(DdArguments, MistakesAreToldAsByQemuImg) {
            Case{"bs=x if=a of=b", "Invalid bs specified. You may use"},
            Case{"count= if=a of=b", "Invalid count specified. You may use"},
            Case{"skip=8E if=a of=b", "Invalid skip specified. Must be between 0 and"},
-           Case{"-n if=a of=b", "unrecognized option '-n'"},
+           Case{"-n if=a of=b", "invalid option -- 'n'"},
        }) {
     const auto command = Read(c.line);
     ASSERT_FALSE(command) << c.line;

@@ -47,7 +47,7 @@ constexpr OptionRow kRows[] = {
 std::string Apply(std::vector<std::string> words, Target& target) {
   const std::array tables = {OptionTable{.rows = kRows, .target = &target}};
   Arguments given = ReadArguments(tables, words, Operands::kMixed);
-  EXPECT_EQ(given.fault, "");
+  EXPECT_FALSE(given.fault);
   for (GivenOption& option : given.options) {
     if (const auto taken = option.Take(); !taken) return taken.error().text;
   }

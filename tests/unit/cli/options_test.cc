@@ -27,20 +27,22 @@ Arguments Read(std::vector<std::string> arguments, Operands operands = Operands:
 }
 
 // "number of its row=value" of each option, and the operands, in one line.
-std::string Summary(const Arguments& arguments, const OptionRow* rows = kRows) {
+std::string Summary(const Arguments& arguments, const OptionRow* rows = kRows,
+                    QemuVersion version = {7, 2}) {
   std::string text;
   for (const GivenOption& option : arguments.options) {
     text += std::to_string(option.row - rows + 1) + "=" + option.value + " ";
   }
   text += "|";
   for (const std::string& operand : arguments.operands) text += " " + operand;
-  if (!arguments.fault.empty()) text += " !" + arguments.fault;
+  if (arguments.fault) text += " !" + arguments.fault->Text(version);
   return text;
 }
 
 struct CommandLine {
   std::vector<std::string> arguments;
   std::string summary;
+  std::string newer_fault = "";  // of the newest version; the summary has the older one
 };
 
 TEST(Options, CommandLinesAreCutAsGetoptLongCutsThem) {
@@ -72,22 +74,38 @@ TEST(Options, CommandLinesAreCutAsGetoptLongCutsThem) {
   }
 }
 
-TEST(Options, TheFirstMistakeEndsTheReading) {
+TEST(Options, TheFirstMistakeEndsTheReadingAndIsWordedByVersion) {
   const CommandLine kLines[] = {
-      {{"-Z"}, "| !unrecognized option '-Z'"},
-      {{"-pZq"}, "1= | !unrecognized option '-Z'"},
-      {{"--nope"}, "| !unrecognized option '--nope'"},
-      {{"--target"}, "| !unrecognized option '--target'"},
-      {{"--o=json"}, "| !unrecognized option '--o=json'"},
-      {{"--progress=3"}, "| !unrecognized option '--progress=3'"},
-      {{"--output"}, "| !missing argument for option '--output'"},
-      {{"--out"}, "| !missing argument for option '--out'"},
-      {{"-q", "-O"}, "2= | !missing argument for option '-O'"},
-      {{"-p", "-Z", "-q", "a"}, "1= | !unrecognized option '-Z'"},
+      {{"-Z"}, "| !unrecognized option '-Z'", "invalid option -- 'Z'"},
+      {{"-pZq"}, "1= | !unrecognized option '-Z'", "invalid option -- 'Z'"},
+      {{"--nope"}, "| !unrecognized option '--nope'", "unrecognized option '--nope'"},
+      {{"--nope=3"}, "| !unrecognized option '--nope=3'", "unrecognized option '--nope=3'"},
+      {{"--target"},
+       "| !unrecognized option '--target'",
+       "option '--target' is ambiguous; possibilities: '--target-format' '--target-is-zero'"},
+      {{"--o=json"},
+       "| !unrecognized option '--o=json'",
+       "option '--o=json' is ambiguous; possibilities: '--output' '--object'"},
+      {{"--progress=3"},
+       "| !unrecognized option '--progress=3'",
+       "option '--progress' doesn't allow an argument"},
+      {{"--output"},
+       "| !missing argument for option '--output'",
+       "option '--output' requires an argument"},
+      {{"--out"},
+       "| !missing argument for option '--out'",
+       "option '--output' requires an argument"},
+      {{"-q", "-O"},
+       "2= | !missing argument for option '-O'",
+       "option requires an argument -- 'O'"},
+      {{"-p", "-Z", "-q", "a"}, "1= | !unrecognized option '-Z'", "invalid option -- 'Z'"},
   };
   for (const CommandLine& line : kLines) {
-    EXPECT_EQ(Summary(Read(line.arguments)), line.summary)
-        << testing::PrintToString(line.arguments);
+    SCOPED_TRACE(testing::PrintToString(line.arguments));
+    const Arguments read = Read(line.arguments);
+    EXPECT_EQ(Summary(read), line.summary);
+    ASSERT_TRUE(read.fault);
+    EXPECT_EQ(read.fault->Text(kNewestQemuVersion), line.newer_fault);
   }
 }
 

@@ -21,7 +21,7 @@ using ::testing::IsEmpty;
 std::string Apply(std::vector<std::string> arguments, SandboxSettings& settings) {
   const std::array tables = {OptionTable{.rows = SandboxOptionRows(), .target = &settings}};
   Arguments given = ReadArguments(tables, arguments, Operands::kMixed);
-  EXPECT_EQ(given.fault, "");
+  EXPECT_FALSE(given.fault);
   for (GivenOption& option : given.options) {
     if (const auto taken = option.Take(); !taken) return taken.error().text;
   }
