@@ -1,12 +1,12 @@
 """All integration groups."""
 
-from integration import (command_line, configuration, devices, documents, huge, identity, in_memory,
+from integration import (baselines, command_line, configuration, devices, documents, huge, identity, in_memory,
                          locks, outputs, pipes, printed_text, scarce, sharing, shortened, signals,
                          strict, strict_honest, verdicts, watchdog)
 
 
 def groups():
-    return [*command_line.groups(), *configuration.groups(), *devices.groups(),
+    return [*baselines.groups(), *command_line.groups(), *configuration.groups(), *devices.groups(),
             *documents.groups(), *outputs.groups(), *huge.groups(), *identity.groups(),
             *in_memory.groups(), *locks.groups(), *pipes.groups(), *printed_text.groups(),
             *scarce.groups(), *sharing.groups(), *shortened.groups(), *signals.groups(),
