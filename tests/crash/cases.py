@@ -6,7 +6,7 @@ from pathlib import Path
 from crash import kill
 from harness import Group, Skip, run
 
-RUNS = {"guard": 120}
+RUNS = {"guard": 120, "cycles": 8}
 
 
 def prove(t, proof):

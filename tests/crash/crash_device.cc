@@ -73,7 +73,7 @@ void CrashDevice::Record(Step step) {
     recording_.changes_[number_] =
         std::max(recording_.changes_[number_],
                  longer ? Recording::Change::kLonger : Recording::Change::kOther);
-    Apply(step, file_);
+    Apply(step, file_, recording_.disturbance_.discarded);
   }
   recording_.steps_.push_back(std::move(step));
 }

@@ -70,6 +70,8 @@ struct Disturbance {
   bool half_done = false;  // the first half of what was asked is done
   ErrorCode error = ErrorCode::kIo;
   std::size_t failing_read = kNever;  // the number of one read that fails
+
+  std::byte discarded{0xD5};  // what the program reads where it has discarded
 };
 
 class Recording {

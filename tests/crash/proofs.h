@@ -58,6 +58,9 @@ void ProveGuard(const ProofOptions& options, ProofLog& log);
 // A resize of which a call fails leaves the old image or the new one, and says which.
 void ProveFaults(const ProofOptions& options, ProofLog& log);
 
+// A file that is resized up and down very often stays as long, and stores as much, as at first.
+void ProveCycles(const ProofOptions& options, ProofLog& log);
+
 }  // namespace instar::crash
 
 #endif  // TESTS_CRASH_PROOFS_H_

@@ -75,6 +75,7 @@ constexpr Proof kProofs[] = {
     {"guard", "a resize without a flush, or with a write that is forbidden, is found out",
      ProveGuard},
     {"faults", "a resize of which a call fails leaves the old image or the new one", ProveFaults},
+    {"cycles", "an image that is resized up and down very often does not grow", ProveCycles},
 };
 
 int Usage() {

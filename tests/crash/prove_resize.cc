@@ -24,7 +24,18 @@ bool MayRefuse(const Scenario& scenario, const Error& error) {
          message.starts_with("a disk with bitmaps cannot have the size 0");
 }
 
-// An image without leaks, errors and a dirty bit has to be clean after a change.
+// The first root that is more than a sector of the disk writes whole, where the format could do
+// with one: clusters of 1 and 2 KiB may have no room beside the old header.
+std::string TooLargeRoot(const Recording& recording, const ImageRecipe& recipe, ProofLog& log) {
+  for (const Step& step : recording.steps()) {
+    if (!step.root || step.offset % kSectorBytes + step.length <= kSectorBytes) continue;
+    log.Count("roots of more than a sector", 1);
+    const bool in_a_page = step.offset + step.length <= SparseFile::kPageBytes;
+    if (recipe.cluster_bits > 11 || !in_a_page) return step.Describe();
+  }
+  return "";
+}
+
 void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& log) {
   const std::string name = scenario.Name();
   auto prepared = Prepare(scenario);
@@ -40,6 +51,9 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
     log.Refused(name, TextOf(status.error()));
   } else if (!status) {
     log.Failed(name, "refused: " + TextOf(status.error()));
+  }
+  if (const std::string root = TooLargeRoot(recording, *scenario.recipe, log); !root.empty()) {
+    return log.Failed(name, "more than a sector: " + root);
   }
   ImageFacts after = start.after;
   // Of what the check found before, a change may keep the leaks, or mend all.

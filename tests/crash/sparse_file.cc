@@ -116,6 +116,17 @@ FileRun SparseFile::NextRun(std::uint64_t offset, std::uint64_t max_length) cons
   return {.length_bytes = std::min(index * kPageBytes, end) - offset, .hole = false};
 }
 
+std::uint64_t SparseFile::StoredBlocks(std::uint64_t block_bytes) const {
+  std::uint64_t blocks = 0;
+  std::uint64_t next = 0;  // what lies before is counted
+  for (const auto& [index, page] : pages_) {
+    if (index * kPageBytes < next) continue;
+    ++blocks;
+    next = (index * kPageBytes / block_bytes + 1) * block_bytes;
+  }
+  return blocks;
+}
+
 std::vector<std::byte> SparseFile::Bytes() const {
   std::vector<std::byte> bytes(size_bytes_);
   Read(0, bytes);

@@ -48,6 +48,8 @@ class SparseFile {
   void Resize(std::uint64_t size_bytes);
   // As BlockDevice::NextRuns, for one run.
   [[nodiscard]] FileRun NextRun(std::uint64_t offset, std::uint64_t max_length) const;
+  // Blocks of `block_bytes`, at least a page, that hold other than zeros.
+  [[nodiscard]] std::uint64_t StoredBlocks(std::uint64_t block_bytes) const;
   // All bytes; for short files.
   [[nodiscard]] std::vector<std::byte> Bytes() const;
 
