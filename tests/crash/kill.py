@@ -43,7 +43,7 @@ CHANGES = (
     ("up", ("+320k",)),
     ("up-metadata", ("--preallocation=metadata", "+320k")),
     ("up-full", ("--preallocation=full", "+100k")),
-    ("up-far", ("+2G",)),
+    ("up-far", ("+40M",)),
     ("down", ("--shrink", "-200k")),
     ("to-nothing", ("--shrink", "512")),
 )
@@ -104,6 +104,16 @@ def facts(t, folder, form, instar):
     return seen
 
 
+def digest(folder):
+    """Of the files that a run may change."""
+    found = hashlib.sha256()
+    for name in ("image", "d.raw"):
+        if (folder / name).exists():
+            with open(folder / name, "rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.digest()
+
+
 def kill_everywhere(t, image, change, isolation, count=None):
     """Kills `instar resize` at each call; how many points there were."""
     strace = t.tools.need("strace")
@@ -136,6 +146,7 @@ def kill_everywhere(t, image, change, isolation, count=None):
 
     points = 0
     seen = set()
+    judged = {}  # by the bytes of the files
     for call in WRITING_CALLS:
         for number in range(1, MOST_POINTS_A_CALL):
             fresh()
@@ -146,10 +157,12 @@ def kill_everywhere(t, image, change, isolation, count=None):
                 raise Skip("strace may not trace here: " + outcome.err_text.strip())
             killed = outcome.code in (-signal.SIGKILL, 128 + signal.SIGKILL)
             where = f"killed at call {number} of {call}"
+            key = digest(work)
             try:
-                found = facts(t, work, form, t.tools.instar)
+                found = judged[key] if key in judged else facts(t, work, form, t.tools.instar)
             except Failure as failure:
                 raise Failure(f"{where}: {failure}") from failure
+            judged[key] = found
             if found not in (old, new):
                 raise Failure(f"{where}: neither the old image nor the new\n  found: {found}\n"
                               f"  old: {old}\n  new: {new}")
@@ -166,6 +179,7 @@ def kill_everywhere(t, image, change, isolation, count=None):
     t.check(len(seen) == 2, f"{points} points, and never the old and the new image")
     if count is not None:
         count["kill points"] = count.get("kill points", 0) + points
+        count["images that differ"] = count.get("images that differ", 0) + len(judged)
 
 
 def groups(everything=False, count=None, only=""):

@@ -24,7 +24,8 @@ def prove_kill(options):
     count = {}
     harness.run_groups(kill.groups(everything=True, count=count, only=options.only), tools, tally)
     tally.print_skips()
-    print(f"  kill points: {count.get('kill points', 0)}")
+    for what, number in count.items():
+        print(f"  {what}: {number}")
     print("  " + tally.summary())
     return tally.count("failed") == 0 and bool(tally.verdicts)
 
