@@ -40,9 +40,8 @@ Status Transaction::Zero(std::uint64_t offset, std::uint64_t length) {
 
 Status Transaction::Lengthen(std::uint64_t end, Preallocation preallocation) {
   if (device_.has_fixed_length() || file_bytes() >= end) return {};
-  INSTAR_TRY(device_.Resize(end, preallocation));
-  written_end_ = std::max(written_end_, end);
-  return {};
+  written_end_ = std::max(written_end_, end);  // a failure may leave some of it
+  return device_.Resize(end, preallocation);
 }
 
 Status Transaction::CutTo(std::uint64_t end) {

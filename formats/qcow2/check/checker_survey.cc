@@ -58,10 +58,12 @@ void Checker::SurveyWindow() {
 Status Checker::SurveyBehindEnd() {
   survey_->end = std::max(survey_->end, highest_ + 1);
   const std::uint64_t per_block = RefcountsPerBlock(header_.cluster_bits, header_.refcount_order);
-  for (std::uint64_t i = disk_.table_entries(); i-- > windows_end_ / per_block;) {
+  // A cluster that nothing refers to has not been compared.
+  const std::uint64_t file_end = DivideRoundUp(device_.size_bytes(), cluster_bytes_);
+  for (std::uint64_t i = disk_.table_entries(); i-- > file_end / per_block;) {
     INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, disk_.TableEntry(i));
     if (entry == 0 || (i + 1) * per_block <= survey_->end) continue;
-    const std::uint64_t first = std::max(i * per_block, windows_end_);
+    const std::uint64_t first = std::max(i * per_block, file_end);
     for (std::uint64_t cluster = first; cluster < (i + 1) * per_block;) {
       INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
       if (run.misplaced) return Corrupt("a refcount block is misplaced");

@@ -76,7 +76,8 @@ Status ImageChange::LookOver() {
     refcounts_->Change({wrong.cluster, 1}, static_cast<std::int64_t>(wrong.references) -
                                                static_cast<std::int64_t>(wrong.on_disk));
   }
-  return transaction_->CutTail();
+  INSTAR_TRY(transaction_->CutTail());
+  return refcounts_->ApplyChanges();
 }
 
 Result<std::vector<std::uint64_t>*> ImageChange::L1() {

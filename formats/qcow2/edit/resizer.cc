@@ -269,15 +269,20 @@ Status MoveDown(const ResizeOptions& options, const FileTail& tail) {
 Status Resize(const ResizeOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(const auto change, ImageChange::Open(*options.device, options.workers));
   const std::uint64_t old_bytes = change->old_header().virtual_size_bytes;
+  TargetDevice* const data_file = options.data_file;
+  const std::uint64_t data_file_bytes = data_file == nullptr ? 0 : data_file->size_bytes();
   if (Status resized = Resizer(*change, options).Run(); !resized) {
     change->Undo();
+    if (data_file != nullptr && !change->flipped() && data_file->size_bytes() > data_file_bytes) {
+      (void)data_file->Resize(data_file_bytes, Preallocation::kOff);
+    }
     return resized;
   }
   if (options.size_bytes >= old_bytes) return {};
-  if (options.data_file != nullptr && options.data_file->size_bytes() > options.size_bytes) {
-    INSTAR_TRY(options.data_file->Resize(options.size_bytes, Preallocation::kOff));
+  // The image is the new one already: if the following fails, a file is longer than it could be.
+  if (data_file != nullptr && data_file_bytes > options.size_bytes) {
+    (void)data_file->Resize(options.size_bytes, Preallocation::kOff);
   }
-  // The image is the new one already: if this fails, its file is longer than it could be.
   if (const auto tail = change->movable_tail()) (void)MoveDown(options, *tail);
   return {};
 }

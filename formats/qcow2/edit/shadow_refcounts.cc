@@ -195,13 +195,19 @@ Status ShadowRefcounts::TakeTable(bool& taken) {
   return {};
 }
 
+Status ShadowRefcounts::ApplyChanges() {
+  // In their order, so that what was taken is counted before it is given back. Each may add some.
+  for (std::size_t i = 0; i < queue_.size(); ++i) {
+    const Queued next = queue_[i];
+    INSTAR_TRY(Apply(next.run, next.delta, /*place=*/true));
+  }
+  queue_.clear();
+  return {};
+}
+
 Status ShadowRefcounts::Finish() {
   for (bool more = true; more;) {
-    while (!queue_.empty()) {
-      const Queued next = queue_.back();
-      queue_.pop_back();
-      INSTAR_TRY(Apply(next.run, next.delta, /*place=*/true));
-    }
+    INSTAR_TRY(ApplyChanges());
     if (!changed_) return {};
     if (DropEmptyBlocks()) continue;
     INSTAR_TRY(TakeTable(more));

@@ -38,6 +38,9 @@ class ShadowRefcounts {
   // `run` has `delta` more references than before, from Finish on.
   void Change(const ClusterRun& run, std::int64_t delta) { queue_.push_back({run, delta}); }
 
+  // Applies what Change was told so far. Errors as ChangeMany.
+  Status ApplyChanges();
+
   // Gives the blocks that stand from host offset `offset` on other places.
   void MoveFrom(std::uint64_t offset);
 
@@ -46,6 +49,7 @@ class ShadowRefcounts {
   // count would become less than 0, kLimit where one has not enough bits, kIo, kNoSpace.
   template <typename Walk>
   Status ChangeMany(std::int64_t delta, const Walk& walk) {
+    INSTAR_TRY(ApplyChanges());
     for (std::uint64_t first = 0; first != kNone;) {
       std::uint64_t next = kNone;
       const std::uint64_t end = first + capacity_;

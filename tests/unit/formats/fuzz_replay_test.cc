@@ -11,6 +11,7 @@
 #include "../../../fuzz/qcow2_check_fuzz.h"
 #include "../../../fuzz/qcow2_header_fuzz.h"
 #include "../../../fuzz/qcow2_map_fuzz.h"
+#include "../../../fuzz/qcow2_resize_fuzz.h"
 #include "../../../fuzz/vhdx_map_fuzz.h"
 #include "../../../fuzz/vmdk_map_fuzz.h"
 #include "../../../fuzz/vpc_map_fuzz.h"
@@ -44,6 +45,7 @@ INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                                          Replay{"qcow2_header", fuzz::FuzzQcow2Header},
                                          Replay{"qcow2_map", fuzz::FuzzQcow2Map},
                                          Replay{"qcow2_check", fuzz::FuzzQcow2Check},
+                                         Replay{"qcow2_resize", fuzz::FuzzQcow2Resize},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},
                                          Replay{"vmdk_map", fuzz::FuzzVmdkMap},
                                          Replay{"vpc_map", fuzz::FuzzVpcMap}),
