@@ -233,7 +233,8 @@ std::vector<std::uint64_t> ShadowRefcounts::ReplacedBlocks() const {
 }
 
 Status ShadowRefcounts::FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
-                                std::vector<ClusterRun>& runs) const {
+                                std::vector<ClusterRun>& runs,
+                                std::vector<std::uint64_t>& freed_blocks) const {
   if (states_[index] == State::kOld || old_[index] == 0) return {};
   std::vector<std::byte> before(std::size_t{1} << cluster_bits_);
   std::vector<std::byte> after(before.size());
@@ -242,12 +243,12 @@ Status ShadowRefcounts::FreedIn(std::uint64_t index, std::span<const std::uint64
   std::uint64_t cluster = index * per_block_;
   auto block = std::ranges::lower_bound(blocks, cluster);
   for (std::uint64_t i = 0; i < per_block_; ++i, ++cluster) {
-    if (block != blocks.end() && *block == cluster) {
-      ++block;
-      continue;
-    }
+    const bool is_block = block != blocks.end() && *block == cluster;
+    if (is_block) ++block;
     if (LoadRefcount(before, i, order_) == 0 || LoadRefcount(after, i, order_) != 0) continue;
-    if (!runs.empty() && runs.back().end() == cluster) {
+    if (is_block) {
+      freed_blocks.push_back(cluster);
+    } else if (!runs.empty() && runs.back().end() == cluster) {
       ++runs.back().count;
     } else {
       runs.push_back({cluster, 1});

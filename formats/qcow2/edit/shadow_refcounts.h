@@ -81,12 +81,13 @@ class ShadowRefcounts {
   Status VisitFreed(const Visit& visit) {
     const std::vector<std::uint64_t> blocks = ReplacedBlocks();
     std::vector<ClusterRun> runs;
+    std::vector<std::uint64_t> last;
     for (std::uint64_t i = 0; i < old_.size(); ++i) {
       runs.clear();
-      INSTAR_TRY(FreedIn(i, blocks, runs));
+      INSTAR_TRY(FreedIn(i, blocks, runs, last));
       for (const ClusterRun& run : runs) visit(run);
     }
-    for (const std::uint64_t cluster : blocks) visit(ClusterRun{cluster, 1});
+    for (const std::uint64_t cluster : last) visit(ClusterRun{cluster, 1});
     return {};
   }
 
@@ -131,9 +132,10 @@ class ShadowRefcounts {
   Status WriteTable();
   // The clusters, in ascending order, of old blocks that the new table does not have.
   [[nodiscard]] std::vector<std::uint64_t> ReplacedBlocks() const;
-  // Adds what of block `index` was in use and is no longer, without `blocks`.
+  // Adds what of block `index` was in use and is no longer: `blocks` to `freed_blocks`, and all
+  // else to `runs`.
   Status FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
-                 std::vector<ClusterRun>& runs) const;
+                 std::vector<ClusterRun>& runs, std::vector<std::uint64_t>& freed_blocks) const;
   [[nodiscard]] std::uint64_t used_entries() const;
 
   Transaction& transaction_;
