@@ -45,6 +45,7 @@ const std::vector<SizeChange>& LastChanges() {
       const auto with_growth = ChangesWithGrowth(up);
       changes.insert(changes.end(), with_growth.begin(), with_growth.end());
     }
+    changes.push_back({.name = "+400C metadata", .clusters = 400, .growth = Growth::kMetadata});
     return changes;
   }();
   return all;
@@ -113,6 +114,11 @@ std::uint64_t SeedOf(std::uint64_t seed, const std::string& name) {
 std::vector<Scenario> AllScenarios(std::uint64_t seed) {
   std::vector<Scenario> by_length[3];
   for (const ImageRecipe& recipe : AllImages()) {
+    // Where refcounts are wide, a longer refcount table.
+    if (recipe.cluster_bits == 9) {
+      by_length[0].push_back(
+          {&recipe, {{.name = "+5000C metadata", .clusters = 5000, .growth = Growth::kMetadata}}});
+    }
     for (const SizeChange& last : LastChanges()) {
       by_length[0].push_back({&recipe, {last}});
       for (const SizeChange& first : FirstChanges()) {
