@@ -6,7 +6,7 @@ from pathlib import Path
 from crash import kill
 from harness import Group, Skip, run
 
-RUNS = {"guard": 120, "cycles": 8}
+RUNS = {"resize": 100, "guard": 120, "faults": 25, "cycles": 8}
 
 
 def prove(t, proof):
@@ -20,7 +20,9 @@ def prove(t, proof):
 
 
 def groups():
-    group = Group("crash")
+    found = kill.groups()
     for proof in RUNS:
-        group.add(proof, prove, proof)
-    return [group, *kill.groups()]
+        group = Group(f"crash: {proof}")
+        group.add("the first runs with the seed 1", prove, proof)
+        found.append(group)
+    return found
