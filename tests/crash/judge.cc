@@ -1,6 +1,7 @@
 #include "crash/judge.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -44,6 +45,7 @@ Verdict JudgeStates(const Recording& recording, const ImageFiles& files, const I
                     const ImageFacts& after, const JudgeOptions& options, QemuCheck* qemu) {
   Verdict verdict;
   ImageFiles state_files = files;
+  std::mt19937_64 random(options.states.seed);
   verdict.states =
       ForEachCrashState(recording, options.states, [&](const CrashState& state) -> bool {
         state_files.image = state.files[0];
@@ -54,11 +56,20 @@ Verdict JudgeStates(const Recording& recording, const ImageFiles& files, const I
         ++verdict.judged;
         std::string why = WhyNot(state_files, before, after, may_be_old,
                                  may_be_new || (state.at_end && options.must_be_new_at_end));
+        if (why.empty() && options.go_on && random() % 8 == 0) {
+          ++verdict.gone_on_with;
+          why = options.go_on(state_files);
+          if (!why.empty()) why = "going on: " + why;
+        }
         if (!why.empty()) {
           verdict.failures.push_back(absl::StrCat(why, "\n    after ", state.describe()));
           return verdict.failures.size() < options.most_failures;
         }
-        if (qemu != nullptr) qemu->Add(state_files, may_be_old, state.describe);
+        if (qemu != nullptr) {
+          const std::uint64_t disk_bytes =
+              std::min(before.disk.size_bytes(), after.disk.size_bytes());
+          qemu->Add(state_files, disk_bytes, may_be_old, state.describe);
+        }
         return true;
       });
   if (qemu != nullptr) {

@@ -4,6 +4,7 @@
 #define TESTS_CRASH_JUDGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,15 @@ struct JudgeOptions {
   bool has_root = true;
   bool must_be_new_at_end = true;  // the run has said that it has succeeded
   std::size_t most_failures = 1;   // the judge stops behind so many
+  // Is given one state in eight, to go on with it; what is wrong then. May be empty.
+  std::function<std::string(const ImageFiles&)> go_on;
 };
 
 struct Verdict {
   StateCounts states;
   std::uint64_t judged = 0;  // by our own check and reader
   std::uint64_t judged_by_qemu = 0;
+  std::uint64_t gone_on_with = 0;
   std::vector<std::string> failures;
 };
 

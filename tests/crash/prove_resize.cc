@@ -1,3 +1,4 @@
+#include <functional>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -71,15 +72,24 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
     qemu->Expect(start.files, files);
   }
   const bool may_change = status.has_value();
+  // The same again, after the crash, makes the new image of either.
+  const std::function<std::string(const ImageFiles&)> again = [&](const ImageFiles& crashed) {
+    ImageFiles twice = crashed;
+    Recording second;
+    const Status done = RunResize(twice, start.size_bytes, start.growth, second);
+    return done ? WhyNot(twice, start.before, after, false, true) : TextOf(done.error());
+  };
   const Verdict verdict =
       JudgeStates(recording, start.files, start.before, may_change ? after : start.before,
                   {.states = {.seed = seed},
                    .has_root = start.files.format == FormatId::kQcow2,
-                   .must_be_new_at_end = may_change},
+                   .must_be_new_at_end = may_change,
+                   .go_on = may_change ? again : nullptr},
                   qemu ? &*qemu : nullptr);
   log.Count(verdict.states);
   log.Count("states judged by our own check", verdict.judged);
   log.Count("states judged by qemu-img check", verdict.judged_by_qemu);
+  log.Count("states that were resized again", verdict.gone_on_with);
   for (const std::string& failure : verdict.failures) log.Failed(name, failure);
 }
 

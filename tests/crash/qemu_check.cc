@@ -117,11 +117,15 @@ void QemuCheck::Expect(const ImageFiles& before, const ImageFiles& after) {
   seen_ = 0;
 }
 
-void QemuCheck::Add(const ImageFiles& files, bool may_be_old,
+void QemuCheck::Add(const ImageFiles& files, std::uint64_t disk_bytes, bool may_be_old,
                     const std::function<std::string()>& describe) {
   // The kth state is taken with the chance most / k.
   if (files.format != FormatId::kQcow2 || random_() % ++seen_ >= most_) return;
   Store(files);
+  // One of four.
+  if (random_() % 4 == 0 && disk_bytes >= 512) {
+    std::ofstream(absl::StrCat(folder_.path(), "/", waiting_.size(), "/write"));
+  }
   waiting_.push_back({may_be_old, describe()});
   if (waiting_.size() == kBatch) Judge();
 }
@@ -129,9 +133,13 @@ void QemuCheck::Add(const ImageFiles& files, bool may_be_old,
 void QemuCheck::Judge() {
   if (waiting_.empty()) return;
   std::string output;
+  // QEMU also writes on in each that is clean, and must leave it so.
   RunShell(absl::StrCat("cd '", folder_.path(), "' || exit; i=0; while [ $i -lt ", waiting_.size(),
-                        " ]; do (cd $i && qemu-img check -q -f qcow2 i.qcow2 >out 2>&1; echo $?); "
-                        "i=$((i + 1)); done"),
+                        R"( ]; do (cd $i && qemu-img check -q -f qcow2 i.qcow2 >out 2>&1; code=$?
+                          if [ $code = 0 ] && [ -f write ]; then
+                            qemu-io -f qcow2 -c 'write -P 119 0 512' i.qcow2 >out 2>&1 &&
+                              qemu-img check -q -f qcow2 i.qcow2 >>out 2>&1; code=$?
+                          fi; rm -f write; echo $code); i=$((i + 1)); done)"),
            output);
   std::istringstream codes(output);
   for (std::size_t i = 0; i < waiting_.size(); ++i) {

@@ -45,7 +45,9 @@ class QemuCheck {
 
   // The images before and after the change, whose verdicts are the allowed ones.
   void Expect(const ImageFiles& before, const ImageFiles& after);
-  void Add(const ImageFiles& files, bool may_be_old, const std::function<std::string()>& describe);
+  // `disk_bytes`: that the disk has at least.
+  void Add(const ImageFiles& files, std::uint64_t disk_bytes, bool may_be_old,
+           const std::function<std::string()>& describe);
   // Judges what is left; how many were judged since the last time. Appends to `failures`.
   std::uint64_t Finish(std::vector<std::string>& failures);
 
