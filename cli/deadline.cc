@@ -8,6 +8,7 @@
 #include <string>
 
 #include "broker/broker.h"
+#include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/terminal_text.h"
 #include "verbs/time_limit.h"
@@ -31,18 +32,33 @@ constinit Last last;
 constinit std::atomic<bool> ending{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler uses it");
 
+// A change in place that is just taking effect, or did, has a right to its end. The timer rings
+// again; how often it is let pass then.
+constexpr int kPatience = 20;
+constinit std::atomic<int> patience{0};
+
+bool MustWait(vmm::Interruption found) {
+  switch (found) {
+    case vmm::Interruption::kFlipping:
+      patience = kPatience;
+      return true;
+    case vmm::Interruption::kReclaiming:
+      if (patience == 0) patience = kPatience;
+      break;
+    case vmm::Interruption::kEnd:
+      break;  // the rest of the patience is for what there is to say of the change
+  }
+  return patience > 0 && --patience > 0;
+}
+
 void OnAlarm(int signal, siginfo_t* info, void*) {
   // The kernel's timers say SI_KERNEL; from others it is a signal like those that interrupt.
   if (info->si_code != SI_KERNEL) {
-    vmm::Broker::DiscardFromSignalHandler();
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
+    ActOnInterruption(signal);
     return;
   }
-  if (!ending.exchange(true)) {
-    vmm::Broker::DiscardFromSignalHandler();
-    (void)!write(STDERR_FILENO, last.line, last.bytes);
-  }
+  if (!ending && MustWait(vmm::Broker::DiscardFromSignalHandler())) return;
+  if (!ending.exchange(true)) (void)!write(STDERR_FILENO, last.line, last.bytes);
   _exit(last.exit_code);
 }
 

@@ -102,6 +102,14 @@ class TargetDevice : public BlockDevice {
     return Flush();
   }
 
+  // The same where a format's root is the length of its file: sets it, and returns when it is on
+  // stable storage. New bytes read as zeros. What `preallocation` asks for is reserved before the
+  // length changes; zeros of kFull are written after that.
+  virtual Status ResizeRoot(std::uint64_t size_bytes, Preallocation preallocation) {
+    INSTAR_TRY(Resize(size_bytes, preallocation));
+    return Flush();
+  }
+
   // The content of [offset, offset + length) no longer matters: its storage is given back where the
   // file can. What it reads as afterwards is not said.
   virtual Status Discard(std::uint64_t offset, std::uint64_t length) {

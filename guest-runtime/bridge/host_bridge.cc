@@ -81,6 +81,19 @@ Status CallTableHost::Resize(DeviceId device, std::uint64_t size_bytes,
                   "could not set the length of the file", device);
 }
 
+Status CallTableHost::WriteRoot(DeviceId device, std::uint64_t offset,
+                                std::span<const std::byte> data) {
+  return ToStatus(table_.write_root(table_.context, Raw(device), offset, data.data(), data.size()),
+                  "could not write the change", device);
+}
+
+Status CallTableHost::ResizeRoot(DeviceId device, std::uint64_t size_bytes,
+                                 Preallocation preallocation) {
+  return ToStatus(table_.resize_root(table_.context, Raw(device), size_bytes,
+                                     static_cast<std::uint32_t>(preallocation)),
+                  "could not set the length of the file", device);
+}
+
 Status CallTableHost::Flush(DeviceId device) {
   return ToStatus(table_.flush(table_.context, Raw(device)), "could not flush the file", device);
 }

@@ -17,6 +17,9 @@ class CallTableHost final : public Host {
   Result<DeviceId> OpenReference(DeviceId parent, std::string_view name,
                                  ReferenceRole role) override;
   Status Resize(DeviceId device, std::uint64_t size_bytes, Preallocation preallocation) override;
+  Status WriteRoot(DeviceId device, std::uint64_t offset, std::span<const std::byte> data) override;
+  Status ResizeRoot(DeviceId device, std::uint64_t size_bytes,
+                    Preallocation preallocation) override;
   Status Flush(DeviceId device) override;
   Status Read(std::span<const ReadRequest> requests) override;
   Status Write(std::span<const WriteRequest> requests) override;

@@ -166,6 +166,17 @@ class InlineExecutor final : public Executor {
             },
         .finish = [](void* c) { Self(c).outcome_.kind = Outcome::Kind::kFinished; },
         .fail = [](void* c, const instar_failure* failure) { Self(c).Fail(*failure); },
+        .write_root =
+            [](void* c, std::uint32_t device, std::uint64_t offset, const void* data,
+               std::uint64_t length) {
+              return Self(c)
+                  .Call(INSTAR_OP_WRITE_ROOT, device, offset, Address(data), length)
+                  .result;
+            },
+        .resize_root =
+            [](void* c, std::uint32_t device, std::uint64_t bytes, std::uint32_t preallocation) {
+              return Self(c).Call(INSTAR_OP_RESIZE_ROOT, device, bytes, preallocation).result;
+            },
     };
   }
 

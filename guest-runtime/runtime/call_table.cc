@@ -100,6 +100,16 @@ std::int64_t Parallel(void*, std::uint32_t workers, void (*function)(void*, unsi
   function(argument, 0);
   return workers > 1 ? Call(INSTAR_OP_PARALLEL_JOIN).result : 0;
 }
+std::int64_t WriteRoot(void*, std::uint32_t device, std::uint64_t offset, const void* data,
+                       std::uint64_t length) {
+  ForgetDevices();
+  return Call(INSTAR_OP_WRITE_ROOT, device, offset, data, length).result;
+}
+std::int64_t ResizeRoot(void*, std::uint32_t device, std::uint64_t bytes,
+                        std::uint32_t preallocation) {
+  ForgetDevices();
+  return Call(INSTAR_OP_RESIZE_ROOT, device, bytes, preallocation).result;
+}
 std::int64_t Yield(void*) { return Call(INSTAR_OP_YIELD).result; }
 void Finish(void*) { Call(INSTAR_OP_FINISH); }
 void Fail(void*, const instar_failure* failure) { Call(INSTAR_OP_FAIL, failure); }
@@ -126,6 +136,8 @@ constinit instar_call_table table = {
     .yield = Yield,
     .finish = Finish,
     .fail = Fail,
+    .write_root = WriteRoot,
+    .resize_root = ResizeRoot,
 };
 
 }  // namespace

@@ -21,6 +21,13 @@ Status Named(Status status, DeviceId id) {
 
 }  // namespace
 
+void HostDevice::NoteEnd(std::uint64_t end) {
+  const std::atomic_ref length(info_.size_bytes);
+  std::uint64_t known = length.load(std::memory_order_relaxed);
+  while (known < end && !length.compare_exchange_weak(known, end, std::memory_order_relaxed)) {
+  }
+}
+
 Status HostDevice::KeepEnds() {
   std::vector<std::byte> head(kHeadBytes);
   if (info_.size_bytes >= kHeadBytes + kTailBytes) {
@@ -69,7 +76,9 @@ Status HostDevice::ReadAll(std::span<const ReadPiece> pieces) const {
 Status HostDevice::Write(std::uint64_t offset, std::span<const std::byte> data) {
   if (data.empty()) return {};
   const WriteRequest request{.device = id_, .offset = offset, .data = data};
-  return Named(host_->Write({&request, 1}), id_);
+  INSTAR_TRY(Named(host_->Write({&request, 1}), id_));
+  NoteEnd(offset + data.size());
+  return {};
 }
 
 Status HostDevice::WriteAll(std::span<const WritePiece> pieces) {
@@ -81,6 +90,7 @@ Status HostDevice::WriteAll(std::span<const WritePiece> pieces) {
       batch[i] = {.device = id_, .offset = pieces[i].offset, .data = pieces[i].data};
     }
     INSTAR_TRY(Named(host_->Write(std::span(batch).first(count)), id_));
+    for (const WritePiece& piece : pieces.first(count)) NoteEnd(piece.offset + piece.data.size());
     pieces = pieces.subspan(count);
   }
   return {};
@@ -95,7 +105,7 @@ Result<std::size_t> HostDevice::NextRuns(std::uint64_t offset, std::uint64_t max
 
 Status HostDevice::Resize(std::uint64_t size_bytes, Preallocation preallocation) {
   INSTAR_TRY(Named(host_->Resize(id_, size_bytes, preallocation), id_));
-  info_.size_bytes = size_bytes;
+  std::atomic_ref(info_.size_bytes).store(size_bytes, std::memory_order_relaxed);
   return {};
 }
 
@@ -104,13 +114,35 @@ Status HostDevice::Flush() {
   return Named(host_->Flush(id_), id_);
 }
 
+Status HostDevice::WriteRoot(std::uint64_t offset, std::span<const std::byte> data) {
+  return Named(host_->WriteRoot(id_, offset, data), id_);
+}
+
+Status HostDevice::ResizeRoot(std::uint64_t size_bytes, Preallocation preallocation) {
+  INSTAR_TRY(Named(host_->ResizeRoot(id_, size_bytes, preallocation), id_));
+  std::atomic_ref(info_.size_bytes).store(size_bytes, std::memory_order_relaxed);
+  return {};
+}
+
+Status HostDevice::Discard(std::uint64_t offset, std::uint64_t length) {
+  // A disk keeps what it has: most take long to give anything back, and nobody waits for it.
+  if (length == 0 || info_.block_device) return {};
+  const TransferStep step{.kind = TransferStep::Kind::kDiscard,
+                          .target = id_,
+                          .target_offset = offset,
+                          .length_bytes = length};
+  return Named(host_->Transfer({&step, 1}), id_);
+}
+
 Status HostDevice::Zero(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
   const TransferStep step{.kind = TransferStep::Kind::kZero,
                           .target = id_,
                           .target_offset = offset,
                           .length_bytes = length};
-  return Named(host_->Transfer({&step, 1}), id_);
+  INSTAR_TRY(Named(host_->Transfer({&step, 1}), id_));
+  NoteEnd(offset + length);
+  return {};
 }
 
 }  // namespace instar

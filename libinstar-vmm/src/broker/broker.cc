@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "broker/broker_impl.h"
@@ -61,8 +63,29 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   if (options.keep || target->device->block_device) {
     target->device->kept_bytes = target->device->SizeBytes();
   }
+  if (options.edit) {
+    if (absl::Status status = AddEdited(*target->device); !status.ok()) return status;
+  }
   AddReadable(*target->device);
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);
+}
+
+absl::Status Broker::Impl::AddEdited(Device& device) {
+  device.edited = true;
+  if (device.block_device) {
+    // Its length stays; the phase of the change is noted all the same.
+    if (!edited_.Add(device.fd.get(), 0, ledger_.stop())) return TooManyFiles();
+    return absl::OkStatus();
+  }
+  const std::uint64_t bytes = device.SizeBytes();
+  if (!edited_.Add(device.fd.get(), bytes, ledger_.stop())) return TooManyFiles();
+  const std::unique_ptr<char, void (*)(void*)> real(realpath(device.path.c_str(), nullptr),
+                                                    std::free);
+  edited_files_.push_back({.path = real ? real.get() : device.path,
+                           .device = device.identity.device,
+                           .inode = device.identity.inode,
+                           .old_bytes = bytes});
+  return absl::OkStatus();
 }
 
 std::vector<FileIdentity> Broker::Impl::Identities() const {
@@ -259,6 +282,9 @@ void Broker::set_progress(std::function<void(std::uint64_t, std::uint64_t)> call
   impl_->progress().set_callback(std::move(callback));
 }
 void Broker::set_notices(const Notices& notices) { impl_->set_notices(notices); }
+void Broker::set_flip_notice(std::function<void()> notice) {
+  impl_->set_flip_notice(std::move(notice));
+}
 void Broker::set_record_sink(RecordSink sink) { impl_->set_record_sink(std::move(sink)); }
 std::uint64_t Broker::data_bytes() const { return impl_->data_bytes(); }
 std::uint64_t Broker::readable_bytes() const { return impl_->readable_bytes(); }
@@ -279,6 +305,12 @@ absl::StatusOr<std::vector<ReportTree>> Broker::TakeReports() { return impl_->Ta
 absl::Status Broker::Commit() { return impl_->Commit(); }
 void Broker::Discard() { impl_->Discard(); }
 const std::vector<CreatedFile>& Broker::created_files() const { return impl_->created_files(); }
-void Broker::DiscardFromSignalHandler() { CreatedTargets::RemoveAll(); }
+Interruption Broker::DiscardFromSignalHandler() {
+  CreatedTargets::RemoveAll();
+  return EditedFiles::Interrupt();
+}
+const std::vector<EditedFile>& Broker::edited_files() const { return impl_->edited_files(); }
+EditedFiles::Phase Broker::change() const { return impl_->change(); }
+void Broker::EndChange() { impl_->EndChange(); }
 
 }  // namespace instar::vmm

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "broker/created_file.h"
+#include "broker/edited_files.h"
 #include "executor/call_handler.h"
 #include "formats/base/ids.h"
 #include "instar/abi/call_table.h"
@@ -34,6 +35,9 @@ struct SourceOptions {
 
 struct TargetOptions {
   bool keep = false;  // -n: must exist, is not truncated, not created
+  // With keep: the image, or its data file, is changed in place, and what it names may be followed.
+  // Discard and the end of the process cut it back to its length (edited_files.h).
+  bool edit = false;
   CacheMode cache = CacheMode::kUnsafe;
 };
 
@@ -107,6 +111,10 @@ class Broker final : public CallHandler {
   // instead of keeping them for TakeReports; before Run.
   void set_record_sink(RecordSink sink);
 
+  // Called when a change in place is about to take effect, on the thread that handles the call;
+  // before Run.
+  void set_flip_notice(std::function<void()> notice);
+
   // What a guest is told that asks for the devices opened so far; no more than it mostly has.
   [[nodiscard]] std::vector<instar_device_info> device_infos() const;
 
@@ -148,12 +156,17 @@ class Broker final : public CallHandler {
 
   // Success: flushes targets as their cache mode wants (all but unsafe) and keeps them.
   absl::Status Commit();
-  // Failure: removes targets this broker created. Async-signal-safe twin: for SIGINT/SIGTERM
-  // handlers.
+  // Failure: removes targets this broker created and cuts back those it edits. Async-signal-safe
+  // twin: for handlers of signals that end the process, which ends only if it is told so.
   void Discard();
-  static void DiscardFromSignalHandler();
-  // What Discard would remove, for a process that outlives this one.
+  static Interruption DiscardFromSignalHandler();
+  // What Discard would remove or cut back, for a process that outlives this one.
   [[nodiscard]] const std::vector<CreatedFile>& created_files() const;
+  [[nodiscard]] const std::vector<EditedFile>& edited_files() const;
+  // Of a run that edits files: what became of the change.
+  [[nodiscard]] EditedFiles::Phase change() const;
+  // The change is over: a signal finds nothing to wait for or to undo.
+  void EndChange();
 
  private:
   class Impl;

@@ -5,8 +5,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "broker/created_file.h"
 #include "broker/created_targets.h"
 #include "broker/device_table.h"
+#include "broker/edited_files.h"
 #include "broker/progress_reporter.h"
 #include "broker/reference_gate.h"
 #include "broker/request_decoder.h"
@@ -48,13 +51,20 @@ class Broker::Impl {
   [[nodiscard]] absl::Status CheckSources() const;
   absl::StatusOr<std::vector<ReportTree>> TakeReports();
   absl::Status Commit();
-  void Discard() { created_.Remove(); }
+  void Discard() {
+    created_.Remove();
+    edited_.Undo();
+  }
   [[nodiscard]] const std::vector<CreatedFile>& created_files() const { return created_files_; }
+  [[nodiscard]] const std::vector<EditedFile>& edited_files() const { return edited_files_; }
+  [[nodiscard]] EditedFiles::Phase change() const { return edited_.phase(); }
+  void EndChange() { edited_.Keep(); }
 
   CallResult Handle(unsigned worker, const CallFrame& frame, const GuestMemory& memory);
 
   void set_notices(const Notices& notices);
   void set_record_sink(RecordSink sink) { record_sink_ = std::move(sink); }
+  void set_flip_notice(std::function<void()> notice) { flip_notice_ = std::move(notice); }
   [[nodiscard]] std::uint64_t readable_bytes() const { return ledger_.readable().length(); }
   [[nodiscard]] std::uint64_t data_bytes() const;
   void set_read_passes(unsigned passes) { ledger_.set_read_passes(passes); }
@@ -82,6 +92,19 @@ class Broker::Impl {
   CallResult OpenReference(Worker& worker, const OpenReferenceRequest& request);
   CallResult Resize(Worker& worker, const ResizeRequest& request);
   CallResult Flush(Worker& worker, const FlushRequest& request);
+  CallResult WriteRoot(Worker& worker, const WriteRootRequest& request);
+  CallResult ResizeRoot(Worker& worker, const ResizeRequest& request);
+  // Does `work`, which changes files, unless a change in place was undone or failed.
+  template <typename Work>
+  CallResult Changing(const Work& work);
+  // Does `flip`, by which a change in place takes effect; it says what became of that. Nothing if
+  // the run ended before.
+  template <typename Flip>
+  std::optional<IoResult> Flipping(Worker& worker, Device& device, const Flip& flip);
+  // Whether the guest has to be given time for a flush of `device`.
+  bool IsNeededFlush(Device& device);
+  // Notes that `device` is edited in place.
+  absl::Status AddEdited(Device& device);
   CallResult Read(Worker& worker, const IoListRequest& request, const GuestMemory& memory);
   CallResult Write(Worker& worker, const IoListRequest& request, const GuestMemory& memory);
   CallResult Transfer(Worker& worker, const TransferListRequest& request);
@@ -120,6 +143,9 @@ class Broker::Impl {
   ReferenceGate gate_;
   CreatedTargets created_;
   std::vector<CreatedFile> created_files_;
+  EditedFiles edited_;
+  std::vector<EditedFile> edited_files_;
+  std::function<void()> flip_notice_;  // may be empty
   std::vector<OwnedFd> target_directories_;
   ProgressReporter progress_;
   std::array<std::unique_ptr<Worker>, INSTAR_MAX_WORKERS> workers_;

@@ -75,6 +75,7 @@ struct Device {
   bool block_device = false;
   bool fresh_reads_zero = false;
   bool force_share = false;
+  bool edited = false;  // it is changed in place
   CacheMode cache = CacheMode::kWriteback;
   std::uint64_t block_device_bytes = 0;
   std::uint64_t bytes_at_open = 0;  // of a source that is a file

@@ -207,7 +207,8 @@ absl::Status ReferenceGate::Open(const ReferencePolicy& policy, DeviceTable& dev
   if (absl::Status status = OpenNamedRoots(policy); !status.ok()) return status;
   for (std::uint32_t i = 0; i < devices.count(); ++i) {
     Device& device = *devices.Find(DeviceId{i});
-    if (device.writable) continue;
+    // What is written anew names nothing yet.
+    if (device.writable && !device.edited) continue;
     const std::string_view part = DirectoryPart(device.path);
     device.location.relative_path = device.path.substr(part.size());
     device.location.real_directory = RealPath(part.empty() ? "./" : std::string(part));
@@ -222,7 +223,7 @@ void ReferenceGate::PrepareReaders(const DeviceTable& devices) {
   for (std::uint32_t i = 0; i < devices.count(); ++i) {
     const Device& device = *devices.Find(DeviceId{i});
     const auto is_owner = [&](const FileReader& known) { return known.user == device.owner; };
-    if (device.writable || device.is_stream() || device.owner == 0) continue;
+    if ((device.writable && !device.edited) || device.is_stream() || device.owner == 0) continue;
     if (std::ranges::none_of(known_readers_, is_owner)) {
       known_readers_.push_back(ReaderOf(device.owner));
     }
@@ -374,7 +375,7 @@ std::expected<std::unique_ptr<Device>, ReferenceRefusal> ReferenceGate::Follow(
         "(--references=directory allows them)");
   }
   if (const char* why = WhyNotPlainPath(name)) return refusal.Deny(why);
-  if (parent.writable) {
+  if (parent.writable && !parent.edited) {
     return refusal.Deny("may not be opened: the file that names it is being written");
   }
   const auto resolved = ResolveReference(parent.location, name, roots_);

@@ -132,6 +132,21 @@ Decoded<FlushRequest> RequestDecoder::Flush() {
   return FlushRequest{.device = device};
 }
 
+Decoded<WriteRootRequest> RequestDecoder::WriteRoot() {
+  INSTAR_ASSIGN_OR_RETURN(const DeviceId device, Device(args_[0]));
+  const std::uint64_t offset = args_[1];
+  const std::uint64_t length = args_[3];
+  if (length > INSTAR_MAX_ROOT) return Violation("a root longer than INSTAR_MAX_ROOT");
+  const std::span<const std::byte> theirs = memory_.Readable(args_[2], length);
+  if (length == 0 || theirs.size() != length) return Violation(kBadAddress);
+  if (!RangeIsValid(offset, length) || offset % INSTAR_MAX_ROOT + length > INSTAR_MAX_ROOT) {
+    return Refuse(ErrorCode::kInvalidArgument);
+  }
+  std::memcpy(scratch_.bytes().data(), theirs.data(), length);
+  return WriteRootRequest{
+      .device = device, .offset = offset, .data = scratch_.bytes().first(length)};
+}
+
 Decoded<IoListRequest> RequestDecoder::IoList(bool into_guest) {
   INSTAR_ASSIGN_OR_RETURN(const auto list, List<instar_io>(args_[0], args_[1]));
   std::uint64_t total = 0;

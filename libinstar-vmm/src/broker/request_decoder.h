@@ -73,6 +73,11 @@ struct ResizeRequest {
 struct FlushRequest {
   DeviceId device;
 };
+struct WriteRootRequest {
+  DeviceId device;
+  std::uint64_t offset;
+  std::span<const std::byte> data;  // a copy; not empty, within INSTAR_MAX_ROOT aligned bytes
+};
 // READ and WRITE. The addresses have been checked: Readable() or Writable() gives the memory.
 struct IoListRequest {
   std::span<const instar_io> list;
@@ -118,6 +123,7 @@ class RequestDecoder {
   Decoded<OpenReferenceRequest> OpenReference();
   Decoded<ResizeRequest> Resize();
   Decoded<FlushRequest> Flush();
+  Decoded<WriteRootRequest> WriteRoot();
   Decoded<IoListRequest> Read();
   Decoded<IoListRequest> Write();
   Decoded<TransferListRequest> Transfer();

@@ -16,6 +16,7 @@
 #include "formats/base/checked.h"
 #include "io/bit_writer.h"
 #include "io/file_runs.h"
+#include "io/root_writing.h"
 #include "report/error_reason.h"
 #include "report/printable_text.h"
 
@@ -136,15 +137,24 @@ CallResult Broker::Impl::Dispatch(Worker& worker, const CallFrame& frame,
     case INSTAR_OP_OPEN_REFERENCE:
       return carry_out(decoder.OpenReference(), [&](auto& r) { return OpenReference(worker, r); });
     case INSTAR_OP_RESIZE:
-      return carry_out(decoder.Resize(), [&](auto& r) { return Resize(worker, r); });
+      return carry_out(decoder.Resize(),
+                       [&](auto& r) { return Changing([&] { return Resize(worker, r); }); });
     case INSTAR_OP_FLUSH:
       return carry_out(decoder.Flush(), [&](auto& r) { return Flush(worker, r); });
     case INSTAR_OP_READ:
       return carry_out(decoder.Read(), [&](auto& r) { return Read(worker, r, memory); });
     case INSTAR_OP_WRITE:
-      return carry_out(decoder.Write(), [&](auto& r) { return Write(worker, r, memory); });
+      return carry_out(decoder.Write(),
+                       [&](auto& r) { return Changing([&] { return Write(worker, r, memory); }); });
+    case INSTAR_OP_WRITE_ROOT:
+      return carry_out(decoder.WriteRoot(),
+                       [&](auto& r) { return Changing([&] { return WriteRoot(worker, r); }); });
+    case INSTAR_OP_RESIZE_ROOT:
+      return carry_out(decoder.Resize(),
+                       [&](auto& r) { return Changing([&] { return ResizeRoot(worker, r); }); });
     case INSTAR_OP_TRANSFER:
-      return carry_out(decoder.Transfer(), [&](auto& r) { return Transfer(worker, r); });
+      return carry_out(decoder.Transfer(),
+                       [&](auto& r) { return Changing([&] { return Transfer(worker, r); }); });
     case INSTAR_OP_SCAN_ZERO:
       return carry_out(decoder.ScanZero(), [&](auto& r) { return ScanZero(worker, r); });
     case INSTAR_OP_NEXT_RUNS:
@@ -282,17 +292,97 @@ CallResult Broker::Impl::Resize(Worker& worker, const ResizeRequest& request) {
   return result.ok() ? kDone : Failed("write", device, result);
 }
 
+bool Broker::Impl::IsNeededFlush(Device& device) {
+  // To flush again what nothing was written to is no work that honest code has to wait for. After
+  // some flushes, which may follow on old places written anew, nor is one without anything new.
+  constexpr unsigned kFreeFlushes = 64;
+  return device.unsynced.exchange(false, std::memory_order_relaxed) &&
+         (device.flushes.fetch_add(1, std::memory_order_relaxed) < kFreeFlushes ||
+          ledger_.fresh() > device.fresh_at_flush.load(std::memory_order_relaxed));
+}
+
+template <typename Work>
+CallResult Broker::Impl::Changing(const Work& work) {
+  const EditedFiles::Write write(edited_);
+  if (!write.allowed()) return Refused(ErrorCode::kIo, ECANCELED);
+  return work();
+}
+
+template <typename Flip>
+std::optional<IoResult> Broker::Impl::Flipping(Worker& worker, Device& device, const Flip& flip) {
+  if (worker.meter.stopped()) return std::nullopt;
+  // Before the flip is begun: whoever hears of it will not undo it.
+  if (flip_notice_) flip_notice_();
+  if (!edited_.BeginFlip()) return std::nullopt;
+  device.unsynced.store(true, std::memory_order_relaxed);
+  const bool needed = IsNeededFlush(device);
+  EditedFiles::FlipEnd end = EditedFiles::FlipEnd::kDone;
+  const IoResult result = flip(end);
+  edited_.EndFlip(end);
+  if (result.ok() && needed) worker.meter.Forgive();
+  return result;
+}
+
+CallResult Broker::Impl::WriteRoot(Worker& worker, const WriteRootRequest& request) {
+  const auto found = Target(request.device, request.offset + request.data.size());
+  if (!found) return found.error();
+  Device& device = **found;
+  if (device.is_stream()) return Refused(ErrorCode::kInvalidArgument);
+  const IoFile file = device.Bulk(request.device, worker.meter.stop()).io;
+  const auto result = Flipping(worker, device, [&](EditedFiles::FlipEnd& end) {
+    const IoResult written =
+        WriteRootBytes(file, request.offset, request.data, !device.unflushed());
+    if (!written.ok()) end = EditedFiles::FlipEnd::kDoubtful;
+    return written;
+  });
+  if (!result) return Refused(ErrorCode::kIo, ECANCELED);
+  return result->ok() ? kDone : Failed("write", device, *result);
+}
+
+CallResult Broker::Impl::ResizeRoot(Worker& worker, const ResizeRequest& request) {
+  const auto found = Target(request.device, request.size_bytes);
+  if (!found) return found.error();
+  Device& device = **found;
+  if (device.is_stream() || device.block_device) return Refused(ErrorCode::kInvalidArgument);
+  const BulkFile bulk = device.Bulk(request.device, worker.meter.stop());
+  const std::uint64_t old_bytes = device.SizeBytes();
+  const std::uint64_t growth = request.size_bytes > old_bytes ? request.size_bytes - old_bytes : 0;
+  const bool reserve = request.preallocation != Preallocation::kOff && growth != 0;
+  // Whether there is room shows before anything changes.
+  bool reserved = false;
+  if (reserve) {
+    reserved = ReserveBehindEnd(bulk.io, old_bytes, growth);
+    if (!reserved && errno != EOPNOTSUPP && errno != ENOSYS) {
+      return Failed("resize", device, {.os_errno = errno, .offset = request.size_bytes});
+    }
+    worker.meter.Forgive();
+  }
+  const auto result = Flipping(worker, device, [&](EditedFiles::FlipEnd& end) {
+    const IoResult set = SetLengthAsRoot(bulk.io, request.size_bytes, !device.unflushed());
+    if (!set.ok()) {
+      end = device.SizeBytes() == old_bytes ? EditedFiles::FlipEnd::kNothingDone
+                                            : EditedFiles::FlipEnd::kDoubtful;
+    }
+    return set;
+  });
+  if (!result) return Refused(ErrorCode::kIo, ECANCELED);
+  if (!result->ok()) return Failed("resize", device, *result);
+  const bool write = request.preallocation == Preallocation::kFull;
+  if (!reserve || (reserved && !write)) return kDone;
+  const IoResult zeroed = worker.bulk.Extend(bulk, old_bytes, growth, write);
+  if (!zeroed.ok()) return Failed("write", device, zeroed);
+  if (!device.unflushed() && fdatasync(device.fd.get()) != 0) {
+    return Failed("flush", device, {.os_errno = errno});
+  }
+  return kDone;
+}
+
 CallResult Broker::Impl::Flush(Worker& worker, const FlushRequest& request) {
   const auto found = Target(request.device, 0);
   if (!found) return found.error();
   Device& device = **found;
   if (device.unflushed()) return kDone;
-  // To flush again what nothing was written to is no work that honest code has to wait for. After
-  // some flushes, which may follow on old places written anew, nor is one without anything new.
-  constexpr unsigned kFreeFlushes = 64;
-  const bool needed = device.unsynced.exchange(false, std::memory_order_relaxed) &&
-                      (device.flushes.fetch_add(1, std::memory_order_relaxed) < kFreeFlushes ||
-                       ledger_.fresh() > device.fresh_at_flush.load(std::memory_order_relaxed));
+  const bool needed = IsNeededFlush(device);
   if (fdatasync(device.fd.get()) == 0) {
     if (needed) worker.meter.Forgive();
     device.fresh_at_flush.store(ledger_.fresh(), std::memory_order_relaxed);

@@ -33,6 +33,7 @@ constexpr std::array kPlain = {
     SYS_preadv,
     SYS_preadv2,
     SYS_pwritev,
+    SYS_pwritev2,
     SYS_read,
     SYS_write,
     SYS_writev,

@@ -47,6 +47,8 @@ constexpr OperationName kOperationNames[] = {
     {INSTAR_OP_PARALLEL_START, "parallel_start"},
     {INSTAR_OP_PARALLEL_JOIN, "parallel_join"},
     {INSTAR_OP_YIELD, "yield"},
+    {INSTAR_OP_WRITE_ROOT, "write_root"},
+    {INSTAR_OP_RESIZE_ROOT, "resize_root"},
 };
 
 }  // namespace

@@ -38,6 +38,8 @@ std::uint64_t BytesOfRequest(const CallFrame& frame, const GuestMemory& memory) 
       return TotalLength<instar_range>(memory, frame.args[0], 1);
     case INSTAR_OP_EMIT:
       return std::min<std::uint64_t>(frame.args[1], INSTAR_MAX_EMIT);
+    case INSTAR_OP_WRITE_ROOT:
+      return std::min<std::uint64_t>(frame.args[3], INSTAR_MAX_ROOT);
     default:
       return 0;
   }

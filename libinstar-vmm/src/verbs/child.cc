@@ -43,7 +43,7 @@ namespace {
 // What the child says. A message is a field of the wire codec. Its payload is the records of one
 // object that lists its fields in Visit, for kRecords a batch of the guest's own.
 //
-// Any number of the first six, then kTiming if that is wanted, then kEnd.
+// Any number of the others, then kTiming if that is wanted, then kEnd.
 enum class ChildTag : std::uint32_t {
   kCreated = 1,    // CreatedMessage; once, if the child makes files
   kFile = 2,       // DeviceRecord
@@ -53,10 +53,20 @@ enum class ChildTag : std::uint32_t {
   kWarning = 6,    // WarningMessage
   kTiming = 7,     // Timing
   kEnd = 8,        // EndMessage
+  kEdited = 9,     // EditedMessage; once, if the child changes files in place
+  kFlip = 10,      // nothing; before each change that takes effect
 };
 
 struct CreatedMessage {
   std::vector<CreatedFile> files;
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("files", files);
+  }
+};
+
+struct EditedMessage {
+  std::vector<EditedFile> files;
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit("files", files);
@@ -101,6 +111,10 @@ constexpr std::size_t kMaxPayloadBytes = 8 << 20;
 constexpr std::uint64_t kMaxStatusCode = 16;
 constexpr std::size_t kHeaderBytes = 8;
 
+// What a child has left at least when a change takes effect: for its flush, and to give back what
+// only the old image used.
+constexpr std::chrono::seconds kTimeForFlip{10};
+
 bool WriteAll(int file, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = write(file, bytes.data(), bytes.size());
@@ -126,11 +140,21 @@ class FromChild {
       const ssize_t count = read(file_, bytes.data(), bytes.size());
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) return false;
+      inside_message_ = true;
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
     return true;
   }
   [[nodiscard]] bool late() const { return late_; }
+  // Leaves at least so much time from now on, if there is a deadline.
+  void Extend(std::chrono::seconds time) {
+    if (deadline_ != Clock::time_point()) deadline_ = std::max(deadline_, Clock::now() + time);
+  }
+  // For a child that has ended: what it said is read to its end.
+  void ForgetDeadline() { deadline_ = {}; }
+  // Around each message. One that was not read to its end leaves the rest unreadable.
+  void BeginMessage() { inside_message_ = false; }
+  [[nodiscard]] bool inside_message() const { return inside_message_; }
 
  private:
   // Until there is something to read. False: the deadline came first.
@@ -151,8 +175,9 @@ class FromChild {
   }
 
   const int file_;
-  const Clock::time_point deadline_;
+  Clock::time_point deadline_;
   bool late_ = false;
+  bool inside_message_ = false;
 };
 
 // A handle on a child that stays its own, whatever becomes of its number.
@@ -235,6 +260,11 @@ absl::StatusOr<Isolation> Guarded(
           [&pipe](const std::vector<CreatedFile>& files) {
             pipe.Send(ChildTag::kCreated, CreatedMessage{.files = files});
           },
+      .edited =
+          [&pipe](const std::vector<EditedFile>& files) {
+            pipe.Send(ChildTag::kEdited, EditedMessage{.files = files});
+          },
+      .flip = [&pipe] { pipe.Send(ChildTag::kFlip, std::span<const std::byte>()); },
       .notices = {.reference_opened =
                       [&pipe](const OpenedReference& reference) {
                         pipe.Send(ChildTag::kReference, reference);
@@ -258,6 +288,7 @@ absl::StatusOr<Isolation> Guarded(
 // One field read from the child into `buffer`; nothing at the end and after malformed input.
 std::optional<WireField> Receive(FromChild& pipe, std::vector<std::byte>& buffer) {
   buffer.resize(kHeaderBytes);
+  pipe.BeginMessage();
   if (!pipe.Read(buffer)) return std::nullopt;
   const std::size_t length = LoadLe32(buffer, 4);
   if (length > kMaxPayloadBytes) return std::nullopt;
@@ -271,12 +302,27 @@ class Listener {
  public:
   Listener(FromChild& pipe, const ChildChannel& told) : pipe_(pipe), told_(told) {}
 
+  // Of a child that was ended: whether a change that it made may have taken effect. If that cannot
+  // be told, it may.
+  bool MayHaveFlipped() {
+    if (flipped_ || pipe_.inside_message()) return true;
+    pipe_.ForgetDeadline();
+    std::vector<std::byte> buffer;
+    while (const auto field = Receive(pipe_, buffer)) {
+      if (static_cast<ChildTag>(field->tag) == ChildTag::kFlip) return true;
+    }
+    return false;
+  }
+
   // What the child came to, or nothing if it did not say so properly.
   std::optional<absl::StatusOr<Isolation>> Listen() {
     std::vector<std::byte> buffer;
     while (const auto field = Receive(pipe_, buffer)) {
       const auto tag = static_cast<ChildTag>(field->tag);
-      if (tag == ChildTag::kEnd) return End(field->payload);
+      if (tag == ChildTag::kEnd) {
+        heard_out_ = true;
+        return End(field->payload);
+      }
       if (tag == ChildTag::kRecords) {
         if (told_.records && told_.records(field->payload)) continue;
         return absl::CancelledError("cancelled");
@@ -288,6 +334,10 @@ class Listener {
 
   // Which files the child has made.
   [[nodiscard]] const std::optional<CreatedMessage>& created() const { return created_; }
+  // Which it changes in place.
+  [[nodiscard]] const std::optional<EditedMessage>& edited() const { return edited_; }
+  // Whether it said how it ended.
+  [[nodiscard]] bool heard_out() const { return heard_out_; }
 
  private:
   template <typename Message>
@@ -307,6 +357,17 @@ class Listener {
         created_ = std::move(message);
         return true;
       }
+      case ChildTag::kEdited: {
+        EditedMessage message;
+        if (!told_.edited || edited_ || !Decode(payload, message)) return false;
+        edited_ = std::move(message);
+        return true;
+      }
+      case ChildTag::kFlip:
+        if (!edited_) return false;
+        flipped_ = true;
+        pipe_.Extend(kTimeForFlip);
+        return true;
       case ChildTag::kFile: {
         DeviceRecord file;
         file_bytes_ += payload.size();
@@ -355,6 +416,9 @@ class Listener {
   FromChild& pipe_;
   const ChildChannel& told_;
   std::optional<CreatedMessage> created_;
+  std::optional<EditedMessage> edited_;
+  bool flipped_ = false;
+  bool heard_out_ = false;
   std::size_t file_bytes_ = 0;
   unsigned notices_ = 0;
 };
@@ -401,13 +465,22 @@ absl::StatusOr<Isolation> RunInChild(
   // What it does from here on nobody wants, and a child that was taken over may go on for ever. One
   // that has ended keeps its status.
   handle.Kill();
-  close(ends[0]);
   const std::string end = HowItEnded(child);
+  const bool late = pipe.late();
+  std::string change;
+  if (const auto& edited = listener.edited(); edited && !listener.heard_out()) {
+    if (listener.MayHaveFlipped()) {
+      change = "; the change may have taken effect: the file holds the old image or the new one";
+    } else {
+      told.edited(edited->files);
+    }
+  }
+  close(ends[0]);
   Mark(told.timing, TimingPhase::kResult);
   if (!result) {
     if (const auto& created = listener.created()) told.created(created->files);
-    if (pipe.late()) return absl::DeadlineExceededError(told.late);
-    return absl::AbortedError(absl::StrCat("the sandboxed process ", end));
+    if (late) return absl::DeadlineExceededError(absl::StrCat(told.late, change));
+    return absl::AbortedError(absl::StrCat("the sandboxed process ", end, change));
   }
   return *std::move(result);
 }

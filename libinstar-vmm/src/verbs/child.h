@@ -20,6 +20,7 @@
 
 #include "broker/broker.h"
 #include "broker/created_file.h"
+#include "broker/edited_files.h"
 #include "instar/vmm/notices.h"
 #include "instar/vmm/sandbox.h"
 #include "instar/vmm/timing.h"
@@ -40,6 +41,11 @@ struct ChildChannel {
   // child ends without a result. It believes one such list only, so that nothing that happens in
   // the jail can have it remove other files.
   std::function<void(const std::vector<CreatedFile>&)> created;
+  // Tells which files the child changes in place, once, before the jail; and that the change is
+  // about to take effect. The parent is told of the files if the child ends without a result before
+  // that. Once a change may have taken effect, the deadline leaves the child some seconds for it.
+  std::function<void(const std::vector<EditedFile>&)> edited;
+  std::function<void()> flip;
   // Hands on what the child notices. The parent ends a child that notices more than there can be.
   Notices notices;
   // Where the operation records its time, in the parent as in the child; null: nowhere.

@@ -39,6 +39,11 @@ absl::StatusOr<Isolation> VerbRun::Run(const Body& body) {
                                 [](const std::vector<CreatedFile>& files) {
                                   for (const CreatedFile& file : files) RemoveCreatedFile(file);
                                 },
+                            .edited =
+                                [](const std::vector<EditedFile>& files) {
+                                  for (const EditedFile& file : files) CutBackEditedFile(file);
+                                },
+                            .flip = {},
                             .notices = sandbox_.notices,
                             .timing = sandbox_.timing,
                             .deadline = sandbox_.deadline,
@@ -49,6 +54,10 @@ absl::StatusOr<Isolation> VerbRun::RunGuest(Broker& broker, const OperationOptio
   if (progress_) broker.set_progress(progress_);
   broker.set_record_sink([this](std::span<const std::byte> batch) { return Accept(batch); });
   if (hands_on() && !broker.created_files().empty()) parent_->created(broker.created_files());
+  if (hands_on() && !broker.edited_files().empty()) {
+    parent_->edited(broker.edited_files());
+    broker.set_flip_notice([this] { parent_->flip(); });
+  }
   broker_ = &broker;
   absl::StatusOr<Isolation> result = RunOperation(broker, sandbox_, how);
   NoteFiles();
@@ -62,6 +71,30 @@ absl::StatusOr<Isolation> VerbRun::Write(Broker& broker, const Body& work) {
     if (absl::Status status = broker.Commit(); !status.ok()) result = status;
   }
   if (!result.ok()) broker.Discard();
+  return result;
+}
+
+absl::StatusOr<Isolation> VerbRun::Change(Broker& broker, const Body& work) {
+  using Phase = EditedFiles::Phase;
+  absl::StatusOr<Isolation> result = work();
+  if (!result.ok()) broker.Discard();
+  const Phase phase = broker.change();
+  if (phase == Phase::kDoubtful) {
+    // Nobody else may say that it went well.
+    const std::string why =
+        result.ok() ? broker.host_failure() : std::string(result.status().message());
+    const absl::StatusCode code = result.ok() ? absl::StatusCode::kUnknown : result.status().code();
+    result = absl::Status(
+        code,
+        absl::StrCat(why,
+                     "; the file holds the old image or the new one, whole, and after a crash "
+                     "it may be either"));
+  } else if (phase == Phase::kFlipped && !result.ok()) {
+    result = absl::Status(
+        result.status().code(),
+        absl::StrCat(result.status().message(), "; the change had taken effect before that"));
+  }
+  broker.EndChange();
   return result;
 }
 

@@ -80,6 +80,11 @@ class VerbRun {
   // failed.
   static absl::StatusOr<Isolation> Write(Broker& broker, const Body& work);
 
+  // For the body: does `work`, which changes files in place. If it fails before the change took
+  // effect, the files are cut back to their old lengths; later, the status says what may have
+  // become of them. Files are flushed by the change itself, as far as that is needed.
+  static absl::StatusOr<Isolation> Change(Broker& broker, const Body& work);
+
   // What the caller asked for, and in the body what holds there.
   [[nodiscard]] const SandboxOptions& sandbox() const { return sandbox_; }
   // The files opened so far, by number; at least those that the records tell of.

@@ -3,6 +3,7 @@
 #ifndef INSTAR_HOST_H_
 #define INSTAR_HOST_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -94,6 +95,18 @@ class Host {
   virtual Status Resize(DeviceId device, std::uint64_t size_bytes, Preallocation preallocation) = 0;
   virtual Status Flush(DeviceId device) = 0;
 
+  // As TargetDevice's functions of these names.
+  virtual Status WriteRoot(DeviceId device, std::uint64_t offset, std::span<const std::byte> data) {
+    const WriteRequest request{.device = device, .offset = offset, .data = data};
+    INSTAR_TRY(Write({&request, 1}));
+    return Flush(device);
+  }
+  virtual Status ResizeRoot(DeviceId device, std::uint64_t size_bytes,
+                            Preallocation preallocation) {
+    INSTAR_TRY(Resize(device, size_bytes, preallocation));
+    return Flush(device);
+  }
+
   virtual Status Read(std::span<const ReadRequest> requests) = 0;
   virtual Status Write(std::span<const WriteRequest> requests) = 0;
 
@@ -146,7 +159,10 @@ class HostDevice final : public TargetDevice {
   static Result<HostDevice> Open(Host& host, DeviceId id);
 
   [[nodiscard]] DeviceId id() const override { return id_; }
-  [[nodiscard]] std::uint64_t size_bytes() const override { return info_.size_bytes; }
+  // As the host said, and as long as what was written through this object made it.
+  [[nodiscard]] std::uint64_t size_bytes() const override {
+    return std::atomic_ref(info_.size_bytes).load(std::memory_order_relaxed);
+  }
   // Reads the first kHeadBytes and the last kTailBytes with one request, out of which all later
   // reads within them are served: for devices that nobody writes through this object.
   Status KeepEnds();
@@ -163,16 +179,21 @@ class HostDevice final : public TargetDevice {
   Status Resize(std::uint64_t size_bytes, Preallocation preallocation) override;
   Status Flush() override;
   Status Zero(std::uint64_t offset, std::uint64_t length) override;
+  Status WriteRoot(std::uint64_t offset, std::span<const std::byte> data) override;
+  Status ResizeRoot(std::uint64_t size_bytes, Preallocation preallocation) override;
+  Status Discard(std::uint64_t offset, std::uint64_t length) override;
+  [[nodiscard]] bool has_fixed_length() const override { return info_.block_device; }
   [[nodiscard]] bool fresh_reads_zero() const override { return info_.fresh_reads_zero; }
   [[nodiscard]] bool appends_only() const override { return info_.sequential; }
   [[nodiscard]] const DeviceInfo& info() const { return info_; }
 
  private:
+  void NoteEnd(std::uint64_t end);
   HostDevice(Host& host, DeviceId id, const DeviceInfo& info)
       : host_(&host), id_(id), info_(info) {}
   Host* host_;
   DeviceId id_;
-  DeviceInfo info_;
+  mutable DeviceInfo info_;  // its length may change while other workers ask for it
   std::uint64_t data_unit_bytes_ = 1;
   std::vector<std::byte> head_;  // empty: not kept
   std::vector<std::byte> tail_;

@@ -32,6 +32,7 @@ enum { INSTAR_MAX_RUNS = 1024 };   /* runs of one answer */
 enum { INSTAR_MAX_NAME = 4096 };   /* bytes of a referenced file's name */
 enum { INSTAR_MAX_EMIT = 131072 }; /* bytes of one batch of records */
 enum { INSTAR_MAX_MESSAGE = 512 }; /* bytes of an error message */
+enum { INSTAR_MAX_ROOT = 4096 };   /* bytes of one write_root, within so many aligned bytes */
 
 #define INSTAR_DEVICE_WRITABLE 1u
 #define INSTAR_DEVICE_FRESH_READS_ZERO 2u
@@ -146,6 +147,14 @@ struct instar_call_table {
   /* the end: neither returns in the guest */
   void (*finish)(void* context);
   void (*fail)(void* context, const struct instar_failure* failure);
+
+  /* The one step by which a change in place takes effect (instar::TargetDevice). When either
+   * returns, with success or without, the host will not undo the change any more. After a failure
+   * it accepts no further change of any file. */
+  int64_t (*write_root)(void* context, uint32_t device, uint64_t offset, const void* data,
+                        uint64_t length);
+  int64_t (*resize_root)(void* context, uint32_t device, uint64_t size_bytes,
+                         uint32_t preallocation);
 };
 
 #ifdef __cplusplus

@@ -42,6 +42,8 @@ enum instar_op {
   INSTAR_OP_COMPARE = 10,
   INSTAR_OP_EMIT = 11,
   INSTAR_OP_PROGRESS = 12, /* posted: see struct instar_mailbox */
+  INSTAR_OP_WRITE_ROOT = 19,
+  INSTAR_OP_RESIZE_ROOT = 20,
   /* handled by the executor itself */
   INSTAR_OP_PARALLEL_START = 13, /* args: workers besides the caller, function, argument */
   INSTAR_OP_PARALLEL_JOIN = 14,

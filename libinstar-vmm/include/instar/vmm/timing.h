@@ -41,7 +41,7 @@ inline constexpr std::size_t kTimingPhases = 14;
 [[nodiscard]] const char* TimingPhaseName(TimingPhase phase);
 
 // Operations that a guest requests are numbered as in the call table's mailbox.
-inline constexpr std::size_t kTimingOperations = 19;
+inline constexpr std::size_t kTimingOperations = 21;
 // "read", "transfer", ...; null for numbers that mean nothing.
 [[nodiscard]] const char* TimingOperationName(std::size_t operation);
 

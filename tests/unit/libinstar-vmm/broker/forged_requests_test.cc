@@ -95,7 +95,7 @@ const std::uint64_t kLongDeviceWord = std::uint64_t{1} << 32;
 const std::vector<Forgery> kForgeries = {
     // operations
     VIOLATION("OpZero", { return Frame(s, 0, {}); }),
-    VIOLATION("OpBeyondTheLast", { return Frame(s, 18, {}); }),
+    VIOLATION("OpBeyondTheLast", { return Frame(s, INSTAR_OP_RESIZE_ROOT + 1, {}); }),
     VIOLATION("OpHuge", { return Frame(s, 0xFFFFFFFF, {}); }),
     VIOLATION("OpOfTheExecutor", { return Frame(s, INSTAR_OP_PARALLEL_START, {}); }),
     VIOLATION("WorkerBeyondTheLast",
@@ -158,6 +158,40 @@ const std::vector<Forgery> kForgeries = {
           { return Frame(s, INSTAR_OP_FLUSH, {kNoDeviceWord}); }),
     VIOLATION("FlushLongDeviceNumber", { return Frame(s, INSTAR_OP_FLUSH, {kLongDeviceWord}); }),
     ERROR("FlushASource", kDenied, { return s.guest.Flush(s.source); }),
+
+    // WRITE_ROOT, RESIZE_ROOT
+    ERROR(
+        "RootOfUnknownDevice", kInvalidArgument,
+        { return Frame(s, INSTAR_OP_WRITE_ROOT, {kNoDeviceWord, 0, s.guest.Allocate(512), 512}); }),
+    VIOLATION("RootOfLongDeviceNumber",
+              {
+                return Frame(s, INSTAR_OP_WRITE_ROOT,
+                             {kLongDeviceWord, 0, s.guest.Allocate(512), 512});
+              }),
+    ERROR("RootOfASource", kDenied,
+          { return Frame(s, INSTAR_OP_WRITE_ROOT, {0, 0, s.guest.Allocate(512), 512}); }),
+    ERROR("RootAcrossAPage", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_WRITE_ROOT, {1, 3585, s.guest.Allocate(512), 512}); }),
+    ERROR(
+        "RootBeyondTheLimit", kLimit,
+        { return Frame(s, INSTAR_OP_WRITE_ROOT, {1, kOutputLimit, s.guest.Allocate(512), 512}); }),
+    ERROR("RootAtTheLastOffset", kInvalidArgument,
+          { return Frame(s, INSTAR_OP_WRITE_ROOT, {1, kMax - 511, s.guest.Allocate(512), 512}); }),
+    VIOLATION("RootTooLong",
+              {
+                return Frame(s, INSTAR_OP_WRITE_ROOT,
+                             {1, 0, s.guest.Allocate(8192), INSTAR_MAX_ROOT + 1});
+              }),
+    VIOLATION("RootOfNothing",
+              { return Frame(s, INSTAR_OP_WRITE_ROOT, {1, 0, s.guest.Allocate(512), 0}); }),
+    VIOLATION("RootAtNull", { return Frame(s, INSTAR_OP_WRITE_ROOT, {1, 0, 0, 512}); }),
+    VIOLATION("RootAcrossTheEndOfMemory",
+              { return Frame(s, INSTAR_OP_WRITE_ROOT, {1, 0, FakeGuest::kEnd - 511, 512}); }),
+    ERROR("RootLengthOfASource", kDenied, { return Frame(s, INSTAR_OP_RESIZE_ROOT, {0, 0, 0}); }),
+    ERROR("RootLengthBeyondTheLimit", kLimit,
+          { return Frame(s, INSTAR_OP_RESIZE_ROOT, {1, kOutputLimit + 1, 0}); }),
+    VIOLATION("RootLengthUnknownPreallocation",
+              { return Frame(s, INSTAR_OP_RESIZE_ROOT, {1, 4096, 3}); }),
 
     // READ
     VIOLATION("ReadListAtNull", { return Frame(s, INSTAR_OP_READ, {0, 1}); }),

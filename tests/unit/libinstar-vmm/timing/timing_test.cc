@@ -34,7 +34,7 @@ TEST(Timing, EveryPhaseHasAName) {
 }
 
 TEST(Timing, EveryOperationFitsTheTable) {
-  EXPECT_EQ(std::size_t{INSTAR_OP_YIELD} + 1, kTimingOperations);
+  EXPECT_EQ(std::size_t{INSTAR_OP_RESIZE_ROOT} + 1, kTimingOperations);
   EXPECT_STREQ(TimingOperationName(INSTAR_OP_TRANSFER), "transfer");
   EXPECT_EQ(TimingOperationName(0), nullptr);
   EXPECT_EQ(TimingOperationName(1000), nullptr);
