@@ -59,6 +59,15 @@ std::expected<std::uint64_t, std::string> Between(std::optional<std::uint64_t> n
 
 }  // namespace
 
+std::expected<std::uint64_t, SizeFault> ParseSizeParameter(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  if (!IsSize(text)) return std::unexpected(SizeFault::kNoSize);
+  const std::optional<std::uint64_t> bytes = ParseOptionSize(WithoutBarePoint(text));
+  if (!bytes) return std::unexpected(SizeFault::kTooLarge);
+  return *bytes;
+}
+
 std::expected<std::uint64_t, std::string> ParseByteSize(std::string_view text,
                                                         std::string_view what) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

@@ -16,6 +16,10 @@ namespace instar::cli {
 [[nodiscard]] std::expected<std::uint64_t, std::string> ParseByteSize(std::string_view text,
                                                                       std::string_view what);
 
+// The same, of up to 2^64-1, for a caller with words of its own.
+enum class SizeFault { kNoSize, kTooLarge };
+[[nodiscard]] std::expected<std::uint64_t, SizeFault> ParseSizeParameter(std::string_view text);
+
 // A whole number in decimal, octal (after "0") or hexadecimal (after "0x"), or nothing.
 [[nodiscard]] std::expected<std::uint64_t, std::string> ParseNumber(std::string_view text,
                                                                     std::string_view what,

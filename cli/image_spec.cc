@@ -49,7 +49,10 @@ std::string NameOfWindow(const ImageNode& node) {
 
 }  // namespace
 
-OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& form) {
+namespace {
+
+// `edited`: it is to be written to.
+OrStop<vmm::ImageSpec> ReadSpec(const std::string& text, const ImageForm& form, bool edited) {
   if (form.options && !form.format.empty()) return Refusal(kImageOptsExclusive);
   vmm::ImageSpec spec;
   if (!IsDescription(text, form.options)) {
@@ -59,6 +62,10 @@ OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& f
   }
   INSTAR_ASSIGN_OR_RETURN(ImageChain chain, ReadDescription(text, form.options, form.format));
   ImageNode& top = chain.nodes.front();
+  if (edited && top.read_only) return CouldNotOpen(text, "Block node is read-only");
+  if (edited && top.force_share) {
+    return CouldNotOpen(text, "force-share=on can only be used with read-only images");
+  }
   if (top.window) spec.name = NameOfWindow(top);
   spec.path = std::move(top.path);
   spec.format = std::move(top.driver);
@@ -73,6 +80,16 @@ OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& f
                             .force_share = node.force_share});
   }
   return spec;
+}
+
+}  // namespace
+
+OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& form) {
+  return ReadSpec(text, form, /*edited=*/false);
+}
+
+OrStop<vmm::ImageSpec> ReadEditedImageSpec(const std::string& text, const ImageForm& form) {
+  return ReadSpec(text, form, /*edited=*/true);
 }
 
 OrStop<TargetSpec> ReadTargetSpec(const std::string& text, bool image_opts,

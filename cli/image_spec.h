@@ -28,6 +28,11 @@ inline constexpr const char* kImageOptsExclusive =
 // An image to read.
 [[nodiscard]] OrStop<vmm::ImageSpec> ReadImageSpec(const std::string& text, const ImageForm& form);
 
+// An image to change in place: as ReadImageSpec, but it may not be described as one that is only
+// read, or that others write to meanwhile.
+[[nodiscard]] OrStop<vmm::ImageSpec> ReadEditedImageSpec(const std::string& text,
+                                                         const ImageForm& form);
+
 // An existing image to write into (-n).
 struct TargetSpec {
   std::string path;

@@ -1,5 +1,7 @@
 #include "cli/stop.h"
 
+#include <unistd.h>
+
 #include "cli/program.h"
 
 namespace instar::cli {
@@ -12,7 +14,9 @@ int Conclude(const Stop& stop) {
     case Stop::Kind::kUsage:
       return PrintUsageError(stop.text, {}, {});
     case Stop::Kind::kError:
-      return PrintError(stop.text);
+      PrintError(stop.text);
+      WriteAll(STDERR_FILENO, stop.hint);
+      return 1;
   }
   return 1;
 }

@@ -37,7 +37,7 @@ Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options
 
 Status ResizeImage(const ResizeOptions& options) {
   if (const auto resize = FunctionOf<&Format::resize>(options.format)) return resize(options);
-  return Unsupported("images of this format cannot be resized");
+  return Unsupported("Image format driver does not support resize");
 }
 
 Result<CheckCounts> CheckImage(const CheckOptions& options) {

@@ -9,7 +9,9 @@
 
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
+#include "formats/base/growth.h"
 #include "formats/base/ids.h"
+#include "formats/base/raw_window.h"
 #include "formats/base/workers.h"
 
 namespace instar {
@@ -22,14 +24,6 @@ class DiskContent {
   virtual Status Read(std::uint64_t offset, std::span<std::byte> out) = 0;
 };
 
-// How the part that a disk grows by is stored.
-enum class Growth : std::uint32_t {
-  kOff = 0,       // not at all: it reads as zeros
-  kMetadata = 1,  // places are given out (qcow2); the file has holes there
-  kFalloc = 2,    // and the file system reserves storage for them
-  kFull = 3,      // and zeros are written to them
-};
-
 struct ResizeOptions {
   FormatId format = FormatId::kRaw;
   TargetDevice* device = nullptr;     // the image, which nobody else writes to
@@ -39,12 +33,14 @@ struct ResizeOptions {
   std::optional<std::uint64_t> backing_bytes;
   std::uint64_t size_bytes = 0;  // that the disk is to have; a multiple of 512
   Growth growth = Growth::kOff;
+  RawWindow window{};          // of a raw image: which part of the file it is
   Workers* workers = nullptr;  // what much work is shared out to; null: none but the caller
 };
 
 // Changes the size. On an error before the change took effect the image is as it was, and so is the
 // length of its file where the device can still set it. kInvalidArgument for sizes that the format
-// has not, kUnsupported, kCorrupt for an image that has to be repaired first, kLimit, kNoSpace, kIo.
+// has not, kUnsupported, kCorrupt for an image that has to be repaired first, kLimit, kNoSpace,
+// kIo.
 Status ResizeImage(const ResizeOptions& options);
 
 }  // namespace instar

@@ -36,6 +36,7 @@ import conformance.measure_written  # noqa: E402
 import conformance.mixed  # noqa: E402
 import conformance.overwrite  # noqa: E402
 import conformance.readers  # noqa: E402
+import conformance.resize  # noqa: E402
 import conformance.vmdk  # noqa: E402
 import crash.cases  # noqa: E402
 import harness  # noqa: E402
@@ -52,6 +53,7 @@ PYTHON_SUITES = {
                             *conformance.vmdk.groups(),
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
                             *conformance.mixed.groups(), *conformance.overwrite.groups(),
+                            *conformance.resize.groups(),
                             *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,

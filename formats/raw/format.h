@@ -5,6 +5,7 @@
 #include "formats/format.h"
 #include "formats/raw/measurer.h"
 #include "formats/raw/reader.h"
+#include "formats/raw/resizer.h"
 #include "formats/raw/writer.h"
 
 namespace instar::raw {
@@ -15,6 +16,7 @@ inline constexpr Format kFormat{
     .create = Writer::Create,
     .edit = Writer::Overwrite,
     .measure = Measurer::Create,
+    .resize = Resize,
     .inspect =
         [](const Inspection& inspection) {
           inspection.JudgeVirtualSize(inspection.device->size_bytes(), 0);

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string_view>
 
+#include "disk/host_workers.h"
 #include "formats/base/checked.h"
 #include "formats/base/stored_bytes.h"
-#include "formats/base/workers.h"
 #include "instar/chain.h"
 #include "instar/records.h"
 #include "instar/result_records.h"
@@ -114,18 +114,6 @@ class ReadBudgetDevice final : public BlockDevice {
   mutable std::atomic<std::uint64_t> next_sign_ = kSignBytes;
 };
 
-class HostWorkers final : public Workers {
- public:
-  explicit HostWorkers(Host& host) : host_(host) {}
-  [[nodiscard]] unsigned count() const override { return host_.max_workers(); }
-  Status Run(void (*function)(void* argument, unsigned worker), void* argument) override {
-    return host_.Parallel(count(), function, argument);
-  }
-
- private:
-  Host& host_;
-};
-
 class FindingReporter final : public FindingSink {
  public:
   FindingReporter(ReportSink& report, std::uint64_t max_findings, const ReadBudgetDevice& device,
@@ -166,7 +154,7 @@ Status RunCheck(Host& host, const CheckRequest& request) {
   Heartbeat signs(report);
   const ReadBudgetDevice device(host, *layer.device, signs);
   FindingReporter findings(report, request.max_findings, device, signs);
-  HostWorkers workers(host);
+  disk::HostWorkers workers(host);
   const auto counts = CheckImage({.device = &device,
                                   .reader = layer.reader.get(),
                                   .findings = &findings,

@@ -1,7 +1,7 @@
 # bash completion for instar: verbs, options and their values, then files.
 
 # made by './dev docs': options
-_instar_verbs='check compare convert create dd doctor info map measure'
+_instar_verbs='check compare convert create dd doctor info map measure resize'
 
 # _instar_options VERB: its options; without a verb those that come before it.
 _instar_options() {
@@ -16,6 +16,7 @@ _instar_options() {
     info) echo '-f --format --image-opts --output --backing-chain --partitions -U --force-share -h --help' ;;
     map) echo '-f --format --image-opts --output -s --start-offset -l --max-length -U --force-share -h --help' ;;
     measure) echo '-O --target-format -o --target-format-options -s --size -f --source-format --image-opts -l --snapshot --output -U --force-share -h --help' ;;
+    resize) echo '-f --format --image-opts --shrink --preallocation -t --cache -q --quiet -h --help' ;;
   esac
   echo '--isolation --require --allow-path --references --no-references --qemu-version --max-memory --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible --strict --trace'
 }
@@ -62,6 +63,9 @@ _instar_value() {
     measure:-f | measure:--source-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     measure:-l | measure:--snapshot) echo 'ANY' ;;
     measure:--output) echo 'human json' ;;
+    resize:-f | resize:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    resize:--preallocation) echo 'off metadata falloc full' ;;
+    resize:-t | resize:--cache) echo 'writeback none writethrough directsync unsafe' ;;
     *:--isolation) echo 'auto kvm process none' ;;
     *:--require) echo 'kvm seccomp landlock openat2' ;;
     *:--allow-path) echo 'DIR' ;;

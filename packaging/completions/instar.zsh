@@ -12,6 +12,7 @@ _instar_verbs=(
   'info:show what an image is'
   'map:list which parts of a virtual disk hold data, and where'
   'measure:calculate the size a new image would have'
+  'resize:give the virtual disk of an image another size, in place'
 )
 _instar_common=(
   '(--isolation)--isolation=[where images are parsed]:value:(auto kvm process none)'
@@ -211,6 +212,21 @@ _instar_set() {
         '(--output)--output=[print for people or for programs]:value:(human json)'
         '(-U --force-share)-U[read images even while somebody writes to them]'
         '(-U --force-share)--force-share[read images even while somebody writes to them]'
+        '(-h --help)-h[show this text]'
+        '(-h --help)--help[show this text]'
+      )
+      ;;
+    resize)
+      _instar_own=(
+        '(-f --format)-f+[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(-f --format)--format=[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(--image-opts)--image-opts[images are named by options]'
+        '(--shrink)--shrink[allow the disk to become smaller]'
+        '(--preallocation)--preallocation=[how the part that the disk grows by is stored]:value:(off metadata falloc full)'
+        '(-t --cache)-t+[how to write]:value:(writeback none writethrough directsync unsafe)'
+        '(-t --cache)--cache=[how to write]:value:(writeback none writethrough directsync unsafe)'
+        '(-q --quiet)-q[print nothing but errors]'
+        '(-q --quiet)--quiet[print nothing but errors]'
         '(-h --help)-h[show this text]'
         '(-h --help)--help[show this text]'
       )

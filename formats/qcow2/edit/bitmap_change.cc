@@ -187,9 +187,7 @@ Status CheckBitmapsCanChange(ImageChange& change) {
   INSTAR_ASSIGN_OR_RETURN(const std::vector<StoredBitmap> bitmaps, ReadBitmaps(change));
   for (const StoredBitmap& bitmap : bitmaps) {
     if ((bitmap.entry.flags & kBitmapInUse) == 0) continue;
-    return MakeTextError(ErrorCode::kUnsupported,
-                         "Bitmap '{t}' is inconsistent and cannot be used\n"
-                         "Try block-dirty-bitmap-remove to delete this bitmap from disk",
+    return MakeTextError(ErrorCode::kUnsupported, "Bitmap '{t}' is inconsistent and cannot be used",
                          {bitmap.name.data(), bitmap.name.size()});
   }
   return {};

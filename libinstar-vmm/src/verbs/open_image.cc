@@ -5,13 +5,11 @@
 
 namespace instar::vmm {
 
-absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
-                                      const SourceOptions& how) {
-  SourceOptions options = how;
-  options.force_share |= image.force_share;
-  INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId format,
-                                 RequestedFormat(ShownName(image), image.format));
-  INSTAR_ASSIGN_OR_RETURN_STATUS(const DeviceId device, broker.OpenSource(image.path, options));
+namespace {
+
+// What `image` says of an image that is open as `device`; opens those below it.
+absl::StatusOr<ImageSource> OpenBelow(Broker& broker, const ImageSpec& image, DeviceId device,
+                                      FormatId format, SourceOptions options) {
   ImageSource source(device, format);
   source.window = image.window;
   source.ends = image.backing_ends;
@@ -26,6 +24,26 @@ absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
     source.backing.push_back(backing);
   }
   return source;
+}
+
+}  // namespace
+
+absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
+                                      const SourceOptions& how) {
+  SourceOptions options = how;
+  options.force_share |= image.force_share;
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId format,
+                                 RequestedFormat(ShownName(image), image.format));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const DeviceId device, broker.OpenSource(image.path, options));
+  return OpenBelow(broker, image, device, format, options);
+}
+
+absl::StatusOr<ImageSource> OpenImageToEdit(Broker& broker, const ImageSpec& image,
+                                            const TargetOptions& how) {
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const FormatId format,
+                                 RequestedFormat(ShownName(image), image.format));
+  INSTAR_ASSIGN_OR_RETURN_STATUS(const DeviceId device, broker.OpenTarget(image.path, how));
+  return OpenBelow(broker, image, device, format, {});
 }
 
 const std::string& ShownName(const ImageSpec& image) {

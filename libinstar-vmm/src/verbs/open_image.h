@@ -18,6 +18,11 @@ namespace instar::vmm {
 absl::StatusOr<ImageSource> OpenImage(Broker& broker, const ImageSpec& image,
                                       const SourceOptions& how);
 
+// The same for an image that is changed in place: it is opened as `how` says, and the images below
+// it for reading. Nobody else may write to any of them. As Broker::OpenTarget.
+absl::StatusOr<ImageSource> OpenImageToEdit(Broker& broker, const ImageSpec& image,
+                                            const TargetOptions& how);
+
 // What reports call `image`.
 [[nodiscard]] const std::string& ShownName(const ImageSpec& image);
 

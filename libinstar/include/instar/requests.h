@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "formats/base/growth.h"
 #include "formats/base/ids.h"
 #include "formats/base/option_settings.h"
 #include "instar/image_source.h"
@@ -85,6 +86,35 @@ struct CreateRequest {
     visit(10, extents);
     visit(11, target_name);
     visit(12, identity_seed);
+  }
+};
+
+// instar resize. Changes the length of the virtual disk of an image in place: the file holds the
+// old image or the new one at every moment. Tells a ResizeRecord before anything is changed.
+enum class SizeChange : std::uint32_t {
+  kAbsolute = 0,  // to `bytes`
+  kPlus = 1,      // by as much more
+  kMinus = 2,     // by as much less
+};
+
+struct ResizeRequest {
+  ImageSource image{};             // open for writing; the images below it only for reading
+  DeviceId data_file = kNoDevice;  // opened for writing by the host, where the image has one
+  SizeChange change = SizeChange::kAbsolute;
+  std::uint64_t bytes = 0;
+  bool shrink = false;  // what lies beyond the new end may be lost
+  Growth growth = Growth::kOff;
+  std::uint64_t max_chain_depth = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, data_file);
+    visit(3, change);
+    visit(4, bytes);
+    visit(5, shrink);
+    visit(6, growth);
+    visit(7, max_chain_depth);
   }
 };
 

@@ -195,6 +195,24 @@ struct MeasureRecord {
   }
 };
 
+// instar resize: one object, told before anything is changed.
+struct ResizeRecord {
+  FormatId format = FormatId::kUnknown;
+  std::uint64_t old_size = 0;  // of the virtual disk, in bytes
+  std::uint64_t new_size = 0;  // what is asked for, whether or not that can be
+  bool guessed_raw = false;    // nobody stated the format, and the image has no sign of any
+  bool unfit_footer = false;   // as CheckRecord
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("format", format);
+    visit("old-size", old_size);
+    visit("new-size", new_size);
+    visit("guessed-raw", guessed_raw);
+    visit("unfit-footer", unfit_footer);
+  }
+};
+
 namespace internal {
 
 template <typename T>

@@ -11,7 +11,8 @@
 //            millisecond for 512 MiB. check: a window of counts (formats/qcow2/check/check.h) and
 //            pieces of tables. compare: tables of two chains, and for each worker two chunks of
 //            2 MiB and what inflating needs. info: the largest tables of snapshots and bitmaps that
-//            may be listed. measure: the tables in use of a long chain.
+//            may be listed. measure: the tables in use of a long chain. resize: the tables that a
+//            change holds (formats/qcow2/edit), and for each worker some MiB.
 //   workers  vCPUs: kOne, or kEveryCore (--workers)
 //   pace     see Pace
 //   brief    one line for --help
@@ -32,7 +33,8 @@
   ROW(info, Info, 64, kOne, kShort, "show what an image is")                                       \
   ROW(inspect, Inspect, 64, kOne, kShort, "judge an image by the strict profile")                  \
   ROW(map, Map, 64, kOne, kTakesTurns, "list which parts of a virtual disk hold data, and where")  \
-  ROW(measure, Measure, 256, kOne, kTakesTurns, "calculate the size a new image would have")
+  ROW(measure, Measure, 256, kOne, kTakesTurns, "calculate the size a new image would have") \
+  ROW(resize, Resize, 128, kEveryCore, kLong, "give the virtual disk of an image another size, in place")
 // clang-format on
 
 namespace instar {
