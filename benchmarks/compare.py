@@ -6,7 +6,8 @@ median of each side and of the pairs' ratios: 1.00 is as fast as qemu-img, less 
 runs with its defaults, with -m 16, with -m 16 -W, or with -C as well, whichever turns out to be
 fastest, instar with its defaults. Inputs and outputs lie in memory (/dev/shm) where there is room,
 so that the programs are compared and not the disk. What instar wrote is verified against the input,
-outside of the timing.
+outside of the timing. A verb that changes an image gets a fresh copy for each run, made outside of
+the timing, too, and keeps its flushes.
 The bare work of a row, where it can be told, runs in turn with them: a guest that does nothing
 (bare_kvm.cc), or copying the data and nothing else (bare_copy.cc).
 """
@@ -62,7 +63,7 @@ def table_lines(result):
     for isolation, mine in result["instar"].items():
         yield (f"| {result['row']} | {isolation} "
                f"| {readable(mine['median_seconds'])} | {readable(theirs['median_seconds'])} "
-               f"| {mine['ratio']:.2f} "
+               f"| {judging.digits(mine['ratio'])} "
                f"| {readable(bare) if bare else ''} "
                f"| {mine['peak_mib']:.0f} MiB | {theirs['peak_mib']:.0f} MiB |")
 
@@ -153,7 +154,7 @@ def measure_all(chosen, directory, programs, arguments):
     """Measures and prints one row after another. Inputs are there as long as rows need them."""
     made = inputs.Inputs(directory, arguments.qemu_img, arguments.size)
     for number, row in enumerate(chosen):
-        for word in ("mixed.raw", *row.instar):
+        for word in ("mixed.raw", *row.inputs()):
             made.make(word)
         os.sync()
         result = measure(row, Place(directory, arguments.size, programs.run_once), programs,
@@ -161,8 +162,8 @@ def measure_all(chosen, directory, programs, arguments):
         for line in table_lines(result):
             print(line, flush=True)
         yield result
-        for word in set(row.instar) - {word for later in chosen[number + 1:]
-                                       for word in later.instar}:
+        for word in row.inputs() - {word for later in chosen[number + 1:]
+                                    for word in later.inputs()}:
             if word != "mixed.raw":
                 made.remove(word)
 

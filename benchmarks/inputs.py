@@ -95,6 +95,14 @@ def make_chain(directory, quiet, size):
         piece.unlink()
 
 
+def make_gib(quiet, directory, name):
+    """A qcow2 image of 1 GiB, a quarter of it data in eight places."""
+    quiet("create", "-q", "-f", "qcow2", name, "1G")
+    commands = [word for at in range(0, 1024, 128) for word in ("-c", f"write -q -P 7 {at}M 32M")]
+    subprocess.run(["qemu-io", "-t", "unsafe", "-f", "qcow2", *commands, name], cwd=directory,
+                   check=True, stdout=subprocess.DEVNULL)
+
+
 class Inputs:
     """Makes images when they are first wanted, and removes them when they are wanted no more."""
 
@@ -145,7 +153,12 @@ MAKERS = {
     "dynamic.vhd": _converted("-O", "vpc", "-o", "force_size=on"),
     "dynamic.vhdx": _converted("-O", "vhdx"),
     "top.qcow2": lambda inputs, _: make_chain(inputs.directory, inputs.quiet, inputs.size),
+    "gib.qcow2": lambda inputs, name: make_gib(inputs.quiet, inputs.directory, name),
+    # Every cluster has its place, and none has data: 160 MiB of tables.
+    "tables.qcow2": lambda inputs, name: inputs.quiet(
+        "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T"),
     "fragmented.qcow2": lambda inputs, name: make_fragmented(inputs.directory / name, 1 << 40),
 }
-ALONE = ("mixed.raw", "same.raw", "small.qcow2", "fragmented.qcow2")  # made of nothing else
+# Made of nothing else.
+ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "fragmented.qcow2")
 PARTS = {"top.qcow2": ["top.qcow2", "middle.qcow2", "base.qcow2"]}

@@ -8,6 +8,11 @@ def ratio(mine, theirs):
     return statistics.median(a / b for a, b in zip(mine["seconds"], theirs["seconds"]))
 
 
+def digits(ratio):
+    """A ratio for people: 0.45, 0.0071."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.4f}"
+
+
 def settled(seconds):
     """Whether the middle half of what was measured lies within a fifth of the median."""
     if len(seconds) < 2:
@@ -41,7 +46,9 @@ def judge(result, told, bar, most_over):
     for what, key in (("bytes of storage", "allocated_bytes"), ("bytes", "file_bytes")):
         if bar.get("no_larger") and told[key] > theirs[key]:
             return "missed", f"{told[key]} {what}, qemu-img {theirs[key]}"
-    text = f"{told['ratio']:.2f}, allowed {bar['max_ratio']:.2f}"
+    if told["peak_mib"] > bar.get("peak_mib", told["peak_mib"]):
+        return "missed", f"{told['peak_mib']:.0f} MiB of memory, allowed {bar['peak_mib']}"
+    text = f"{digits(told['ratio'])}, allowed {digits(bar['max_ratio'])}"
     if told["ratio"] <= bar["max_ratio"]:
         return "met", text
     limit = least(result)

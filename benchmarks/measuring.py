@@ -60,6 +60,12 @@ def verify(row, directory, instar_command, qemu_img):
             texts = [covered(json.loads(text)) for text in texts]
         if texts[0] != texts[1]:
             sys.exit(f"{row.name}: the output differs from qemu-img's")
+    elif row.verify == "changed":
+        subprocess.run([qemu_img, "check", "-q", row.output], cwd=directory, check=True)
+        told = json.loads(subprocess.run([qemu_img, "info", "--output=json", row.output],
+                                         cwd=directory, check=True, capture_output=True).stdout)
+        if told["virtual-size"] != row.disk_bytes:
+            sys.exit(f"{row.name}: the disk has {told['virtual-size']} bytes")
     elif row.verify == "raw":
         subprocess.run(["cmp", "mixed.raw", row.output], cwd=directory, check=True)
     elif row.verify != "none":
@@ -68,6 +74,12 @@ def verify(row, directory, instar_command, qemu_img):
                            check=True)
         subprocess.run([qemu_img, "compare", "-q", "-f", "raw", "-F", row.verify, "mixed.raw",
                         row.output], cwd=directory, check=True)
+
+
+def copy_fresh(source, target):
+    """A copy with the same holes, on the disk before the run that changes it begins."""
+    subprocess.run(["cp", "--sparse=auto", "--reflink=never", source, target], check=True)
+    subprocess.run(["sync", target], check=True)
 
 
 def covered(extents):
@@ -110,7 +122,9 @@ class Side:
     def once(self):
         if self.output:
             self.output.unlink(missing_ok=True)
-        if self.row.shares:
+        if self.row.changes:
+            copy_fresh(self.place.directory / self.row.changes, self.output)
+        elif self.row.shares:
             time.sleep(0.1)  # the file system takes back what was shared when it gets round to it
         elif self.output:
             memory.fetch(self.place.size // 4 * 3)  # no target takes more

@@ -13,8 +13,8 @@ class Row:
     # ...these, put after the verb, with which it is fastest without taking more storage
     settings: list = dataclasses.field(default_factory=lambda: [[]])
     output: str | None = None  # file both write; removed before each run
-    # info: the same facts; output: the same text; raw: equals the source; another format: equal
-    # content, and clean where qemu-img can tell
+    # info: the same facts; output: the same text; raw: equals the source; changed: clean, and of
+    # disk_bytes; another format: equal content, and clean where qemu-img can tell
     verify: str = "none"
     pairs: int = 0  # at least this many, if more than asked for
     # All the work there is is to copy the disk's data: of each inputs.PERIOD the source holds...
@@ -22,6 +22,12 @@ class Row:
     starts: bool = False  # all the work there is is to start, and to end
     shares: bool = False  # on a file system where files can share blocks...
     source: str | None = None  # ...of this
+    changes: str | None = None  # output is a fresh copy of this before each run, not a new file...
+    disk_bytes: int = 0  # ...and then an image of so large a disk
+
+    def inputs(self):
+        """Names that may be inputs, among others."""
+        return {*self.instar, *([self.changes] if self.changes else [])}
 
 
 def rows():
@@ -40,6 +46,11 @@ def rows():
 
     def told(name, *arguments):
         return Row(name, list(arguments), list(arguments), verify="output")
+
+    def resize(name, changed, disk_bytes, *arguments, pairs=0):
+        words = ["resize", *arguments]
+        return Row(name, words, words, output="changed.qcow2", changes=changed,
+                   disk_bytes=disk_bytes, verify="changed", pairs=pairs)
 
     many, out_of_order = ["-m", "16"], ["-m", "16", "-W"]
     sharing = ([], many, out_of_order)
@@ -84,6 +95,9 @@ def rows():
         told("check, 1 TiB in fragments", "check", "fragmented.qcow2"),
         told("measure, 1 TiB in fragments", "measure", "-O", "qcow2", "fragmented.qcow2"),
         told("map, 1 TiB in fragments", "map", "--output=json", "fragmented.qcow2"),
+        resize("resize +1G, 1 GiB", "gib.qcow2", 2 << 30, "changed.qcow2", "+1G", pairs=20),
+        resize("resize +1T, 1 TiB with all tables", "tables.qcow2", 2 << 40, "changed.qcow2",
+               "+1T"),
         # What takes long comes last.
         convert("raw to zlib qcow2", "mixed.raw", "out.qcow2",
                 ["-c", "-f", "raw", "-O", "qcow2"], many),
@@ -91,4 +105,6 @@ def rows():
                 ["-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type=zstd"], many),
         convert("raw to streamOptimized vmdk", "mixed.raw", "out.vmdk",
                 ["-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized"], many),
+        resize("resize --shrink, 1 TiB with all tables to half", "tables.qcow2", 1 << 39,
+               "--shrink", "changed.qcow2", "512G"),
     ]

@@ -81,6 +81,10 @@ def what_is_not_measured_is_missed(t):
     results[0]["instar"]["kvm"] |= {"allocated_bytes": 100, "file_bytes": 1001}
     t.equal(judging.check(results, {}, demanded)[1][0],
             "missed: row: 1001 bytes, qemu-img 1000", "a longer file")
+    results, demanded = run(judging, (0.5,) * 3)
+    demanded["bar"][0]["peak_mib"] = 9
+    t.equal(judging.check(results, {}, demanded)[1][0], "missed: row: 10 MiB of memory, allowed 9",
+            "more memory than the bar allows")
     demanded["bar"] = []
     t.equal(judging.check(results, {}, demanded)[1][0], "missed: row: there is no bar",
             "a row without a bar")
