@@ -28,6 +28,7 @@ import conformance.create  # noqa: E402
 import conformance.dd  # noqa: E402
 import conformance.divergences  # noqa: E402
 import conformance.errors  # noqa: E402
+import conformance.header_kept  # noqa: E402
 import conformance.hyper_v  # noqa: E402
 import conformance.image_opts  # noqa: E402
 import conformance.matrix  # noqa: E402
@@ -47,6 +48,7 @@ PYTHON_SUITES = {
     "conformance": lambda: [*conformance.checks.groups(), *conformance.compare.groups(),
                             *conformance.check.groups(), *conformance.check_foreign.groups(),
                             *conformance.errors.groups(),
+                            *conformance.header_kept.groups(),
                             *conformance.readers.groups(), *conformance.create.groups(),
                             *conformance.measure.groups(), *conformance.dd.groups(),
                             *conformance.hyper_v.groups(), *conformance.image_opts.groups(),
