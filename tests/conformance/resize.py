@@ -409,6 +409,7 @@ QCOW2 = {
     "shrinking an empty image": an_empty_image_shrinks,
     "preallocation": preallocation,
     "preallocation of subclusters": preallocation_of_subclusters,
+    "a data file that is too long": a_data_file,
     "the largest sizes": largest_sizes,
     "a bitmap in use": a_bitmap_in_use,
     "sizes that are refused": sizes_that_are_refused,

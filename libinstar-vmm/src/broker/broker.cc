@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 
 #include <absl/strings/str_format.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +68,44 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
     if (absl::Status status = AddEdited(*target->device); !status.ok()) return status;
   }
   AddReadable(*target->device);
+  return devices_.Add(std::move(target->device)).value_or(kNoDevice);
+}
+
+absl::StatusOr<DeviceId> Broker::Impl::OpenDataFile(DeviceId parent_id, const std::string& name,
+                                                    const TargetOptions& options) {
+  const Device& parent = *devices_.Find(parent_id);
+  auto found = gate_.Follow(devices_, parent_id, name, ReferenceRole::kDataFile);
+  if (!found) return absl::PermissionDeniedError(found.error().line);
+  const std::string path = (*found)->path;
+  const uid_t caller = geteuid();
+  if (parent.owner != caller && parent.owner != 0 && (*found)->owner != parent.owner) {
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "Could not open '%s': the data file '%s' does not belong to the owner of the image, so it "
+        "is not changed on the image's behalf",
+        PrintableText(parent.path), PrintableText(name)));
+  }
+  // The same file, whatever is put in its place meanwhile. The locks of who reads it have to go
+  // before those of who writes it can be taken.
+  const OwnedFd same(
+      open(absl::StrFormat("/proc/self/fd/%d", (*found)->fd.get()).c_str(), O_PATH | O_CLOEXEC));
+  found->reset();
+  if (!same.valid()) {
+    return absl::InternalError(
+        absl::StrFormat("Could not open '%s': %s", PrintableText(path), std::strerror(errno)));
+  }
+  auto target = OpenTargetFile(absl::StrFormat("/proc/self/fd/%d", same.get()), options.cache,
+                               /*keep=*/true, Identities());
+  if (!target.ok()) {
+    return absl::Status(target.status().code(),
+                        absl::StrFormat("Could not open '%s' for writing: %s", PrintableText(path),
+                                        target.status().message()));
+  }
+  Device& device = *target->device;
+  device.path = path;
+  device.kept_bytes = device.SizeBytes();
+  NoteLocks(device);
+  if (absl::Status status = AddEdited(device); !status.ok()) return status;
+  AddReadable(device);
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);
 }
 
@@ -265,6 +304,10 @@ absl::StatusOr<DeviceId> Broker::OpenSource(const std::string& path, const Sourc
 }
 absl::StatusOr<DeviceId> Broker::OpenTarget(const std::string& path, const TargetOptions& options) {
   return impl_->OpenTarget(path, options);
+}
+absl::StatusOr<DeviceId> Broker::OpenDataFile(DeviceId parent, const std::string& name,
+                                              const TargetOptions& options) {
+  return impl_->OpenDataFile(parent, name, options);
 }
 absl::StatusOr<DeviceId> Broker::OpenInputStream(const std::string& name) {
   return impl_->OpenInputStream(name);

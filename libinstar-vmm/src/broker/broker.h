@@ -90,6 +90,13 @@ class Broker final : public CallHandler {
   // same file as a source.
   absl::StatusOr<DeviceId> OpenTarget(const std::string& path, const TargetOptions& options);
 
+  // Opens for writing the data file that the image on `parent`, which is changed in place, calls
+  // `name`: as far as references to it are allowed (AllowReferences), and only a file that belongs
+  // to whom the image belongs to. An image of the caller's or of root's own may name any that a
+  // reference may. Before the jail. As OpenTarget.
+  absl::StatusOr<DeviceId> OpenDataFile(DeviceId parent, const std::string& name,
+                                        const TargetOptions& options);
+
   // Opens what is read once from its start to its end (stream_opening.h), and what is written so.
   absl::StatusOr<DeviceId> OpenInputStream(const std::string& name);
   absl::StatusOr<DeviceId> OpenOutputStream(const std::string& name);

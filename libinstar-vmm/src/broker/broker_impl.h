@@ -39,6 +39,8 @@ class Broker::Impl {
 
   absl::StatusOr<DeviceId> OpenSource(const std::string& path, const SourceOptions& options);
   absl::StatusOr<DeviceId> OpenTarget(const std::string& path, const TargetOptions& options);
+  absl::StatusOr<DeviceId> OpenDataFile(DeviceId parent, const std::string& name,
+                                        const TargetOptions& options);
   absl::StatusOr<DeviceId> OpenInputStream(const std::string& name);
   absl::StatusOr<DeviceId> OpenOutputStream(const std::string& name);
   absl::Status Spool(DeviceId id, const std::string& beside, std::uint64_t max_bytes);

@@ -177,6 +177,45 @@ TEST_F(EditedImage, IsCutBackByAnotherProcessToo) {
   EXPECT_EQ(Length(), kBytes);
 }
 
+TEST_F(EditedImage, HasItsDataFileCutBackWithIt) {
+  const std::string data = directory_.Write("data", "data");
+  ASSERT_TRUE(broker_.AllowReferences({}).ok());
+  const auto file = broker_.OpenDataFile(
+      image_, "data", {.keep = true, .edit = true, .cache = CacheMode::kWriteback});
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_EQ(guest_.Write(*file, 4, "more").result, 0);
+  EXPECT_EQ(ReadWholeFile(data), "datamore");
+  broker_.Discard();
+  EXPECT_EQ(ReadWholeFile(data), "data");
+}
+
+TEST_F(EditedImage, NamesItsDataFileThroughTheGate) {
+  const TargetOptions how{.keep = true, .edit = true, .cache = CacheMode::kWriteback};
+  directory_.Write("data", "data");
+  EXPECT_FALSE(broker_.OpenDataFile(image_, "data", how).ok());  // no references are allowed yet
+  ASSERT_TRUE(broker_.AllowReferences({}).ok());
+  EXPECT_FALSE(broker_.OpenDataFile(image_, "/etc/passwd", how).ok());
+  EXPECT_FALSE(broker_.OpenDataFile(image_, "../data", how).ok());
+  EXPECT_FALSE(broker_.OpenDataFile(image_, "image", how).ok());  // it is that itself
+}
+
+TEST_F(EditedImage, ChangesNobodyElsesDataFile) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files to others";
+  constexpr uid_t kSomebody = 12345;
+  const TargetOptions how{.keep = true, .edit = true, .cache = CacheMode::kWriteback};
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0755), 0);
+  const std::string other = directory_.Write("other", "image");
+  ASSERT_EQ(chown(other.c_str(), kSomebody, kSomebody), 0);
+  const std::string data = directory_.Write("data", "data");  // root's, and anybody may read it
+  ASSERT_EQ(chmod(data.c_str(), 0644), 0);
+  Broker broker({});
+  const DeviceId image = broker.OpenTarget(other, how).value();
+  ASSERT_TRUE(broker.AllowReferences({}).ok());
+  EXPECT_FALSE(broker.OpenDataFile(image, "data", how).ok());
+  ASSERT_EQ(chown(data.c_str(), kSomebody, kSomebody), 0);
+  EXPECT_TRUE(broker.OpenDataFile(image, "data", how).ok());
+}
+
 TEST(RootWriting, OverwritesWithOneCallAndKeepsTheRestOfTheSector) {
   TemporaryDirectory directory;
   const std::string path = directory.Write("file", std::string(kBytes, 'o'));
