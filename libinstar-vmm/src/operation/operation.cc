@@ -48,13 +48,14 @@ unsigned WorkerCount(const SandboxOptions& sandbox, const OperationOptions& opti
 }
 
 // The jailed process removes no file itself, and opens none but where Landlock confines that and
-// either the verb is done before a process has been worth its start or the system has none.
-absl::Status StartOpenerIfNeeded(JailNeeds& needs, bool brief) {
+// either the verb is done before a process has been worth its start (`alone`) or the system has
+// none.
+absl::Status StartOpenerIfNeeded(JailNeeds& needs, bool alone) {
   const bool removes = !needs.unlink_directories.empty();
   const bool opens = !needs.read_directories.empty();
   if (!removes && !opens) return absl::OkStatus();
   const bool can_do_without = !removes && LandlockVersion() > 0;
-  if (can_do_without && brief) return absl::OkStatus();
+  if (can_do_without && alone) return absl::OkStatus();
   absl::Status started = StartOpener({.read_directories = needs.walked_directories,
                                       .unlink_directories = needs.unlink_directories,
                                       .remove = CreatedTargets::RemoveNumber});
@@ -156,7 +157,8 @@ absl::StatusOr<Isolation> RunOperation(Broker& broker, const SandboxOptions& san
   const bool jailed = sandbox.jail != Jail::kNone;
   // Before there is guest memory, which a fork would share.
   if (jailed) {
-    if (absl::Status status = StartOpenerIfNeeded(needs, brief); !status.ok()) return status;
+    const bool alone = brief || options.seldom_opens;
+    if (absl::Status status = StartOpenerIfNeeded(needs, alone); !status.ok()) return status;
   }
   auto executor = MakeExecutor(*isolation, options.guest.name);
   if (!executor.ok()) return executor.status();

@@ -24,6 +24,7 @@ struct OperationOptions {
   PartSet parts = 0;                   // that the guest may need
   unsigned workers = guest.workers;    // 0: as many as the sandbox allows
   unsigned max_workers = ~0u;          // then no more than this; at least 1
+  bool seldom_opens = false;           // as GuestChoice (verbs/verb_run.h)
 };
 
 // Runs the guest to its end inside the jail that `sandbox` asks for (kThisProcess or kNone; verbs

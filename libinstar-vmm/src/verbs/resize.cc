@@ -88,16 +88,17 @@ absl::StatusOr<Isolation> ResizeHere(const ResizeOptions& options,
                                        {.keep = true, .edit = true, .cache = options.cache}));
   }
   return VerbRun::Change(broker, [&]() -> absl::StatusOr<Isolation> {
-    return run.Guest(
-        broker,
-        ResizeRequest{.image = image,
-                      .data_file = data_file,
-                      .change = options.change,
-                      .bytes = options.bytes,
-                      .shrink = options.shrink,
-                      .growth = options.growth,
-                      .max_chain_depth = sandbox.max_chain_depth},
-        {.parts = 1 << INSTAR_PART_ZSTD_IN, .max_workers = WorkersFor(broker.readable_bytes())});
+    return run.Guest(broker,
+                     ResizeRequest{.image = image,
+                                   .data_file = data_file,
+                                   .change = options.change,
+                                   .bytes = options.bytes,
+                                   .shrink = options.shrink,
+                                   .growth = options.growth,
+                                   .max_chain_depth = sandbox.max_chain_depth},
+                     {.parts = 1 << INSTAR_PART_ZSTD_IN,
+                      .max_workers = WorkersFor(broker.readable_bytes()),
+                      .seldom_opens = true});
   });
 }
 

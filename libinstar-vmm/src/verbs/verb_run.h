@@ -44,6 +44,9 @@ namespace instar::vmm {
 struct GuestChoice {
   PartSet parts = 0;           // that it may need
   unsigned max_workers = ~0u;  // at least 1
+  // Most runs open no further file: where Landlock confines that, none gets a process that opens
+  // files for it (jail/opener.h), whose start would be a part of the run's time worth saving.
+  bool seldom_opens = false;
 };
 
 class VerbRun {
@@ -73,7 +76,8 @@ class VerbRun {
                              .verb = verb_,
                              .request = writer.bytes(),
                              .parts = choice.parts,
-                             .max_workers = choice.max_workers});
+                             .max_workers = choice.max_workers,
+                             .seldom_opens = choice.seldom_opens});
   }
 
   // For the body: does `work`, and then keeps the files that were made, or removes them if anything
