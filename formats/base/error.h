@@ -65,6 +65,9 @@ namespace internal {
 
 }  // namespace internal
 
+// For a failure that makes no difference; the call says why.
+constexpr void IgnoreFailure(const Status& /*status*/) {}
+
 // MakeError(kCorrupt, "L2 table at offset {0x} lies beyond the end of the file ({1x})", offset,
 // size)
 template <typename... Numbers>

@@ -57,7 +57,7 @@ Status Transaction::Flip(std::uint64_t offset, std::span<const std::byte> root) 
 
 void Transaction::Undo() {
   if (flipped_ || device_.has_fixed_length() || written_end_ <= old_bytes_) return;
-  (void)device_.Resize(old_bytes_, Preallocation::kOff);
+  IgnoreFailure(device_.Resize(old_bytes_, Preallocation::kOff));
 }
 
 }  // namespace instar

@@ -1,5 +1,6 @@
 // What a check learns for a change in place.
 #include <algorithm>
+#include <optional>
 
 #include "formats/base/checked.h"
 #include "formats/qcow2/check/checker.h"
@@ -32,8 +33,9 @@ void Checker::ReferBehindEnd(std::uint64_t offset, std::uint64_t bytes) {
   }
   for (std::uint64_t cluster = first; cluster < end; ++cluster) {
     const auto count = elsewhere_.At(cluster);
-    if (count && *count && **count != 0) continue;
-    if (survey_->recount && count && *count) {
+    const std::optional<std::uint64_t> known = count ? *count : std::nullopt;
+    if (known.value_or(0) != 0) continue;
+    if (survey_->recount && known) {
       survey_->Recount(cluster, 0, 1);
     } else if (!survey_->obstacle) {
       survey_->obstacle =

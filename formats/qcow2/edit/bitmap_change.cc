@@ -160,10 +160,11 @@ Status BitmapTables::WriteDirectory(const std::vector<StoredBitmap>& bitmaps) {
     std::ranges::transform(bitmap.name, out.begin() + BitmapEntry::kFixedBytes,
                            [](char c) { return static_cast<std::byte>(c); });
   }
-  BitmapsExtension& extension = *change_.header().bitmaps;
+  BitmapsExtension extension = change_.header().bitmaps.value_or(BitmapsExtension{});
   INSTAR_TRY(change_.Drop(Clusters(extension.directory_offset, extension.directory_bytes)));
   INSTAR_ASSIGN_OR_RETURN(extension.directory_offset, Store(bytes));
   extension.directory_bytes = bytes.size();
+  change_.header().bitmaps = extension;
   return {};
 }
 

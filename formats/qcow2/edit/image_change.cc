@@ -57,8 +57,8 @@ Result<std::unique_ptr<ImageChange>> ImageChange::Open(TargetDevice& device, Wor
   return change;
 }
 
-Status ImageChange::LookOver() {
-  if (space_) return {};
+Result<ImageChange::Room*> ImageChange::LookOver() {
+  if (room_ != nullptr) return room_.get();
   Survey survey{.recount = (old_.incompatible_features & kIncompatDirty) != 0};
   ObstacleSink findings(survey);
   INSTAR_TRY(
@@ -68,20 +68,19 @@ Status ImageChange::LookOver() {
   }
   const std::uint64_t most =
       (device_.has_fixed_length() ? device_.size_bytes() : kOffsetMask) >> old_.cluster_bits;
-  space_.emplace(std::move(survey.free), survey.end, most);
-  transaction_.emplace(device_, *space_, old_.cluster_bits);
-  refcounts_.emplace(*transaction_, *space_, old_);
-  INSTAR_TRY(refcounts_->Load());
+  room_ = std::make_unique<Room>(device_, old_, std::move(survey.free), survey.end, most);
+  INSTAR_TRY(room_->refcounts.Load());
   for (const Survey::WrongCount& wrong : survey.wrong_counts) {
-    refcounts_->Change({wrong.cluster, 1}, static_cast<std::int64_t>(wrong.references) -
-                                               static_cast<std::int64_t>(wrong.on_disk));
+    room_->refcounts.Change({wrong.cluster, 1}, static_cast<std::int64_t>(wrong.references) -
+                                                    static_cast<std::int64_t>(wrong.on_disk));
   }
-  INSTAR_TRY(transaction_->CutTail());
-  return refcounts_->ApplyChanges();
+  INSTAR_TRY(room_->transaction.CutTail());
+  INSTAR_TRY(room_->refcounts.ApplyChanges());
+  return room_.get();
 }
 
 Result<std::vector<std::uint64_t>*> ImageChange::L1() {
-  if (l1_) return &*l1_;
+  if (has_l1_) return &l1_;
   const std::uint64_t used = old_.l1_entries * kTableEntryBytes;
   std::vector<std::byte> bytes(DivideRoundUp(used, cluster_bytes()) << old_.cluster_bits);
   INSTAR_TRY(device_.Read(old_.l1_table_offset, bytes));
@@ -89,125 +88,125 @@ Result<std::vector<std::uint64_t>*> ImageChange::L1() {
   for (std::size_t i = 0; i < old_l1_.size(); ++i) {
     old_l1_[i] = LoadBe64(bytes, i * kTableEntryBytes);
   }
-  l1_.emplace(old_l1_.begin(), old_l1_.begin() + old_.l1_entries);
-  return &*l1_;
+  l1_.assign(old_l1_.begin(), old_l1_.begin() + old_.l1_entries);
+  has_l1_ = true;
+  return &l1_;
 }
 
 Result<std::uint64_t> ImageChange::Take(std::uint64_t count) {
-  INSTAR_TRY(LookOver());
-  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, space_->Take(count));
-  refcounts_->Change({first, count}, 1);
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, room->space.Take(count));
+  room->refcounts.Change({first, count}, 1);
   return first << old_.cluster_bits;
 }
 
 Result<ClusterRun> ImageChange::TakeSome(std::uint64_t count) {
-  INSTAR_TRY(LookOver());
-  INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, space_->TakeSome(count));
-  refcounts_->Change(run, 1);
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, room->space.TakeSome(count));
+  room->refcounts.Change(run, 1);
   return run;
 }
 
 Status ImageChange::Drop(const ClusterRun& run) {
-  INSTAR_TRY(LookOver());
-  refcounts_->Change(run, -1);
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  room->refcounts.Change(run, -1);
   return {};
 }
 
 Status ImageChange::Write(std::uint64_t offset, std::span<const std::byte> data) {
-  INSTAR_TRY(transaction_->Write(offset, data));
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  INSTAR_TRY(room->transaction.Write(offset, data));
   const std::uint64_t rest = -data.size() % cluster_bytes();
   if (rest == 0) return {};
   const std::vector<std::byte> zeros(rest);
-  return transaction_->Write(offset + data.size(), zeros);
+  return room->transaction.Write(offset + data.size(), zeros);
 }
 
 Status ImageChange::Provide(const ClusterRun& run, Preallocation preallocation) {
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  Transaction& transaction = room->transaction;
   const std::uint64_t begin = run.first << old_.cluster_bits;
   const std::uint64_t end = run.end() << old_.cluster_bits;
-  const std::uint64_t length = transaction_->file_bytes();
-  if (begin < length) INSTAR_TRY(transaction_->Zero(begin, std::min(end, length) - begin));
-  return transaction_->Lengthen(end, preallocation);
+  const std::uint64_t length = transaction.file_bytes();
+  if (begin < length) INSTAR_TRY(transaction.Zero(begin, std::min(end, length) - begin));
+  return transaction.Lengthen(end, preallocation);
 }
 
 Status ImageChange::MoveFrom(std::uint64_t offset) {
-  INSTAR_TRY(LookOver());
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   INSTAR_TRY(L1());
   move_l1_ = old_.l1_table_offset >= offset;
-  refcounts_->MoveFrom(offset);
+  room->refcounts.MoveFrom(offset);
   return {};
 }
 
 // Whether the L1 table keeps its place: no entry changes, and those that it grows by are zeros.
-bool ImageChange::CanStay(std::uint64_t entries) const {
-  if (entries > old_l1_.size()) return false;
-  for (std::uint64_t i = 0; i < entries; ++i) {
-    if ((*l1_)[i] != old_l1_[i]) return false;
-  }
-  return true;
+bool ImageChange::L1CanStay() const {
+  return !move_l1_ && l1_.size() <= old_l1_.size() &&
+         std::equal(l1_.begin(), l1_.end(), old_l1_.begin());
+}
+
+std::uint64_t ImageChange::L1Clusters(std::uint64_t entries) const {
+  return DivideRoundUp(entries * kTableEntryBytes, cluster_bytes());
 }
 
 Status ImageChange::WriteL1() {
-  if (!l1_) return {};
-  const std::uint64_t entries = l1_->size();
-  const auto clusters = [this](std::uint64_t count) {
-    return DivideRoundUp(count * kTableEntryBytes, cluster_bytes());
-  };
-  const ClusterRun old{old_.l1_table_offset >> old_.cluster_bits, clusters(old_.l1_entries)};
-  header_.header.l1_entries = static_cast<std::uint32_t>(entries);
-  if (!move_l1_ && CanStay(entries)) {
-    const std::uint64_t kept = clusters(entries);
-    return kept < old.count ? Drop({old.first + kept, old.count - kept}) : Status();
+  if (!has_l1_) return {};
+  const ClusterRun old{old_.l1_table_offset >> old_.cluster_bits, L1Clusters(old_.l1_entries)};
+  const std::uint64_t clusters = L1Clusters(l1_.size());
+  header_.header.l1_entries = static_cast<std::uint32_t>(l1_.size());
+  if (L1CanStay()) {
+    return clusters < old.count ? Drop({old.first + clusters, old.count - clusters}) : Status();
   }
   if (old.count != 0) INSTAR_TRY(Drop(old));
-  INSTAR_ASSIGN_OR_RETURN(header_.header.l1_table_offset, Take(clusters(entries)));
-  std::vector<std::byte> bytes(entries * kTableEntryBytes);
-  for (std::uint64_t i = 0; i < entries; ++i) StoreBe64(bytes, i * kTableEntryBytes, (*l1_)[i]);
+  INSTAR_ASSIGN_OR_RETURN(header_.header.l1_table_offset, Take(clusters));
+  std::vector<std::byte> bytes(l1_.size() * kTableEntryBytes);
+  for (std::size_t i = 0; i < l1_.size(); ++i) StoreBe64(bytes, i * kTableEntryBytes, l1_[i]);
   return Write(header_.header.l1_table_offset, bytes);
+}
+
+Status ImageChange::WriteRefcounts(Room& room, std::uint64_t end) {
+  INSTAR_TRY(room.refcounts.Finish());
+  const std::vector<ClusterRun>& taken = room.space.taken();
+  if (!taken.empty() && taken.back().end() << old_.cluster_bits > end) {
+    return MakeError(ErrorCode::kNoSpace, "there is no room before {0x}", end);
+  }
+  header_.header.refcount_table_offset = room.refcounts.table_offset();
+  header_.header.refcount_table_clusters =
+      static_cast<std::uint32_t>(room.refcounts.table_clusters());
+  return {};
 }
 
 Status ImageChange::Commit(std::uint64_t end) {
   INSTAR_TRY(WriteL1());
-  if (refcounts_) {
-    INSTAR_TRY(refcounts_->Finish());
-    if (const auto& taken = space_->taken();
-        !taken.empty() && taken.back().end() << old_.cluster_bits > end) {
-      return MakeError(ErrorCode::kNoSpace, "there is no room before {0x}", end);
-    }
-    header_.header.refcount_table_offset = refcounts_->table_offset();
-    header_.header.refcount_table_clusters =
-        static_cast<std::uint32_t>(refcounts_->table_clusters());
-  }
+  const bool counts = room_ != nullptr;
+  if (counts) INSTAR_TRY(WriteRefcounts(*room_, end));
   INSTAR_ASSIGN_OR_RETURN(const HeaderWrites writes, PlanHeader(device_, old_, header_));
   if (writes.root.empty()) return {};
-  if (!transaction_) {
-    space_.emplace(std::vector<ClusterRun>(), 0, 0);
-    transaction_.emplace(device_, *space_, old_.cluster_bits);
-  }
+  if (!counts) room_ = std::make_unique<Room>(device_, old_, std::vector<ClusterRun>(), 0, 0);
   for (const HeaderWrites::Piece& piece : writes.before) {
-    INSTAR_TRY(transaction_->WriteBesideRoot(piece.offset, piece.bytes));
+    INSTAR_TRY(room_->transaction.WriteBesideRoot(piece.offset, piece.bytes));
   }
-  INSTAR_TRY(transaction_->Flip(0, writes.root));
+  INSTAR_TRY(room_->transaction.Flip(0, writes.root));
   // A failure here costs storage, and nothing else.
-  if (refcounts_ && refcounts_->changed()) (void)Reclaim();
+  if (counts && room_->refcounts.changed()) IgnoreFailure(Reclaim(*room_));
   return {};
 }
 
-Status ImageChange::FindMovableTail(std::uint64_t end, std::uint64_t freed) {
+Status ImageChange::FindMovableTail(const ShadowRefcounts& refcounts, std::uint64_t end,
+                                    std::uint64_t freed) {
   constexpr std::uint64_t kMostBytes = 64 << 20;  // that it may be worth to move
-  if (l1_->size() > kMostTables) return {};
+  if (!has_l1_ || l1_.size() > kMostTables) return {};
   std::vector<std::uint64_t> movable;
-  refcounts_->AppendOwnClusters(movable);
-  const Header& header = header_.header;
-  const std::uint64_t l1_clusters = DivideRoundUp(l1_->size() * kTableEntryBytes, cluster_bytes());
-  for (std::uint64_t i = 0; i < l1_clusters; ++i) {
-    movable.push_back((header.l1_table_offset >> old_.cluster_bits) + i);
-  }
-  for (const std::uint64_t entry : *l1_) {
+  refcounts.AppendOwnClusters(movable);
+  const std::uint64_t l1_first = header_.header.l1_table_offset >> old_.cluster_bits;
+  for (std::uint64_t i = 0; i < L1Clusters(l1_.size()); ++i) movable.push_back(l1_first + i);
+  for (const std::uint64_t entry : l1_) {
     // A table that a snapshot shares would be needed at its old place all the same.
     if ((entry & kCopied) != 0) movable.push_back(L2TableOffset(entry) >> old_.cluster_bits);
   }
   std::ranges::sort(movable);
-  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, refcounts_->CountedEnd(movable));
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, refcounts.CountedEnd(movable));
   const auto moved =
       static_cast<std::uint64_t>(movable.end() - std::ranges::lower_bound(movable, first));
   if (first < end && moved <= freed && moved << old_.cluster_bits <= kMostBytes) {
@@ -216,21 +215,21 @@ Status ImageChange::FindMovableTail(std::uint64_t end, std::uint64_t freed) {
   return {};
 }
 
-Status ImageChange::Reclaim() {
-  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t end, refcounts_->CountedEnd());
+Status ImageChange::Reclaim(Room& room) {
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t end, room.refcounts.CountedEnd());
   std::uint64_t freed = 0;
-  INSTAR_TRY(refcounts_->VisitFreed([&](const ClusterRun& run) {
+  INSTAR_TRY(room.refcounts.VisitFreed([&](const ClusterRun& run) {
     if (run.first >= end) return;
     const std::uint64_t count = std::min(run.count, end - run.first);
     freed += count;
-    (void)device_.Discard(run.first << old_.cluster_bits, count << old_.cluster_bits);
+    IgnoreFailure(device_.Discard(run.first << old_.cluster_bits, count << old_.cluster_bits));
   }));
-  if (l1_) INSTAR_TRY(FindMovableTail(end, freed));
-  return transaction_->CutTo(end << old_.cluster_bits);
+  INSTAR_TRY(FindMovableTail(room.refcounts, end, freed));
+  return room.transaction.CutTo(end << old_.cluster_bits);
 }
 
 void ImageChange::Undo() {
-  if (transaction_) transaction_->Undo();
+  if (room_ != nullptr) room_->transaction.Undo();
 }
 
 }  // namespace instar::qcow2

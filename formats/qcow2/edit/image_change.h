@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "formats/base/block_device.h"
@@ -63,8 +64,8 @@ class ImageChange {
   Status Drop(const ClusterRun& run);
   template <typename Walk>
   Status DropMany(const Walk& walk) {
-    INSTAR_TRY(LookOver());
-    return refcounts_->ChangeMany(-1, walk);
+    INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+    return room->refcounts.ChangeMany(-1, walk);
   }
 
   // Writes to what was taken; zeros to the end of the last cluster.
@@ -81,7 +82,7 @@ class ImageChange {
   // error the image is the old one, unless flipped(). kNoSpace, with nothing changed, if something
   // new would stand from host offset `end` on.
   Status Commit(std::uint64_t end = ~std::uint64_t{0});
-  [[nodiscard]] bool flipped() const { return transaction_ && transaction_->flipped(); }
+  [[nodiscard]] bool flipped() const { return room_ != nullptr && room_->transaction.flipped(); }
   // After an error: leaves nothing behind, if the change did not take effect.
   void Undo();
 
@@ -90,17 +91,32 @@ class ImageChange {
   [[nodiscard]] const std::optional<FileTail>& movable_tail() const { return movable_tail_; }
 
  private:
+  // Where there is room for what is new, and what becomes of the counts.
+  struct Room {
+    Room(TargetDevice& device, const Header& header, std::vector<ClusterRun> free,
+         std::uint64_t end, std::uint64_t limit)
+        : space(std::move(free), end, limit),
+          transaction(device, space, header.cluster_bits),
+          refcounts(transaction, space, header) {}
+    ClusterSpace space;
+    Transaction transaction;
+    ShadowRefcounts refcounts;
+  };
+
   ImageChange(TargetDevice& device, Workers* workers, const Header& header,
               HeaderExtensions extensions);
 
   [[nodiscard]] std::uint64_t cluster_bytes() const { return old_.cluster_bytes(); }
   // Checks the image and finds out where there is room, once.
-  Status LookOver();
+  Result<Room*> LookOver();
   Status WriteL1();
-  [[nodiscard]] bool CanStay(std::uint64_t entries) const;
-  Status Reclaim();
+  [[nodiscard]] bool L1CanStay() const;
+  [[nodiscard]] std::uint64_t L1Clusters(std::uint64_t entries) const;
+  // As Commit says of `end`.
+  Status WriteRefcounts(Room& room, std::uint64_t end);
+  Status Reclaim(Room& room);
   // `freed` clusters below `end`, the end of what is in use, are no longer in use.
-  Status FindMovableTail(std::uint64_t end, std::uint64_t freed);
+  Status FindMovableTail(const ShadowRefcounts& refcounts, std::uint64_t end, std::uint64_t freed);
 
   static constexpr std::size_t kMostTables = std::size_t{1} << 20;
 
@@ -109,11 +125,10 @@ class ImageChange {
   const Header old_;
   const HeaderExtensions extensions_;
   HeaderChange header_;
-  std::optional<std::vector<std::uint64_t>> l1_;
+  bool has_l1_ = false;
+  std::vector<std::uint64_t> l1_;
   std::vector<std::uint64_t> old_l1_;  // up to the end of its last cluster
-  std::optional<ClusterSpace> space_;
-  std::optional<Transaction> transaction_;
-  std::optional<ShadowRefcounts> refcounts_;
+  std::unique_ptr<Room> room_;         // null: nothing needed any yet
   bool move_l1_ = false;
   std::optional<FileTail> movable_tail_;
 };

@@ -274,16 +274,16 @@ Status Resize(const ResizeOptions& options) {
   if (Status resized = Resizer(*change, options).Run(); !resized) {
     change->Undo();
     if (data_file != nullptr && !change->flipped() && data_file->size_bytes() > data_file_bytes) {
-      (void)data_file->Resize(data_file_bytes, Preallocation::kOff);
+      IgnoreFailure(data_file->Resize(data_file_bytes, Preallocation::kOff));
     }
     return resized;
   }
   if (options.size_bytes >= old_bytes) return {};
   // The image is the new one already: if the following fails, a file is longer than it could be.
   if (data_file != nullptr && data_file_bytes > options.size_bytes) {
-    (void)data_file->Resize(options.size_bytes, Preallocation::kOff);
+    IgnoreFailure(data_file->Resize(options.size_bytes, Preallocation::kOff));
   }
-  if (const auto tail = change->movable_tail()) (void)MoveDown(options, *tail);
+  if (const auto tail = change->movable_tail()) IgnoreFailure(MoveDown(options, *tail));
   return {};
 }
 
