@@ -34,11 +34,6 @@ const std::vector<ImageRecipe>& AllImages();
 // The files, or what went wrong.
 std::expected<ImageFiles, std::string> Make(const ImageRecipe& recipe);
 
-// Ways to change a qcow2 image that qemu-img has not. They are for images with one refcount block.
-void SetRefcount(SparseFile& image, std::uint64_t cluster, std::uint64_t count);
-// Adds an unknown header extension with `bytes` bytes of data; the backing name moves behind it.
-void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes);
-
 }  // namespace instar::crash
 
 #endif  // TESTS_CRASH_IMAGES_H_
