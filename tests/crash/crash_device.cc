@@ -85,7 +85,7 @@ void CrashDevice::RecordWrite(std::uint64_t offset, std::span<const std::byte> d
           .length = data.size(),
           .data = std::make_shared<std::vector<std::byte>>(data.begin(), data.end())});
   const Disturbance& what = recording_.disturbance_;
-  if (recording_.writes_++ != what.stray_after) return;
+  if (number_ != 0 || recording_.writes_++ != what.stray_after) return;
   // Other bytes than those that stand there.
   std::vector<std::byte> stray(what.stray_bytes);
   file_.Read(what.stray_offset, stray);

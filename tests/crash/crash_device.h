@@ -57,8 +57,7 @@ struct Disturbance {
   bool no_flushes = false;          // none reaches the disk
   std::size_t lost_flush = kNever;  // the number of one that does not; those of roots count, too
 
-  // After the write with this number, its first cluster is written once more, to `stray_offset` of
-  // file 0.
+  // After the write to file 0 with this number, other bytes are written to `stray_offset` of it.
   std::size_t stray_after = kNever;
   std::uint64_t stray_offset = 0;
   std::uint64_t stray_bytes = 0;
@@ -80,7 +79,7 @@ class Recording {
   explicit Recording(const Disturbance& disturbance) : disturbance_(disturbance) {}
 
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
-  // Calls, flushes and writes of the run; Disturbance counts them from 0.
+  // Calls, flushes, writes to file 0 and reads of the run; Disturbance counts them from 0.
   [[nodiscard]] std::size_t calls() const { return calls_; }
   [[nodiscard]] std::size_t flushes() const { return flushes_; }
   [[nodiscard]] std::size_t writes() const { return writes_; }

@@ -20,7 +20,9 @@ std::string TextOf(const Error& error) {
 bool MayRefuse(const Scenario& scenario, const Error& error) {
   const std::string_view message = error.message;
   const ImageRecipe& recipe = *scenario.recipe;
-  if (recipe.format == FormatId::kRaw && error.code == ErrorCode::kUnsupported) return true;
+  if (recipe.format == FormatId::kRaw && scenario.changes.back().growth == Growth::kMetadata) {
+    return true;
+  }
   if (error.code == ErrorCode::kNoSpace) return recipe.disk_clusters_behind != 0;
   return message.starts_with("Can't resize a v2 image which has snapshots") ||
          message.starts_with("a disk with bitmaps cannot have the size 0");
