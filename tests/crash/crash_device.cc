@@ -164,6 +164,16 @@ Status CrashDevice::Resize(std::uint64_t size_bytes, Preallocation) {
   return {};
 }
 
+// Storage is reserved before the length changes, so that is set as a whole or not at all.
+Status CrashDevice::ResizeRoot(std::uint64_t size_bytes, Preallocation) {
+  if (fixed_length_) return MakeError(ErrorCode::kDenied, "a disk has the length that it has");
+  if (Fails()) return Failure();
+  if (size_bytes != file_.size_bytes()) {
+    Record({.kind = Step::Kind::kResize, .offset = size_bytes});
+  }
+  return Flush();
+}
+
 Status CrashDevice::Flush() {
   if (Fails()) return Failure();
   if (!FlushCounts()) return {};

@@ -129,6 +129,7 @@ class CrashDevice final : public TargetDevice {
   Status Flush() override;
   Status Zero(std::uint64_t offset, std::uint64_t length) override;
   Status WriteRoot(std::uint64_t offset, std::span<const std::byte> data) override;
+  Status ResizeRoot(std::uint64_t size_bytes, Preallocation preallocation) override;
   Status Discard(std::uint64_t offset, std::uint64_t length) override;
   [[nodiscard]] bool has_fixed_length() const override { return fixed_length_; }
   [[nodiscard]] bool fresh_reads_zero() const override { return false; }
