@@ -184,11 +184,10 @@ extern constinit const Verb kResize = {
     kGuestVerb<ResizeRequest>.name,
     kGuestVerb<ResizeRequest>.brief,
     "[OPTION...] FILE [+|-]SIZE",
-    "Gives the virtual disk of FILE the size SIZE, or with + or - so much more or less (suffixes "
-    "k,\n"
-    "M, G, T, P, E). The file holds the old image or the new one at every moment: after an error, "
-    "a\n"
-    "signal or a crash it is one of the two, whole. What the disk grows by reads as zeros.\n",
+    "Gives the virtual disk of FILE the size SIZE, or with + or - so much more or less (suffixes\n"
+    "k, M, G, T, P, E). The file holds the old image or the new one at every moment: after an\n"
+    "error, a signal or a crash it is one of the two, whole. What the disk grows by reads as\n"
+    "zeros.\n",
     kRows,
     RunVerb,
 };

@@ -24,6 +24,20 @@ class DiskContent {
   virtual Status Read(std::uint64_t offset, std::span<std::byte> out) = 0;
 };
 
+// How the file grows by what holds that part.
+[[nodiscard]] constexpr Preallocation PreallocationOf(Growth growth) {
+  switch (growth) {
+    case Growth::kFalloc:
+      return Preallocation::kFalloc;
+    case Growth::kFull:
+      return Preallocation::kFull;
+    case Growth::kOff:
+    case Growth::kMetadata:
+      break;
+  }
+  return Preallocation::kOff;
+}
+
 struct ResizeOptions {
   FormatId format = FormatId::kRaw;
   TargetDevice* device = nullptr;     // the image, which nobody else writes to

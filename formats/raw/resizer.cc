@@ -37,9 +37,7 @@ Status Resize(const ResizeOptions& options) {
     return Unsupported("Cannot resize device files");
   }
   if (*end == device.size_bytes()) return {};
-  const Preallocation how = options.growth == Growth::kFull     ? Preallocation::kFull
-                            : options.growth == Growth::kFalloc ? Preallocation::kFalloc
-                                                                : Preallocation::kOff;
+  const Preallocation how = PreallocationOf(options.growth);
   // What the old end leaves of its block reads as zeros when the file grows over it, and of a file
   // that becomes shorter nothing is left behind the end: the file system sees to both.
   return device.ResizeRoot(*end, how);

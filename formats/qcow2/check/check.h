@@ -25,16 +25,17 @@
 
 namespace instar::qcow2 {
 
-struct Survey;
+struct Survey;  // survey.h
 
 // Other than the default for tests, which want all that there is on a small image.
 struct CheckPortions {
   std::uint64_t window_clusters = 17 << 20;  // counted in one pass; at least 64
   std::uint64_t piece_bytes = 1 << 20;       // of tables, read at a time; a power of two from 1024
-  Survey* survey = nullptr;                  // filled where it is given (survey.h)
 };
 
-Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions = {});
+// `survey`: filled unless it is null.
+Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions = {},
+                          Survey* survey = nullptr);
 
 }  // namespace instar::qcow2
 

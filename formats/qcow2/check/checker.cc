@@ -27,7 +27,7 @@ std::uint64_t AheadBytes(const Workers* workers, std::uint64_t piece_bytes) {
 }  // namespace
 
 Checker::Checker(const CheckOptions& options, const Header& header, HeaderExtensions extensions,
-                 const CheckPortions& portions)
+                 const CheckPortions& portions, Survey* survey)
     : device_(*options.device),
       sink_(*options.findings),
       header_(header),
@@ -48,7 +48,7 @@ Checker::Checker(const CheckOptions& options, const Header& header, HeaderExtens
       meter_(device_, kCheckAllowance),
       tables_(device_, header_, counts_, options.workers,
               AheadBytes(options.workers, piece_bytes_)),
-      survey_(portions.survey) {}
+      survey_(survey) {}
 
 Result<CheckCounts> Checker::Run() {
   for (std::uint64_t first = 0; first < windows_end_;) {
@@ -70,6 +70,26 @@ Result<CheckCounts> Checker::Run() {
   result_.fragmented_clusters = fragmented_;
   result_.compressed_clusters = compressed_;
   return result_;
+}
+
+void Checker::Report(const Finding& finding) {
+  if (out_of_order_) return;
+  switch (finding.kind) {
+    case FindingKind::kCorruption:
+      ++result_.corruptions;
+      break;
+    case FindingKind::kLeak:
+      ++result_.leaks;
+      break;
+    case FindingKind::kError:
+      ++result_.check_errors;
+      break;
+    case FindingKind::kWarning:
+      break;
+  }
+  if (++found_ <= told_) return;
+  told_ = found_;
+  sink_.Add(finding);
 }
 
 Status Checker::OpenWindow(std::uint64_t first, std::uint64_t end) {
@@ -159,13 +179,14 @@ void Checker::CompareRefcount(std::uint64_t cluster, std::uint64_t on_disk) {
         cluster << header_.cluster_bits, on_disk, counted);
 }
 
-Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions) {
+Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions,
+                          Survey* survey) {
   ReadWindow file(*options.device, 4096);
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, file.View(0, Header::kFullBytes));
   INSTAR_ASSIGN_OR_RETURN(const Header header, Header::DecodeFrom(bytes));
   INSTAR_TRY(header.Validate());
   INSTAR_ASSIGN_OR_RETURN(HeaderExtensions extensions, HeaderExtensions::ReadFrom(file, header));
-  return Checker(options, header, std::move(extensions), portions).Run();
+  return Checker(options, header, std::move(extensions), portions, survey).Run();
 }
 
 }  // namespace instar::qcow2

@@ -28,40 +28,21 @@ namespace instar::qcow2 {
 class Checker {
  public:
   Checker(const CheckOptions& options, const Header& header, HeaderExtensions extensions,
-          const CheckPortions& portions);
+          const CheckPortions& portions, Survey* survey);
 
   Result<CheckCounts> Run();
 
  private:
+  // Counts `finding` and tells it.
+  void Report(const Finding& finding);
   template <typename... Numbers>
   void Found(FindingKind kind, const char* message, Numbers... numbers) {
-    if (out_of_order_) return;
-    switch (kind) {
-      case FindingKind::kCorruption:
-        ++result_.corruptions;
-        break;
-      case FindingKind::kLeak:
-        ++result_.leaks;
-        break;
-      case FindingKind::kError:
-        ++result_.check_errors;
-        break;
-      case FindingKind::kWarning:
-        break;
-    }
-    if (++found_ <= told_) return;
-    told_ = found_;
-    sink_.Add({.kind = kind,
-               .message = message,
-               .numbers = {std::uint64_t{numbers}...},
-               .harmless = harmless_});
+    Report({.kind = kind, .message = message, .numbers = {std::uint64_t{numbers}...}});
   }
   // A corruption that changes in place can pass over.
   template <typename... Numbers>
   void FoundHarmless(const char* message, Numbers... numbers) {
-    harmless_ = true;
-    Found(FindingKind::kCorruption, message, numbers...);
-    harmless_ = false;
+    Report({.message = message, .numbers = {std::uint64_t{numbers}...}, .harmless = true});
   }
   // A corruption that shows in an entry itself: told once, whatever the number of passes.
   template <typename... Numbers>
@@ -134,7 +115,6 @@ class Checker {
   CountedReferences counts_;
   ParallelL2Counter tables_;
   Survey* const survey_;  // null: none is wanted
-  bool harmless_ = false;
   bool first_pass_ = true;
   bool ahead_ = false;             // walking the disks, in which tables may be counted ahead
   bool out_of_order_ = false;      // that turned out to matter

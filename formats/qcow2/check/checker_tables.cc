@@ -61,10 +61,10 @@ void Checker::Refer(std::uint64_t offset, std::uint64_t bytes) {
   if (!end || (*end > file_bytes && *end - file_bytes >= cluster_bytes_)) {
     if (first_pass_ && survey_ != nullptr && end) ReferBehindEnd(offset, bytes);
     if (!first_pass_) return;
-    harmless_ = end.has_value();  // they read as zeros, and ReferBehindEnd looked at their counts
-    Found(FindingKind::kCorruption, "{1} bytes at {0x} are referred to, but the file ends at {2x}",
-          offset, bytes, file_bytes);
-    harmless_ = false;
+    // Such clusters read as zeros, and ReferBehindEnd looks at their counts.
+    Report({.message = "{1} bytes at {0x} are referred to, but the file ends at {2x}",
+            .numbers = {offset, bytes, file_bytes},
+            .harmless = end.has_value()});
     return;
   }
   const std::uint64_t first = offset >> header_.cluster_bits;

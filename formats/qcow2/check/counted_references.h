@@ -87,8 +87,8 @@ class CountedReferences {
     return true;
   }
 
-  // Calls visit(first, count) for each run of clusters of the window below `end`, as long as can
-  // be, that have neither a reference nor a refcount, or of which nothing can be told.
+  // Calls visit(first, count) for each longest run of clusters of the window below `end` that have
+  // neither a reference nor a refcount.
   template <typename Visit>
   void VisitFree(std::uint64_t end, const Visit& visit) const {
     std::uint64_t begin = 0;  // of the run

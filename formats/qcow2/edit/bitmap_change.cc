@@ -45,7 +45,7 @@ class BitmapTables {
  public:
   explicit BitmapTables(ImageChange& change)
       : change_(change),
-        bits_(change.old_header().cluster_bits),
+        cluster_bits_(change.old_header().cluster_bits),
         cluster_bytes_(change.old_header().cluster_bytes()) {}
 
   Status Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::uint64_t new_bytes);
@@ -54,7 +54,7 @@ class BitmapTables {
 
  private:
   [[nodiscard]] ClusterRun Clusters(std::uint64_t offset, std::uint64_t bytes) const {
-    const std::uint64_t first = offset >> bits_;
+    const std::uint64_t first = offset >> cluster_bits_;
     return {first, DivideRoundUp(offset % cluster_bytes_ + bytes, cluster_bytes_)};
   }
   Result<std::vector<std::uint64_t>> Read(const BitmapEntry& entry) const;
@@ -64,7 +64,7 @@ class BitmapTables {
   Result<std::uint64_t> Store(std::span<const std::byte> bytes);
 
   ImageChange& change_;
-  const unsigned bits_;
+  const unsigned cluster_bits_;
   const std::uint64_t cluster_bytes_;
 };
 

@@ -17,12 +17,17 @@ constexpr std::uint64_t kAutoclearKnown = kAutoclearBitmaps | kAutoclearDataFile
 
 using Bytes = std::vector<std::byte>;
 
+// `bytes` rounded up to whole units; both are small.
+constexpr std::uint64_t Padded(std::uint64_t bytes, std::uint64_t unit) {
+  return DivideRoundUp(bytes, unit) * unit;
+}
+
 struct Extension {
   std::uint32_t type = kExtensionEnd;
   Bytes data;
 
   [[nodiscard]] std::uint64_t stored_bytes() const {
-    return kHeadBytes + DivideRoundUp(data.size(), kAlignment) * kAlignment;
+    return kHeadBytes + Padded(data.size(), kAlignment);
   }
 };
 
@@ -72,8 +77,7 @@ class OldCluster {
                                                   record->data_bytes);
       extensions_.push_back({record->type, {data.begin(), data.end()}});
       if (record->type == kExtensionBitmaps) bitmaps_at_ = record->data_offset;
-      extensions_end_ =
-          record->data_offset + DivideRoundUp(data.size(), kAlignment) * kAlignment + kHeadBytes;
+      extensions_end_ = record->data_offset + Padded(data.size(), kAlignment) + kHeadBytes;
     }
   }
 
@@ -191,7 +195,7 @@ class Layout {
     const Range old[] = {old_.head(), old_.name()};
     std::uint64_t best = 0;
     for (const std::uint64_t candidate : {from, old[0].end, old[1].end}) {
-      const std::uint64_t begin = DivideRoundUp(std::max(candidate, from), kAlignment) * kAlignment;
+      const std::uint64_t begin = Padded(std::max(candidate, from), kAlignment);
       const Range place{begin, begin + bytes};
       if (place.end > cluster_bytes_ || place.Overlaps(old[0]) || place.Overlaps(old[1])) continue;
       if (best == 0 || begin < best) best = begin;
@@ -299,7 +303,7 @@ class Layout {
     const std::uint64_t name_at = root.size() + kHeadBytes;
     root.resize(name_at);
     root.insert(root.end(), name_.begin(), name_.end());
-    root.resize(DivideRoundUp(root.size(), kSectorBytes) * kSectorBytes);
+    root.resize(Padded(root.size(), kSectorBytes));
     PutHeader(root, name_at);
     return HeaderWrites{.before = {}, .root = std::move(root)};
   }

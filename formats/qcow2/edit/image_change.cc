@@ -61,8 +61,7 @@ Result<ImageChange::Room*> ImageChange::LookOver() {
   if (room_ != nullptr) return room_.get();
   Survey survey{.recount = (old_.incompatible_features & kIncompatDirty) != 0};
   ObstacleSink findings(survey);
-  INSTAR_TRY(
-      Check({.device = &device_, .findings = &findings, .workers = workers_}, {.survey = &survey}));
+  INSTAR_TRY(Check({.device = &device_, .findings = &findings, .workers = workers_}, {}, &survey));
   if (survey.obstacle) {
     return Corrupt("the image has errors that have to be repaired first (check -r all)");
   }

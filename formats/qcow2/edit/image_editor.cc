@@ -11,7 +11,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 0};
-constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
 
 // Whether the image may be written to as it is.
 Status CheckWritable(const Header& header, const CreateOptions& options) {
@@ -112,14 +111,14 @@ ClusterEntry ImageEditor::DataEntry(std::uint64_t host_offset) const {
 }
 
 ClusterEntry ImageEditor::ZeroEntry() const {
-  if (header_.extended_l2()) return {.entry = 0, .bitmap = kAllZero};
+  if (header_.extended_l2()) return {.entry = 0, .bitmap = kAllZeroSubclusters};
   return {.entry = header_.version >= 3 ? kReadsZero : 0};
 }
 
 bool ImageEditor::ReadsZero(const ClusterEntry& entry) const {
   if (IsCompressed(entry.entry)) return false;
   if (header_.extended_l2()) {
-    return entry.bitmap == kAllZero || (!has_backing_ && entry.bitmap.allocated == 0);
+    return entry.bitmap == kAllZeroSubclusters || (!has_backing_ && entry.bitmap.allocated == 0);
   }
   if (header_.version >= 3 && (entry.entry & kReadsZero) != 0) return true;
   return !has_backing_ && HostOffset(entry.entry) == 0 && !header_.has_data_file();

@@ -5,6 +5,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_ahead.h"
+#include "formats/base/zero_bytes.h"
 #include "formats/qcow2/read/l2_references.h"
 #include "formats/qcow2/structures/l2_entry.h"
 
@@ -13,10 +14,6 @@ namespace {
 
 constexpr std::uint64_t kNoTable = ~std::uint64_t{0};
 constexpr std::uint64_t kReadBytes = 1 << 20;  // of tables, at a time
-
-bool IsZero(const std::vector<std::byte>& bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
 
 // Tells `visit` of the clusters that a table refers to (VisitL2References).
 template <typename Visit>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "formats/base/checked.h"
+#include "formats/base/zero_bytes.h"
 #include "formats/qcow2/edit/bitmap_change.h"
 #include "formats/qcow2/edit/image_change.h"
 #include "formats/qcow2/edit/mapping_change.h"
@@ -15,10 +16,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kNoEnd = ~std::uint64_t{0};
-
-bool IsZero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
 
 // The bits of subclusters [first, 32).
 std::uint32_t SubclustersFrom(unsigned first) {
@@ -208,9 +205,8 @@ Status Resizer::CopyCluster(std::uint64_t cluster, unsigned first_behind) {
 }
 
 Status Resizer::AddZeros(std::uint64_t first, std::uint64_t end) {
-  const ClusterEntry zeros = header_.extended_l2()
-                                 ? ClusterEntry{.bitmap = {.reads_zero = ~std::uint32_t{0}}}
-                                 : ClusterEntry{.entry = kReadsZero};
+  const ClusterEntry zeros = header_.extended_l2() ? ClusterEntry{.bitmap = kAllZeroSubclusters}
+                                                   : ClusterEntry{.entry = kReadsZero};
   for (; first < end; ++first) INSTAR_TRY(mapping_.Set(first, zeros));
   return {};
 }
@@ -226,9 +222,7 @@ Status Resizer::AddPlaces(std::uint64_t first, std::uint64_t end, Growth growth)
       INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, change_.TakeSome(count));
       count = run.count;
       host = run.first << header_.cluster_bits;
-      INSTAR_TRY(change_.Provide(run, growth == Growth::kFull     ? Preallocation::kFull
-                                      : growth == Growth::kFalloc ? Preallocation::kFalloc
-                                                                  : Preallocation::kOff));
+      INSTAR_TRY(change_.Provide(run, PreallocationOf(growth)));
     }
     for (const std::uint64_t stop = first + count; first < stop; ++first, host += cluster_bytes_) {
       ClusterEntry entry{.entry = EncodeStandardEntry(host, /*copied=*/true)};
@@ -245,9 +239,7 @@ Status Resizer::GrowDataFile() {
   const std::uint64_t stale_end = std::min(length, new_bytes_);
   if (stale_end > old_bytes_) INSTAR_TRY(file.Zero(old_bytes_, stale_end - old_bytes_));
   if (length >= new_bytes_) return {};
-  const Preallocation how = options_.growth == Growth::kFull     ? Preallocation::kFull
-                            : options_.growth == Growth::kFalloc ? Preallocation::kFalloc
-                                                                 : Preallocation::kOff;
+  const Preallocation how = PreallocationOf(options_.growth);
   return file.Resize(new_bytes_, how);
 }
 

@@ -2,18 +2,11 @@
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
+#include "formats/base/zero_bytes.h"
 #include "formats/qcow2/read/refcount_reader.h"
 #include "formats/qcow2/structures/refcount_entry.h"
 
 namespace instar::qcow2 {
-namespace {
-
-bool IsZero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
-
-}  // namespace
-
 ShadowRefcounts::ShadowRefcounts(Transaction& transaction, ClusterSpace& space,
                                  const Header& header)
     : transaction_(transaction),

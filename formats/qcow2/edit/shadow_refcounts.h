@@ -38,7 +38,7 @@ class ShadowRefcounts {
   // `run` has `delta` more references than before, from Finish on.
   void Change(const ClusterRun& run, std::int64_t delta) { queue_.push_back({run, delta}); }
 
-  // Applies what Change was told so far. Errors as ChangeMany.
+  // Applies the changes that Change has queued. Errors as ChangeMany.
   Status ApplyChanges();
 
   // Gives the blocks that stand from host offset `offset` on other places.
@@ -132,8 +132,8 @@ class ShadowRefcounts {
   Status WriteTable();
   // The clusters, in ascending order, of old blocks that the new table does not have.
   [[nodiscard]] std::vector<std::uint64_t> ReplacedBlocks() const;
-  // Adds what of block `index` was in use and is no longer: `blocks` to `freed_blocks`, and all
-  // else to `runs`.
+  // Finds the clusters that block `index` no longer counts as used. Adds those in `blocks` to
+  // `freed_blocks` and the others to `runs`.
   Status FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
                  std::vector<ClusterRun>& runs, std::vector<std::uint64_t>& freed_blocks) const;
   [[nodiscard]] std::uint64_t used_entries() const;

@@ -58,9 +58,9 @@ std::size_t VisitL2Runs(std::span<const std::byte> table, std::uint64_t cluster_
   return at;
 }
 
-// Goes through a table in steps. `visitor` is asked of each run whether it IsSound; it is told what
-// clusters a run refers to (Refer), and how often compressed ones touch a cluster (Touch): they
-// mostly follow one another there. Ends early, with false, where the visitor returns false.
+// Goes through a table in steps. Asks `visitor` of each run whether it IsSound. Then calls Refer
+// with the clusters that a run refers to, or Touch with a cluster and how often compressed clusters
+// that follow one another touch it. Ends early, with false, where the visitor returns false.
 template <bool extended, typename Visitor>
 bool VisitL2References(std::span<const std::byte> table, unsigned cluster_bits, Visitor& visitor) {
   std::uint64_t touched = 0;

@@ -86,6 +86,8 @@ struct SubclusterBitmap {
   friend bool operator==(const SubclusterBitmap&, const SubclusterBitmap&) = default;
 };
 
+inline constexpr SubclusterBitmap kAllZeroSubclusters{.allocated = 0, .reads_zero = 0xFFFFFFFF};
+
 }  // namespace instar::qcow2
 
 #endif  // FORMATS_QCOW2_STRUCTURES_L2_ENTRY_H_

@@ -12,7 +12,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr SubclusterBitmap kAllAllocated{.allocated = 0xFFFFFFFF, .reads_zero = 0};
-constexpr SubclusterBitmap kAllZero{.allocated = 0, .reads_zero = 0xFFFFFFFF};
 constexpr SubclusterBitmap kNothing{};
 
 // The bits of the subclusters that `bytes` (at most a cluster) cover from subcluster `first` on.
@@ -294,14 +293,14 @@ Status Writer::PlaceZeroClusters(std::uint64_t cluster, std::uint64_t end) {
       continue;
     }
     if (preallocates()) {
-      INSTAR_TRY(TakeClusters(cluster, end - cluster, kAllZero));
+      INSTAR_TRY(TakeClusters(cluster, end - cluster, kAllZeroSubclusters));
       cluster = next_cluster_;
       continue;
     }
     INSTAR_TRY(mapping_.Select(cluster));
     const std::uint64_t table_end = std::min(end, cluster + mapping_.ClustersLeft(cluster));
     for (; cluster < table_end; ++cluster) {
-      mapping_.Set(cluster, options_.extended_l2 ? 0 : kReadsZero, kAllZero);
+      mapping_.Set(cluster, options_.extended_l2 ? 0 : kReadsZero, kAllZeroSubclusters);
     }
     next_cluster_ = cluster;
   }

@@ -163,8 +163,8 @@ class Broker final : public CallHandler {
 
   // Success: flushes targets as their cache mode wants (all but unsafe) and keeps them.
   absl::Status Commit();
-  // Failure: removes targets this broker created and cuts back those it edits. Async-signal-safe
-  // twin: for handlers of signals that end the process, which ends only if it is told so.
+  // Failure: removes targets this broker created and cuts back those it edits. The twin is
+  // async-signal-safe, for handlers of signals that end the process: it says whether they may.
   void Discard();
   static Interruption DiscardFromSignalHandler();
   // What Discard would remove or cut back, for a process that outlives this one.

@@ -3,22 +3,15 @@
 #include <algorithm>
 
 #include "broker/broker.h"
-#include "instar/abi/call_table.h"
 #include "instar/requests.h"
 #include "verbs/check_records.h"
 #include "verbs/open_image.h"
+#include "verbs/table_workers.h"
 #include "verbs/unfit_footer.h"
 #include "verbs/verb_run.h"
 
 namespace instar::vmm {
 namespace {
-
-// A vCPU costs some tenths of a millisecond, as much as one takes for the tables of some GiB.
-unsigned WorkersFor(std::uint64_t file_bytes) {
-  constexpr std::uint64_t kBytesAWorker = std::uint64_t{8} << 30;
-  return static_cast<unsigned>(
-      1 + std::min<std::uint64_t>(file_bytes / kBytesAWorker, INSTAR_MAX_WORKERS));
-}
 
 // Clusters are counted in windows, and each walks over all tables again. A window is of 8 GiB where
 // clusters are smallest. No honest image needs more passes than 64.
@@ -37,7 +30,7 @@ absl::StatusOr<Isolation> CheckHere(const CheckOptions& options, VerbRun& run) {
   INSTAR_RETURN_IF_ERROR(broker.AllowReferences(run.sandbox().references));
   broker.set_read_passes(PassesFor(broker.readable_bytes()));
   return run.Guest(broker, CheckRequest{.image = image, .max_findings = CheckRecords::kMaxFindings},
-                   {.max_workers = WorkersFor(broker.readable_bytes())});
+                   {.max_workers = TableWorkersFor(broker.readable_bytes())});
 }
 
 }  // namespace

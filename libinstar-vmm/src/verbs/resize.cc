@@ -19,19 +19,13 @@
 #include "report/one_record.h"
 #include "verbs/open_image.h"
 #include "verbs/requested_format.h"
+#include "verbs/table_workers.h"
 #include "verbs/target_bound.h"
 #include "verbs/unfit_footer.h"
 #include "verbs/verb_run.h"
 
 namespace instar::vmm {
 namespace {
-
-// A vCPU costs some tenths of a millisecond, as much as one takes for the tables of some GiB.
-unsigned WorkersFor(std::uint64_t file_bytes) {
-  constexpr std::uint64_t kBytesAWorker = std::uint64_t{8} << 30;
-  return static_cast<unsigned>(
-      1 + std::min<std::uint64_t>(file_bytes / kBytesAWorker, INSTAR_MAX_WORKERS));
-}
 
 // How much longer the file may become: a disk of the size that is asked for, or of as much as a
 // disk may have, could need that.
@@ -97,7 +91,7 @@ absl::StatusOr<Isolation> ResizeHere(const ResizeOptions& options,
                                    .growth = options.growth,
                                    .max_chain_depth = sandbox.max_chain_depth},
                      {.parts = 1 << INSTAR_PART_ZSTD_IN,
-                      .max_workers = WorkersFor(broker.readable_bytes()),
+                      .max_workers = TableWorkersFor(broker.readable_bytes()),
                       .seldom_opens = true});
   });
 }

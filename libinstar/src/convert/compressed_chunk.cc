@@ -4,6 +4,7 @@
 
 #include "convert/worker.h"
 #include "formats/base/checked.h"
+#include "formats/base/zero_bytes.h"
 
 namespace instar::convert {
 

@@ -15,6 +15,7 @@
 #include "disk/salvage.h"
 #include "formats/base/blake2b.h"
 #include "formats/base/checked.h"
+#include "formats/base/zero_bytes.h"
 
 namespace instar::convert {
 namespace {

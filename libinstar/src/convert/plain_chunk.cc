@@ -3,6 +3,7 @@
 
 #include "convert/worker.h"
 #include "formats/base/checked.h"
+#include "formats/base/zero_bytes.h"
 
 namespace instar::convert {
 

@@ -12,9 +12,6 @@
 
 namespace instar::convert {
 
-// Whether all bytes are zero.
-[[nodiscard]] bool IsZero(std::span<const std::byte> bytes);
-
 class ZeroMap {
  public:
   enum class Unit : std::uint8_t {

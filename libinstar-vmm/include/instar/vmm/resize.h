@@ -30,8 +30,8 @@ struct ResizeOptions {
   bool shrink = false;      // --shrink: the disk may become smaller
   Growth growth = Growth::kOff;
   CacheMode cache = CacheMode::kWriteback;  // kUnsafe: nothing is flushed
-  // Told what the image is and what is asked for once that is known, whether or not the disk can
-  // get that size. May be empty.
+  // Called once the guest has said what the image is and which size is asked for, even if the disk
+  // cannot get that size. May be empty.
   std::function<void(const ResizeReport&)> opened;
   SandboxOptions sandbox;
 };
