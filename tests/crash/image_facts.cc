@@ -137,25 +137,24 @@ Result<SparseFile> DiskOf(Opened& opened) {
   return disk;
 }
 
-std::string Hex(Digest digest) { return absl::StrFormat("%x%x", digest.low, digest.high); }
-
-class SnapshotText final : public qcow2::SnapshotVisitor {
+class SnapshotList final : public qcow2::SnapshotVisitor {
  public:
-  struct Seen {
-    qcow2::SnapshotEntry entry;
-    std::string text;
-  };
   bool Visit(const qcow2::SnapshotEntry& entry, std::string_view id,
              std::string_view name) override {
-    seen.push_back(
-        {entry, absl::StrCat("snapshot ", std::string(id), " '", std::string(name), "' ",
-                             entry.date_seconds, ".", entry.date_nanoseconds, " clock ",
-                             entry.vm_clock_nanoseconds, " state ", entry.vm_state_bytes, " extra ",
-                             entry.extra_bytes, " icount ", entry.icount.value_or(0), " disk ",
-                             entry.disk_size_bytes.value_or(0))});
+    entries.push_back(entry);
+    facts.push_back({.id = std::string(id),
+                     .name = std::string(name),
+                     .date_seconds = entry.date_seconds,
+                     .date_nanoseconds = entry.date_nanoseconds,
+                     .vm_clock_nanoseconds = entry.vm_clock_nanoseconds,
+                     .vm_state_bytes = entry.vm_state_bytes,
+                     .extra_bytes = entry.extra_bytes,
+                     .icount = entry.icount,
+                     .disk_size_bytes = entry.disk_size_bytes});
     return true;
   }
-  std::vector<Seen> seen;
+  std::vector<qcow2::SnapshotEntry> entries;
+  std::vector<SnapshotFacts> facts;  // without their disks
 };
 
 class BitmapList final : public qcow2::BitmapVisitor {
@@ -211,13 +210,15 @@ Status ObserveQcow2(const SparseFile& file_bytes, const BlockDevice& image,
   ReadWindow file(image, 4096);
   INSTAR_ASSIGN_OR_RETURN(const auto bytes, file.View(0, qcow2::Header::kFullBytes));
   INSTAR_ASSIGN_OR_RETURN(const qcow2::Header header, qcow2::Header::DecodeFrom(bytes));
-  facts.details.push_back(absl::StrFormat(
-      "version %u, clusters 2^%u, refcounts 2^%u, crypt %u, incompatible %#x, compatible %#x, "
-      "autoclear %#x, compression %u",
-      header.version, header.cluster_bits, header.refcount_order, header.crypt_method,
-      header.incompatible_features & ~qcow2::kIncompatDirty, header.compatible_features,
-      header.autoclear_features & (qcow2::kAutoclearBitmaps | qcow2::kAutoclearDataFileRaw),
-      static_cast<unsigned>(header.compression_type)));
+  facts.format = {.version = header.version,
+                  .cluster_bits = header.cluster_bits,
+                  .refcount_order = header.refcount_order,
+                  .crypt_method = header.crypt_method,
+                  .compression_type = static_cast<unsigned>(header.compression_type),
+                  .incompatible_features = header.incompatible_features & ~qcow2::kIncompatDirty,
+                  .compatible_features = header.compatible_features,
+                  .autoclear_features = header.autoclear_features &
+                                        (qcow2::kAutoclearBitmaps | qcow2::kAutoclearDataFileRaw)};
   if (header.backing_file_offset != 0) {
     std::vector<std::byte> name(header.backing_file_bytes);
     INSTAR_TRY(image.Read(header.backing_file_offset, name));
@@ -241,13 +242,13 @@ Status ObserveQcow2(const SparseFile& file_bytes, const BlockDevice& image,
   std::ranges::sort(extensions);  // their order says nothing
   facts.details.insert(facts.details.end(), extensions.begin(), extensions.end());
 
-  SnapshotText snapshots;
+  SnapshotList snapshots;
   INSTAR_TRY(qcow2::VisitSnapshots(image, header, snapshots));
-  for (const SnapshotText::Seen& seen : snapshots.seen) {
-    INSTAR_ASSIGN_OR_RETURN(const SparseFile disk,
-                            DiskOfSnapshot(file_bytes, header, seen.entry, data_file, backing));
-    facts.details.push_back(
-        absl::StrCat(seen.text, " shows ", disk.size_bytes(), " ", Hex(disk.digest())));
+  facts.snapshots = std::move(snapshots.facts);
+  for (std::size_t i = 0; i < facts.snapshots.size(); ++i) {
+    INSTAR_ASSIGN_OR_RETURN(
+        facts.snapshots[i].disk,
+        DiskOfSnapshot(file_bytes, header, snapshots.entries[i], data_file, backing));
   }
   INSTAR_ASSIGN_OR_RETURN(const auto known, qcow2::HeaderExtensions::ReadFrom(file, header));
   if (known.bitmaps && (header.autoclear_features & qcow2::kAutoclearBitmaps) != 0) {
@@ -295,6 +296,45 @@ std::string TextOf(const BitmapFacts& bitmap) {
                       bitmap.granularity_bits, ", bits ", absl::StrJoin(bitmap.set, ","));
 }
 
+std::string TextOf(const SnapshotFacts& snapshot) {
+  return absl::StrCat(snapshot.id, " '", snapshot.name, "' ", snapshot.date_seconds, ".",
+                      snapshot.date_nanoseconds, " clock ", snapshot.vm_clock_nanoseconds,
+                      " state ", snapshot.vm_state_bytes, " extra ", snapshot.extra_bytes,
+                      " icount ", snapshot.icount.value_or(0), " disk ",
+                      snapshot.disk_size_bytes.value_or(0));
+}
+
+std::string TextOf(const FormatFacts& format) {
+  return absl::StrFormat(
+      "version %u, clusters 2^%u, refcounts 2^%u, crypt %u, incompatible %#x, compatible %#x, "
+      "autoclear %#x, compression %u",
+      format.version, format.cluster_bits, format.refcount_order, format.crypt_method,
+      format.incompatible_features, format.compatible_features, format.autoclear_features,
+      format.compression_type);
+}
+
+const std::string& TextOf(const std::string& detail) { return detail; }
+
+// The first element in which the lists differ by their texts.
+template <typename Element>
+std::string ListDifference(const std::string& what, const std::vector<Element>& is,
+                           const std::vector<Element>& should) {
+  for (std::size_t i = 0; i < std::max(is.size(), should.size()); ++i) {
+    const std::string one = i < is.size() ? TextOf(is[i]) : "nothing";
+    const std::string other = i < should.size() ? TextOf(should[i]) : "nothing";
+    if (one != other) return absl::StrCat("the ", what, " ", one, "; and not: ", other);
+  }
+  return "";
+}
+
+std::string DiskDifference(const SparseFile& is, const SparseFile& should) {
+  if (is.size_bytes() != should.size_bytes()) {
+    return absl::StrCat(is.size_bytes(), " bytes and not ", should.size_bytes());
+  }
+  if (is == should) return "";
+  return absl::StrFormat("other content at %#x", FirstDifference(is, should));
+}
+
 }  // namespace
 
 std::expected<ImageFacts, std::string> Observe(const ImageFiles& files) {
@@ -317,28 +357,24 @@ ImageFacts Resized(const ImageFacts& facts, std::uint64_t bytes) {
 }
 
 std::string Difference(const ImageFacts& facts, const ImageFacts& expected) {
-  if (facts.disk.size_bytes() != expected.disk.size_bytes()) {
-    return absl::StrCat("the disk has ", facts.disk.size_bytes(), " bytes and not ",
-                        expected.disk.size_bytes());
+  if (std::string why = DiskDifference(facts.disk, expected.disk); !why.empty()) {
+    return "the disk has " + why;
   }
-  if (!(facts.disk == expected.disk)) {
-    return absl::StrFormat("the disk has other content at %#x",
-                           FirstDifference(facts.disk, expected.disk));
+  if (facts.format != expected.format) {
+    return absl::StrCat(TextOf(facts.format), "; and not: ", TextOf(expected.format));
   }
-  for (std::size_t i = 0; i < std::max(facts.details.size(), expected.details.size()); ++i) {
-    const std::string is = i < facts.details.size() ? facts.details[i] : "nothing";
-    const std::string should = i < expected.details.size() ? expected.details[i] : "nothing";
-    if (is != should) return absl::StrCat(is, "; and not: ", should);
+  if (std::string why = ListDifference("snapshot", facts.snapshots, expected.snapshots);
+      !why.empty()) {
+    return why;
   }
-  if (facts.bitmaps.size() != expected.bitmaps.size()) {
-    return absl::StrCat(facts.bitmaps.size(), " bitmaps and not ", expected.bitmaps.size());
+  for (std::size_t i = 0; i < facts.snapshots.size(); ++i) {
+    std::string why = DiskDifference(facts.snapshots[i].disk, expected.snapshots[i].disk);
+    if (!why.empty()) return absl::StrCat(TextOf(facts.snapshots[i]), " has ", why);
   }
-  for (std::size_t i = 0; i < facts.bitmaps.size(); ++i) {
-    if (facts.bitmaps[i] == expected.bitmaps[i]) continue;
-    return absl::StrCat("the bitmap ", TextOf(facts.bitmaps[i]), " and not ",
-                        TextOf(expected.bitmaps[i]));
+  if (std::string why = ListDifference("bitmap", facts.bitmaps, expected.bitmaps); !why.empty()) {
+    return why;
   }
-  return "";
+  return ListDifference("detail", facts.details, expected.details);
 }
 
 Status ReadDisk(const BlockDevice& image, const BlockDevice* data_file, const BlockDevice* backing,

@@ -35,10 +35,40 @@ struct BitmapFacts {
   friend bool operator==(const BitmapFacts&, const BitmapFacts&) = default;
 };
 
+struct SnapshotFacts {
+  std::string id;
+  std::string name;
+  std::uint32_t date_seconds = 0;
+  std::uint32_t date_nanoseconds = 0;
+  std::uint64_t vm_clock_nanoseconds = 0;
+  std::uint64_t vm_state_bytes = 0;
+  std::uint32_t extra_bytes = 0;  // of its entry in the table
+  std::optional<std::uint64_t> icount;
+  std::optional<std::uint64_t> disk_size_bytes;  // that its entry states
+  SparseFile disk;                               // all that it holds
+  friend bool operator==(const SnapshotFacts&, const SnapshotFacts&) = default;
+};
+
+// What the header of a qcow2 image says of how it is stored. The dirty bit is left out, and so are
+// autoclear bits that this version does not know.
+struct FormatFacts {
+  unsigned version = 0;
+  unsigned cluster_bits = 0;
+  unsigned refcount_order = 0;
+  unsigned crypt_method = 0;
+  unsigned compression_type = 0;
+  std::uint64_t incompatible_features = 0;
+  std::uint64_t compatible_features = 0;
+  std::uint64_t autoclear_features = 0;
+  friend bool operator==(const FormatFacts&, const FormatFacts&) = default;
+};
+
 struct ImageFacts {
   SparseFile disk;  // as long as the virtual disk
+  FormatFacts format;
+  std::vector<SnapshotFacts> snapshots;
   std::vector<BitmapFacts> bitmaps;
-  std::vector<std::string> details;   // features, names, snapshots with a digest of their content
+  std::vector<std::string> details;   // names and extensions
   std::vector<std::string> findings;  // of the check: corruptions, leaks, errors
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "crash/change.h"
 #include "crash/crash_states.h"
 
 namespace instar::crash {
@@ -51,15 +52,15 @@ class ProofLog {
   std::map<std::string, std::uint64_t> skips_;
 };
 
-// Every crash of a resize leaves the old image or the new one.
-void ProveResize(const ProofOptions& options, ProofLog& log);
-// A resize without one of its flushes, or with a write to something that is in use, is found out.
-void ProveGuard(const ProofOptions& options, ProofLog& log);
-// A resize of which a call fails leaves the old image or the new one, and says which.
-void ProveFaults(const ProofOptions& options, ProofLog& log);
-
-// A file that is resized up and down very often stays as long, and stores as much, as at first.
-void ProveCycles(const ProofOptions& options, ProofLog& log);
+// Every crash of a change leaves the old image or the new one.
+void ProveCrashes(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
+// A change without one of its flushes, or with a write to something that is in use, is found out.
+void ProveGuard(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
+// A change of which a call fails leaves the old image or the new one, and says which.
+void ProveFaults(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
+// A file that is changed and changed back very often stays as long, and stores as much, as at
+// first.
+void ProveCycles(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
 
 }  // namespace instar::crash
 

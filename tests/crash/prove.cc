@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "crash/proofs.h"
 #include "crash/qemu_check.h"
+#include "crash/resize_changes.h"
 
 namespace instar::crash {
 
@@ -65,17 +66,38 @@ bool ProofLog::Finish() const {
 
 namespace {
 
+// Those of all verbs.
+const ChangeSet& AllChanges() {
+  static const ChangeSet kAll = [] {
+    ChangeSet all;
+    const auto append = [](auto& to, const auto& from) {
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    for (const ChangeSet* set : {&ResizeChanges()}) {
+      append(all.first, set->first);
+      append(all.last, set->last);
+      append(all.cycles, set->cycles);
+    }
+    return all;
+  }();
+  return kAll;
+}
+
 struct Proof {
   const char* name;
   const char* brief;
-  void (*run)(const ProofOptions& options, ProofLog& log);
+  void (*run)(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
+  const ChangeSet& (*changes)();
 };
 constexpr Proof kProofs[] = {
-    {"resize", "every crash of a resize leaves the old image or the new one", ProveResize},
-    {"guard", "a resize without a flush, or with a write that is forbidden, is found out",
-     ProveGuard},
-    {"faults", "a resize of which a call fails leaves the old image or the new one", ProveFaults},
-    {"cycles", "an image that is resized up and down very often does not grow", ProveCycles},
+    {"resize", "every crash of a resize leaves the old image or the new one", ProveCrashes,
+     ResizeChanges},
+    {"guard", "a change without a flush, or with a write that is forbidden, is found out",
+     ProveGuard, AllChanges},
+    {"faults", "a change of which a call fails leaves the old image or the new one", ProveFaults,
+     AllChanges},
+    {"cycles", "an image that is changed and changed back very often does not grow", ProveCycles,
+     AllChanges},
 };
 
 int Usage() {
@@ -120,7 +142,7 @@ int Main(int count, char** arguments) {
     ++found;
     ProofLog log(proof.name, options);
     if (HaveQemu()) {
-      proof.run(options, log);
+      proof.run(proof.changes(), options, log);
     } else {
       log.Skipped("qemu-img or qemu-io is not installed, which make the images");
     }

@@ -1,6 +1,7 @@
-// Resizing up and down, many times: new tables are written beside the old ones each time, and the
-// file must not grow by them.
+// Changing an image and changing it back, many times: new tables are written beside the old ones
+// each time, and the file must not grow by them.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -19,24 +20,36 @@ std::uint64_t Stored(const ImageFiles& files, const ImageRecipe& recipe) {
   return files.image.StoredBlocks(std::max(cluster_bytes, SparseFile::kPageBytes));
 }
 
-void Cycle(const ImageRecipe& recipe, const SizeChange& up, ProofLog& log) {
-  const std::string name = absl::StrCat(recipe.name, ", ", up.name, " and back");
+// Whether `status`, of a change, ends the cycles.
+bool Ends(const Status& status, const Change& change, const ImageRecipe& recipe, int cycle,
+          const std::string& name, ProofLog& log) {
+  if (status) return false;
+  if (change.may_be_refused && change.may_be_refused(recipe, status.error())) {
+    log.Refused(name, status.error().message);
+  } else {
+    log.Failed(name, absl::StrCat("cycle ", cycle, ": ", status.error().message));
+  }
+  return true;
+}
+
+void Cycle(const ImageRecipe& recipe, const Change& there, const Change& back, ProofLog& log) {
+  const std::string name = absl::StrCat(recipe.name, ", ", there.name, ", ", back.name);
   if (!log.Wants(name)) return;
-  const auto prepared = Prepare({&recipe, {up}});
+  const auto prepared = Prepare({&recipe, {&there}});
   if (!prepared) return log.Failed(name, prepared.error());
   if (!*prepared) return;
+  const auto planned_back = back.plan(recipe, (*prepared)->change.after);
+  if (!planned_back) return;
   log.Begin(name);
   const ImageFacts& before = (*prepared)->before;
   ImageFiles files = (*prepared)->files;
   std::uint64_t longest = 0;
   std::uint64_t stored = 0;
   for (int cycle = 0; cycle < kCycles; ++cycle) {
-    for (const std::uint64_t size : {(*prepared)->size_bytes, before.disk.size_bytes()}) {
+    for (const auto& [change, planned] :
+         {std::pair(&there, &(*prepared)->change), std::pair(&back, &*planned_back)}) {
       Recording recording({.discarded = std::byte{0}});
-      const Status status = RunResize(files, size, up.growth, recording);
-      if (!status && cycle == 0) return log.Refused(name, status.error().message);
-      if (!status)
-        return log.Failed(name, absl::StrCat("cycle ", cycle, ": ", status.error().message));
+      if (Ends(Run(*planned, files, recording), *change, recipe, cycle, name, log)) return;
     }
     const std::uint64_t length = files.image.size_bytes();
     if (cycle < kFirstCycles) {
@@ -48,7 +61,7 @@ void Cycle(const ImageRecipe& recipe, const SizeChange& up, ProofLog& log) {
                                            " clusters; at first ", longest, " and ", stored));
     }
   }
-  log.Count("resizes", 2 * kCycles);
+  log.Count("changes", 2 * kCycles);
   // A cluster across the end that is shared or compressed is copied for good, and its L2 table.
   const bool copies = absl::StrContains(recipe.name, "stale-bytes-in-a-snapshot") ||
                       absl::StrContains(recipe.name, "compressed-across");
@@ -64,15 +77,11 @@ void Cycle(const ImageRecipe& recipe, const SizeChange& up, ProofLog& log) {
 
 }  // namespace
 
-void ProveCycles(const ProofOptions&, ProofLog& log) {
+void ProveCycles(const ChangeSet& changes, const ProofOptions&, ProofLog& log) {
   for (const ImageRecipe& recipe : AllImages()) {
-    for (const SizeChange& up :
-         {SizeChange{.name = "+90C", .clusters = 90}, SizeChange{.name = "+3C+512 metadata",
-                                                                 .clusters = 3,
-                                                                 .bytes = 512,
-                                                                 .growth = Growth::kMetadata}}) {
+    for (const auto& [there, back] : changes.cycles) {
       if (!log.MayGoOn()) return;
-      Cycle(recipe, up, log);
+      Cycle(recipe, there, back, log);
     }
   }
 }

@@ -20,7 +20,7 @@ void FailOne(const Prepared& start, const std::string& name, std::uint64_t seed,
              const Disturbance& fault, ProofLog& log) {
   Recording recording(fault);
   ImageFiles files = start.files;
-  const Status status = RunResize(files, start.size_bytes, start.growth, recording);
+  const Status status = Run(start.change, files, recording);
   log.Count(fault.failing_read == kNever ? "calls that were made to fail"
                                          : "reads that were made to fail",
             1);
@@ -32,7 +32,7 @@ void FailOne(const Prepared& start, const std::string& name, std::uint64_t seed,
   const bool has_root = start.files.format == FormatId::kQcow2;
   const bool may_be_old = !status;
   const bool may_be_new = status || recording.root_failed() || !has_root;
-  if (std::string why = WhyNot(files, start.before, start.after, may_be_old, may_be_new);
+  if (std::string why = WhyNot(files, start.before, start.change.after, may_be_old, may_be_new);
       !why.empty()) {
     return failed(absl::StrCat(status ? "it has succeeded: " : "it has failed: ", why));
   }
@@ -42,7 +42,7 @@ void FailOne(const Prepared& start, const std::string& name, std::uint64_t seed,
                                " bytes, which had ", start.files.image.size_bytes()));
   }
   const Verdict verdict = JudgeStates(
-      recording, start.files, start.before, start.after,
+      recording, start.files, start.before, start.change.after,
       {.states = {.seed = seed, .all_subsets_of = 2, .drawn_subsets = 2, .drawn_tears = 1},
        .has_root = has_root,
        .must_be_new_at_end = status.has_value()},
@@ -54,10 +54,10 @@ void FailOne(const Prepared& start, const std::string& name, std::uint64_t seed,
 void FailAll(const ProofOptions& options, const Scenario& scenario, ProofLog& log) {
   const std::string name = scenario.Name();
   auto prepared = Prepare(scenario);
-  if (!prepared || !*prepared) return;  // the proof of resize tells of it
+  if (!prepared || !*prepared) return;  // the proof of crashes tells of it
   Recording whole;
   ImageFiles files = (*prepared)->files;
-  if (!RunResize(files, (*prepared)->size_bytes, (*prepared)->growth, whole)) return;
+  if (!Run((*prepared)->change, files, whole)) return;
   log.Begin(name);
   const std::uint64_t seed = SeedOf(options.seed, name);
   for (std::size_t read = 0; read < whole.reads(); ++read) {
@@ -79,8 +79,8 @@ void FailAll(const ProofOptions& options, const Scenario& scenario, ProofLog& lo
 
 }  // namespace
 
-void ProveFaults(const ProofOptions& options, ProofLog& log) {
-  for (const Scenario& scenario : AllScenarios(options.seed)) {
+void ProveFaults(const ChangeSet& changes, const ProofOptions& options, ProofLog& log) {
+  for (const Scenario& scenario : AllScenarios(changes, options.seed)) {
     if (!log.MayGoOn()) break;
     if (log.Wants(scenario.Name())) FailAll(options, scenario, log);
   }

@@ -1,5 +1,5 @@
-// The guard on the proof: what the proof of resize rests on is taken away, one thing at a time, and
-// the judge has to notice each time.
+// The guard on the proof: what the proof of crashes rests on is taken away, one thing at a time,
+// and the judge has to notice each time.
 #include <algorithm>
 
 #include "absl/strings/match.h"
@@ -19,10 +19,10 @@ bool IsFoundOut(const Prepared& start, std::uint64_t seed, const Disturbance& di
                 ProofLog& log) {
   Recording recording(disturbance);
   ImageFiles files = start.files;
-  const Status status = RunResize(files, start.size_bytes, start.growth, recording);
+  const Status status = Run(start.change, files, recording);
   if (!status) return true;
   const Verdict verdict = JudgeStates(
-      recording, start.files, start.before, start.after,
+      recording, start.files, start.before, start.change.after,
       {.states = {.seed = seed}, .has_root = start.files.format == FormatId::kQcow2}, nullptr);
   log.Count(verdict.states);
   return !verdict.failures.empty();
@@ -74,12 +74,12 @@ void ProveProtection(const Prepared& start, const ImageRecipe& recipe, const std
 void GuardOne(const ProofOptions& options, const Scenario& scenario, ProofLog& log) {
   const std::string name = scenario.Name();
   auto prepared = Prepare(scenario);
-  if (!prepared || !*prepared) return;  // the proof of resize tells of it
+  if (!prepared || !*prepared) return;  // the proof of crashes tells of it
   const Prepared& start = **prepared;
   if (!start.before.findings.empty()) return;  // which clusters are in use is told from the counts
   Recording whole;
   ImageFiles files = start.files;
-  if (!RunResize(files, start.size_bytes, start.growth, whole)) return;
+  if (!Run(start.change, files, whole)) return;
   log.Begin(name);
   const std::uint64_t seed = SeedOf(options.seed, name);
 
@@ -104,8 +104,8 @@ void GuardOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
 
 }  // namespace
 
-void ProveGuard(const ProofOptions& options, ProofLog& log) {
-  for (const Scenario& scenario : AllScenarios(options.seed)) {
+void ProveGuard(const ChangeSet& changes, const ProofOptions& options, ProofLog& log) {
+  for (const Scenario& scenario : AllScenarios(changes, options.seed)) {
     if (!log.MayGoOn()) break;
     if (log.Wants(scenario.Name())) GuardOne(options, scenario, log);
   }

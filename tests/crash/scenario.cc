@@ -10,75 +10,6 @@
 namespace instar::crash {
 namespace {
 
-constexpr std::pair<Growth, const char*> kGrowths[] = {{Growth::kOff, ""},
-                                                       {Growth::kMetadata, " metadata"},
-                                                       {Growth::kFalloc, " falloc"},
-                                                       {Growth::kFull, " full"}};
-
-std::vector<SizeChange> ChangesWithGrowth(const SizeChange& change) {
-  std::vector<SizeChange> all;
-  for (const auto& [growth, name] : kGrowths) {
-    all.push_back(change);
-    all.back().growth = growth;
-    all.back().name += name;
-  }
-  return all;
-}
-
-// What is tried as the last change.
-const std::vector<SizeChange>& LastChanges() {
-  static const std::vector<SizeChange> all = [] {
-    std::vector<SizeChange> changes = {
-        {.name = "-512", .bytes = -512},
-        {.name = "-1C", .clusters = -1},
-        {.name = "-5C", .clusters = -5},
-        {.name = "-9C-512", .clusters = -9, .bytes = -512},
-        {.name = "=512", .bytes = 512, .absolute = true},
-        {.name = "=0", .absolute = true},
-        {.name = "+5000C", .clusters = 5000},  // a longer L1 table, where clusters are short
-        {.name = "+70000C", .clusters = 70000},
-    };
-    for (const SizeChange& up :
-         {SizeChange{.name = "+512", .bytes = 512}, SizeChange{.name = "+1C", .clusters = 1},
-          SizeChange{.name = "+3C+512", .clusters = 3, .bytes = 512},
-          SizeChange{.name = "+90C", .clusters = 90}}) {
-      const auto with_growth = ChangesWithGrowth(up);
-      changes.insert(changes.end(), with_growth.begin(), with_growth.end());
-    }
-    changes.push_back({.name = "+400C metadata", .clusters = 400, .growth = Growth::kMetadata});
-    return changes;
-  }();
-  return all;
-}
-
-// What is tried before it.
-const std::vector<SizeChange>& FirstChanges() {
-  static const std::vector<SizeChange> all = {
-      {.name = "-3C-512", .clusters = -3, .bytes = -512},
-      {.name = "=0", .absolute = true},
-      {.name = "+2C+512", .clusters = 2, .bytes = 512},
-      {.name = "+80C metadata", .clusters = 80, .growth = Growth::kMetadata},
-  };
-  return all;
-}
-
-// Reads the disk while it is changed, as the verb does.
-class LiveContent final : public DiskContent {
- public:
-  LiveContent(const BlockDevice& image, const BlockDevice* data_file, const BlockDevice* backing,
-              FormatId format)
-      : image_(image), data_file_(data_file), backing_(backing), format_(format) {}
-  Status Read(std::uint64_t offset, std::span<std::byte> out) override {
-    return ReadDisk(image_, data_file_, backing_, format_, offset, out);
-  }
-
- private:
-  const BlockDevice& image_;
-  const BlockDevice* data_file_;
-  const BlockDevice* backing_;
-  const FormatId format_;
-};
-
 // The image as it is made, made once.
 const std::expected<ImageFiles, std::string>& Made(const ImageRecipe& recipe) {
   static std::map<const ImageRecipe*, std::expected<ImageFiles, std::string>> made;
@@ -89,17 +20,9 @@ const std::expected<ImageFiles, std::string>& Made(const ImageRecipe& recipe) {
 
 }  // namespace
 
-std::optional<std::uint64_t> SizeChange::Of(std::uint64_t disk_bytes, unsigned cluster_bits) const {
-  const std::int64_t difference = clusters * (std::int64_t{1} << cluster_bits) + bytes;
-  const std::int64_t size =
-      absolute ? difference : static_cast<std::int64_t>(disk_bytes) + difference;
-  if (size < 0 || static_cast<std::uint64_t>(size) == disk_bytes) return std::nullopt;
-  return static_cast<std::uint64_t>(size);
-}
-
 std::string Scenario::Name() const {
   std::string name = recipe->name;
-  for (const SizeChange& change : changes) absl::StrAppend(&name, ", ", change.name);
+  for (const Change* change : changes) absl::StrAppend(&name, ", ", change->name);
   return name;
 }
 
@@ -111,20 +34,15 @@ std::uint64_t SeedOf(std::uint64_t seed, const std::string& name) {
   return seed;
 }
 
-std::vector<Scenario> AllScenarios(std::uint64_t seed) {
+std::vector<Scenario> AllScenarios(const ChangeSet& changes, std::uint64_t seed) {
   std::vector<Scenario> by_length[3];
   for (const ImageRecipe& recipe : AllImages()) {
-    // Where refcounts are wide, a longer refcount table.
-    if (recipe.cluster_bits == 9) {
-      by_length[0].push_back(
-          {&recipe, {{.name = "+5000C metadata", .clusters = 5000, .growth = Growth::kMetadata}}});
-    }
-    for (const SizeChange& last : LastChanges()) {
-      by_length[0].push_back({&recipe, {last}});
-      for (const SizeChange& first : FirstChanges()) {
-        by_length[1].push_back({&recipe, {first, last}});
-        for (const SizeChange& second : FirstChanges()) {
-          by_length[2].push_back({&recipe, {first, second, last}});
+    for (const Change& last : changes.last) {
+      by_length[0].push_back({&recipe, {&last}});
+      for (const Change& first : changes.first) {
+        by_length[1].push_back({&recipe, {&first, &last}});
+        for (const Change& second : changes.first) {
+          by_length[2].push_back({&recipe, {&first, &second, &last}});
         }
       }
     }
@@ -150,24 +68,10 @@ std::vector<Scenario> AllScenarios(std::uint64_t seed) {
   return all;
 }
 
-Status RunResize(ImageFiles& files, std::uint64_t size_bytes, Growth growth, Recording& recording) {
-  CrashDevice image(files.image, kImageId, recording, files.fixed_length);
-  std::optional<CrashDevice> data_file;
-  if (files.data_file) data_file.emplace(*files.data_file, kDataFileId, recording);
-  std::optional<ReadOnlyDevice> backing;
-  if (files.backing) backing.emplace(*files.backing, kBackingId);
-  LiveContent content(image, data_file ? &*data_file : nullptr, backing ? &*backing : nullptr,
-                      files.format);
-  ResizeOptions options{.format = files.format,
-                        .device = &image,
-                        .data_file = data_file ? &*data_file : nullptr,
-                        .content = &content,
-                        .size_bytes = size_bytes,
-                        .growth = growth};
-  if (files.backing) options.backing_bytes = files.backing->size_bytes();
-  Status status = ResizeImage(options);
-  files.image = image.file();
-  if (data_file) files.data_file = data_file->file();
+Status Run(const PlannedChange& change, ImageFiles& files, Recording& recording) {
+  OpenFiles open(files, recording);
+  Status status = change.run(open);
+  open.StoreIn(files);
   return status;
 }
 
@@ -179,20 +83,17 @@ std::expected<std::optional<Prepared>, std::string> Prepare(const Scenario& scen
     auto facts = Observe(prepared.files);
     if (!facts) return std::unexpected(absl::StrCat("before change ", i + 1, ": ", facts.error()));
     if (i != 0) {
-      if (std::string why = Difference(*facts, prepared.after); !why.empty()) {
+      if (std::string why = Difference(*facts, prepared.change.after); !why.empty()) {
         return std::unexpected(absl::StrCat("after change ", i, ": ", why));
       }
     }
-    const SizeChange& change = scenario.changes[i];
-    const auto size = change.Of(facts->disk.size_bytes(), scenario.recipe->cluster_bits);
-    if (!size) return std::nullopt;
+    auto planned = scenario.changes[i]->plan(*scenario.recipe, *facts);
+    if (!planned) return std::nullopt;
     prepared.before = *std::move(facts);
-    prepared.after = Resized(prepared.before, *size);
-    prepared.size_bytes = *size;
-    prepared.growth = change.growth;
+    prepared.change = *std::move(planned);
     if (i + 1 == scenario.changes.size()) break;
     Recording recording;
-    if (!RunResize(prepared.files, *size, change.growth, recording)) return std::nullopt;
+    if (!Run(prepared.change, prepared.files, recording)) return std::nullopt;
   }
   return prepared;
 }

@@ -1,5 +1,5 @@
 #include <functional>
-#include <string_view>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "crash/judge.h"
@@ -16,18 +16,6 @@ std::string TextOf(const Error& error) {
                       error.numbers[2], ")");
 }
 
-// What a format or an image cannot do. Any other refusal is a failure.
-bool MayRefuse(const Scenario& scenario, const Error& error) {
-  const std::string_view message = error.message;
-  const ImageRecipe& recipe = *scenario.recipe;
-  if (recipe.format == FormatId::kRaw && scenario.changes.back().growth == Growth::kMetadata) {
-    return true;
-  }
-  if (error.code == ErrorCode::kNoSpace) return recipe.disk_clusters_behind != 0;
-  return message.starts_with("Can't resize a v2 image which has snapshots") ||
-         message.starts_with("a disk with bitmaps cannot have the size 0");
-}
-
 // The first root that is more than a sector of the disk writes whole, where the format could do
 // with one: clusters of 1 and 2 KiB may have no room beside the old header.
 std::string TooLargeRoot(const Recording& recording, const ImageRecipe& recipe, ProofLog& log) {
@@ -40,6 +28,11 @@ std::string TooLargeRoot(const Recording& recording, const ImageRecipe& recipe, 
   return "";
 }
 
+bool MayBeRefused(const Scenario& scenario, const Error& error) {
+  const auto& may_be_refused = scenario.changes.back()->may_be_refused;
+  return may_be_refused && may_be_refused(*scenario.recipe, error);
+}
+
 void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& log) {
   const std::string name = scenario.Name();
   auto prepared = Prepare(scenario);
@@ -50,8 +43,8 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
 
   Recording recording;
   ImageFiles files = start.files;
-  const Status status = RunResize(files, start.size_bytes, start.growth, recording);
-  if (!status && MayRefuse(scenario, status.error())) {
+  const Status status = Run(start.change, files, recording);
+  if (!status && MayBeRefused(scenario, status.error())) {
     log.Refused(name, TextOf(status.error()));
   } else if (!status) {
     log.Failed(name, "refused: " + TextOf(status.error()));
@@ -59,7 +52,7 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
   if (const std::string root = TooLargeRoot(recording, *scenario.recipe, log); !root.empty()) {
     return log.Failed(name, "more than a sector: " + root);
   }
-  ImageFacts after = start.after;
+  ImageFacts after = start.change.after;
   // Of what the check found before, a change may keep the leaks, or mend all.
   if (status) {
     if (std::string why = WhyNot(files, start.before, after, false, true); !why.empty()) {
@@ -78,7 +71,7 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
   const std::function<std::string(const ImageFiles&)> again = [&](const ImageFiles& crashed) {
     ImageFiles twice = crashed;
     Recording second;
-    const Status done = RunResize(twice, start.size_bytes, start.growth, second);
+    const Status done = Run(start.change, twice, second);
     return done ? WhyNot(twice, start.before, after, false, true) : TextOf(done.error());
   };
   const Verdict verdict =
@@ -91,14 +84,14 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
   log.Count(verdict.states);
   log.Count("states judged by our own check", verdict.judged);
   log.Count("states judged by qemu-img check", verdict.judged_by_qemu);
-  log.Count("states that were resized again", verdict.gone_on_with);
+  log.Count("states that were changed again", verdict.gone_on_with);
   for (const std::string& failure : verdict.failures) log.Failed(name, failure);
 }
 
 }  // namespace
 
-void ProveResize(const ProofOptions& options, ProofLog& log) {
-  for (const Scenario& scenario : AllScenarios(options.seed)) {
+void ProveCrashes(const ChangeSet& changes, const ProofOptions& options, ProofLog& log) {
+  for (const Scenario& scenario : AllScenarios(changes, options.seed)) {
     if (!log.MayGoOn()) break;
     if (log.Wants(scenario.Name())) ProveOne(options, scenario, log);
   }
