@@ -11,10 +11,12 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
 import harness  # noqa: E402
-from crash import kill  # noqa: E402
+from crash import against_qemu, kill  # noqa: E402
 
 KILL = "kill"
 KILL_BRIEF = "kill -9 at each writing system call leaves the old image or the new one"
+AGAINST_QEMU = "against-qemu"
+AGAINST_QEMU_BRIEF = "sequences of verbs and writes leave what qemu-img leaves"
 
 
 def prove_kill(options):
@@ -28,6 +30,13 @@ def prove_kill(options):
         print(f"  {what}: {number}")
     print("  " + tally.summary())
     return tally.count("failed") == 0 and bool(tally.verdicts)
+
+
+def prove_against_qemu(options):
+    print(f"{AGAINST_QEMU}: seed {options.seed}")
+    tools = harness.Tools(options.build / "bin/instar", None, options.jobs)
+    return against_qemu.prove(tools, options.seed, 0 if options.runs else options.seconds,
+                              options.runs, options.only, options.jobs)
 
 
 def prove_compiled(name, options):
@@ -57,7 +66,7 @@ def main():
     options = parser.parse_args()
     listed = subprocess.run([options.build / "bin/prove", "--list"], capture_output=True, text=True,
                             check=True).stdout
-    listed += f"{KILL:8} {KILL_BRIEF}\n"
+    listed += f"{KILL:8} {KILL_BRIEF}\n{AGAINST_QEMU:8} {AGAINST_QEMU_BRIEF}\n"
     if options.list:
         print(listed, end="")
         return 0
@@ -67,7 +76,9 @@ def main():
             parser.error(f"no proof '{name}'; there are:\n{listed}")
     good = True
     for name in options.name or known:
-        good = (prove_kill(options) if name == KILL else prove_compiled(name, options)) and good
+        prove = {KILL: prove_kill, AGAINST_QEMU: prove_against_qemu}.get(
+            name, lambda options, name=name: prove_compiled(name, options))
+        good = prove(options) and good
     return 0 if good else 1
 
 

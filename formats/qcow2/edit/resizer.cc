@@ -63,6 +63,9 @@ class Resizer {
   Status ClearRestInDataFile();
   Result<bool> RestIsClear(ClusterEntry& entry, unsigned first_behind, bool split);
   Result<bool> CompressedRestIsClear(std::uint64_t entry) const;
+  // Sees to it that the cluster in which the old end lies has a place, as what is added to the disk
+  // is to have one.
+  Status PlaceRestOfCluster();
   // Gives a cluster a place of its own that holds what the disk reads up to its old end.
   Status CopyCluster(std::uint64_t cluster, unsigned first_behind);
   // Describes clusters [first, end) as zeros, or as new places that hold zeros.
@@ -119,7 +122,10 @@ Status Resizer::Grow() {
     // The guest of a raw data file finds there what the tables say.
     if (header_.data_file_is_raw() && growth == Growth::kOff) growth = Growth::kMetadata;
   }
-  if (growth != Growth::kOff) return AddPlaces(first, end, growth);
+  if (growth != Growth::kOff) {
+    if (old_bytes_ % cluster_bytes_ != 0) INSTAR_TRY(PlaceRestOfCluster());
+    return AddPlaces(first, end, growth);
+  }
   if (backing_bytes() <= old_bytes_) return {};
   if (header_.version >= 3) return AddZeros(first, end);
   return AddPlaces(first, std::min(end, clusters(backing_bytes())), Growth::kMetadata);
@@ -184,6 +190,30 @@ Result<bool> Resizer::CompressedRestIsClear(std::uint64_t entry) const {
   return IsZero(std::span(content).subspan(old_bytes_ % cluster_bytes_));
 }
 
+Status Resizer::PlaceRestOfCluster() {
+  const std::uint64_t cluster = old_bytes_ / cluster_bytes_;
+  INSTAR_ASSIGN_OR_RETURN(ClusterEntry entry, mapping_.Get(cluster));
+  const bool compressed = IsCompressed(entry.entry);
+  const bool refers =
+      HostOffset(entry.entry) != 0 || (header_.has_data_file() && (entry.entry & kCopied) != 0);
+  const bool reads_zero = !header_.extended_l2() && (entry.entry & kReadsZero) != 0;
+  if (!compressed && refers && !reads_zero) return {};
+  if (compressed || !header_.extended_l2()) {
+    const std::uint64_t kept = old_bytes_ % cluster_bytes_;
+    return CopyCluster(cluster,
+                       static_cast<unsigned>(DivideRoundUp(kept, header_.subcluster_bytes())));
+  }
+  // Which of the subclusters show the backing file, or zeros, stays.
+  if (header_.has_data_file()) {
+    entry.entry = EncodeStandardEntry(cluster * cluster_bytes_, /*copied=*/true);
+  } else {
+    INSTAR_ASSIGN_OR_RETURN(const ClusterRun place, change_.TakeSome(1));
+    INSTAR_TRY(change_.Provide(place, PreallocationOf(options_.growth)));
+    entry.entry = EncodeStandardEntry(place.first << header_.cluster_bits, /*copied=*/true);
+  }
+  return mapping_.Set(cluster, entry);
+}
+
 Status Resizer::CopyCluster(std::uint64_t cluster, unsigned first_behind) {
   const std::uint64_t begin = cluster * cluster_bytes_;
   std::vector<std::byte> bytes(cluster_bytes_);
@@ -213,7 +243,7 @@ Status Resizer::AddZeros(std::uint64_t first, std::uint64_t end) {
 
 Status Resizer::AddPlaces(std::uint64_t first, std::uint64_t end, Growth growth) {
   // What is not allocated would show the backing file.
-  const bool empty = growth == Growth::kMetadata && backing_bytes() <= old_bytes_;
+  const bool empty = backing_bytes() <= old_bytes_;
   const std::uint32_t allocated = empty ? 0 : ~std::uint32_t{0};
   while (first < end) {
     std::uint64_t count = end - first;
