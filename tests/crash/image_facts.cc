@@ -38,6 +38,30 @@ class FindingText final : public FindingSink {
   std::vector<std::string> lines;
 };
 
+using PutBytes = std::function<void(std::uint64_t, std::span<const std::byte>)>;
+
+// Calls put(offset, bytes) for what [at, at + length) of `from` holds, hole by hole and in short
+// pieces, so that a sparse file of any length takes little memory. `offset`: of the first byte.
+Status Copy(const BlockDevice& from, std::uint64_t at, std::uint64_t length, std::uint64_t offset,
+            const PutBytes& put) {
+  constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 16;
+  std::vector<std::byte> piece;
+  const std::uint64_t end = std::min(at + length, std::max(at, from.size_bytes()));
+  while (at < end) {
+    FileRun run;
+    INSTAR_TRY(from.NextRuns(at, end - at, {&run, 1}));
+    if (!run.hole) {
+      run.length_bytes = std::min(run.length_bytes, kPieceBytes);
+      piece.resize(run.length_bytes);
+      INSTAR_TRY(from.Read(at, piece));
+      put(offset, piece);
+    }
+    at += run.length_bytes;
+    offset += run.length_bytes;
+  }
+  return {};
+}
+
 // The image with its files, opened.
 class Opened {
  public:
@@ -59,8 +83,7 @@ class Opened {
   [[nodiscard]] const ImageReader& reader() const { return *reader_; }
 
   // Calls put(offset, bytes) for the parts of [offset, end) that may hold other than zeros.
-  Status Walk(std::uint64_t offset, std::uint64_t end,
-              const std::function<void(std::uint64_t, std::span<const std::byte>)>& put) {
+  Status Walk(std::uint64_t offset, std::uint64_t end, const PutBytes& put) {
     end = std::min(end, reader_->virtual_size_bytes());
     if (offset >= end) return {};
     INSTAR_ASSIGN_OR_RETURN(const auto cursor, reader_->OpenCursor());
@@ -98,27 +121,6 @@ class Opened {
  private:
   const BlockDevice& Device(DeviceId id) const {
     return data_file_ != nullptr && id == data_file_->id() ? *data_file_ : image_;
-  }
-
-  static Status Copy(const BlockDevice& from, std::uint64_t at, std::uint64_t length,
-                     std::uint64_t offset,
-                     const std::function<void(std::uint64_t, std::span<const std::byte>)>& put) {
-    constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 16;
-    std::vector<std::byte> piece;
-    const std::uint64_t end = std::min(at + length, std::max(at, from.size_bytes()));
-    while (at < end) {
-      FileRun run;
-      INSTAR_TRY(from.NextRuns(at, end - at, {&run, 1}));
-      if (!run.hole) {
-        run.length_bytes = std::min(run.length_bytes, kPieceBytes);
-        piece.resize(run.length_bytes);
-        INSTAR_TRY(from.Read(at, piece));
-        put(offset, piece);
-      }
-      at += run.length_bytes;
-      offset += run.length_bytes;
-    }
-    return {};
   }
 
   const BlockDevice& image_;
@@ -259,9 +261,9 @@ Status ObserveQcow2(const SparseFile& file_bytes, const BlockDevice& image,
       facts.details.push_back("the raw data file is shorter than the disk");
     }
     SparseFile raw;
-    std::vector<std::byte> all(std::min(data_file->size_bytes(), header.virtual_size_bytes));
-    INSTAR_TRY(data_file->Read(0, all));
-    raw.Write(0, all);
+    INSTAR_TRY(Copy(
+        *data_file, 0, header.virtual_size_bytes, 0,
+        [&](std::uint64_t offset, std::span<const std::byte> part) { raw.Write(offset, part); }));
     raw.Resize(header.virtual_size_bytes);
     facts.details.push_back(raw == facts.disk
                                 ? "the raw data file is the disk"
