@@ -111,8 +111,8 @@ constexpr std::size_t kMaxPayloadBytes = 8 << 20;
 constexpr std::uint64_t kMaxStatusCode = 16;
 constexpr std::size_t kHeaderBytes = 8;
 
-// What a child has left at least when a change takes effect: for its flush, and to give back what
-// only the old image used.
+// What a child has left when a change takes effect: for its flush, and to give back what only the
+// old image used. However often it says so, it never gets more beyond the deadline.
 constexpr std::chrono::seconds kTimeForFlip{10};
 
 bool WriteAll(int file, std::span<const std::byte> bytes) {
@@ -131,7 +131,8 @@ using Clock = std::chrono::steady_clock;
 class FromChild {
  public:
   // No deadline: it is the clock's zero.
-  FromChild(int file, Clock::time_point deadline) : file_(file), deadline_(deadline) {}
+  FromChild(int file, Clock::time_point deadline)
+      : file_(file), deadline_(deadline), latest_(deadline + kTimeForFlip) {}
 
   // Fills `bytes`. False at the end of the pipe, and when the deadline has passed.
   bool Read(std::span<std::byte> bytes) {
@@ -146,9 +147,10 @@ class FromChild {
     return true;
   }
   [[nodiscard]] bool late() const { return late_; }
-  // Leaves at least so much time from now on, if there is a deadline.
-  void Extend(std::chrono::seconds time) {
-    if (deadline_ != Clock::time_point()) deadline_ = std::max(deadline_, Clock::now() + time);
+  // Leaves the time for a flip from now on, if there is a deadline.
+  void Extend() {
+    if (deadline_ == Clock::time_point()) return;
+    deadline_ = std::max(deadline_, std::min(Clock::now() + kTimeForFlip, latest_));
   }
   // For a child that has ended: what it said is read to its end.
   void ForgetDeadline() { deadline_ = {}; }
@@ -176,6 +178,7 @@ class FromChild {
 
   const int file_;
   Clock::time_point deadline_;
+  const Clock::time_point latest_;
   bool late_ = false;
   bool inside_message_ = false;
 };
@@ -366,7 +369,7 @@ class Listener {
       case ChildTag::kFlip:
         if (!edited_) return false;
         flipped_ = true;
-        pipe_.Extend(kTimeForFlip);
+        pipe_.Extend();
         return true;
       case ChildTag::kFile: {
         DeviceRecord file;

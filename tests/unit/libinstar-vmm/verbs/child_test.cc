@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <span>
@@ -260,6 +261,162 @@ TEST(Child, FilesOfAChildThatEndsWithAResultAreItsOwnMatter) {
       channel);
   EXPECT_TRUE(result.ok()) << result.status();
   EXPECT_FALSE(told);
+}
+
+constexpr std::chrono::milliseconds kSoon{700};  // a child says what it has to say before that
+
+// Keeps which edited files the parent is told of, to cut them back.
+struct ToldOfEdits {
+  std::vector<std::pair<std::string, std::uint64_t>> files;
+  ChildChannel channel{.edited =
+                           [this](const std::vector<EditedFile>& edited) {
+                             for (const EditedFile& file : edited) {
+                               files.emplace_back(file.path, file.old_bytes);
+                             }
+                           },
+                       .late = "x.qcow2: resize: too late"};
+
+  void EndAfter(std::chrono::milliseconds time) {
+    channel.deadline = std::chrono::steady_clock::now() + time;
+  }
+};
+
+TEST(ChildThatEdits, HasItsFilesToldWhenItIsKilledBeforeTheFlip) {
+  ToldOfEdits told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}, {.path = "/b", .old_bytes = 7}});
+        std::raise(SIGKILL);
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_EQ(result.status(), absl::AbortedError("the sandboxed process ended by signal 9"));
+  EXPECT_THAT(told.files, ElementsAre(Pair("/a", 512), Pair("/b", 7)));
+}
+
+TEST(ChildThatEdits, HasItsFilesToldWhenTheDeadlineComesBeforeTheFlip) {
+  ToldOfEdits told;
+  told.EndAfter(kSoon);
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        for (;;) pause();
+      },
+      told.channel);
+  EXPECT_EQ(result.status(), absl::DeadlineExceededError("x.qcow2: resize: too late"));
+  EXPECT_THAT(told.files, ElementsAre(Pair("/a", 512)));
+}
+
+TEST(ChildThatEdits, KeepsItsFilesWhenItIsKilledFromTheFlipOn) {
+  ToldOfEdits told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        parent.flip();
+        std::raise(SIGKILL);
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_EQ(result.status(),
+            absl::AbortedError("the sandboxed process ended by signal 9; the change may have taken "
+                               "effect: the file holds the old image or the new one"));
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
+}
+
+// What the child said before it was ended counts, though nobody read it before the deadline.
+TEST(ChildThatEdits, KeepsItsFilesWhenTheFlipIsHeardOfAfterTheDeadline) {
+  std::array<int, 2> has_flipped{};
+  ASSERT_EQ(pipe(has_flipped.data()), 0);
+  ToldOfEdits told;
+  told.channel.progress = [&](std::uint64_t, std::uint64_t) {
+    char byte = 0;
+    EXPECT_EQ(read(has_flipped[0], &byte, 1), 1);
+    while (std::chrono::steady_clock::now() < told.channel.deadline) usleep(1000);
+  };
+  told.EndAfter(kSoon);
+  const auto result = RunInChild(
+      [&](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        parent.progress(1, 2);
+        parent.flip();
+        EXPECT_EQ(write(has_flipped[1], "x", 1), 1);
+        for (;;) pause();
+      },
+      told.channel);
+  close(has_flipped[0]);
+  close(has_flipped[1]);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(result.status())) << result.status();
+  EXPECT_THAT(result.status().message(), HasSubstr("the change may have taken effect"));
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
+}
+
+TEST(ChildThatEdits, HasTimeForTheFlipBeyondTheDeadline) {
+  ToldOfEdits told;
+  told.EndAfter(kSoon);
+  const auto deadline = told.channel.deadline;
+  const auto result = RunInChild(
+      [deadline](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        parent.flip();
+        while (std::chrono::steady_clock::now() < deadline + std::chrono::milliseconds(300)) {
+          usleep(1000);
+        }
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
+}
+
+TEST(ChildThatEdits, CannotPutTheDeadlineOffForEver) {
+  ToldOfEdits told;
+  told.EndAfter(kSoon);
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        for (;;) {
+          parent.flip();
+          usleep(100'000);
+        }
+      },
+      told.channel);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(result.status())) << result.status();
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
+}
+
+// What it did before is anybody's guess, so nothing is cut.
+TEST(ChildThatEdits, IsNotBelievedWithoutFilesOrWithASecondList) {
+  ToldOfEdits told;
+  const auto flips = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.flip();
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_TRUE(absl::IsAborted(flips.status())) << flips.status();
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
+  const auto twice = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        parent.edited({{.path = "/precious", .old_bytes = 0}});
+        return Isolation::kKvm;
+      },
+      told.channel);
+  EXPECT_TRUE(absl::IsAborted(twice.status())) << twice.status();
+  EXPECT_THAT(twice.status().message(), HasSubstr("the change may have taken effect"));
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
+}
+
+TEST(ChildThatEdits, HasSettledItsFilesWhenItEndsWithAResult) {
+  ToldOfEdits told;
+  const auto result = RunInChild(
+      [](const ChildChannel& parent) -> Ended {
+        parent.edited({{.path = "/a", .old_bytes = 512}});
+        return absl::InternalError("oops");
+      },
+      told.channel);
+  EXPECT_EQ(result.status(), absl::InternalError("oops"));
+  EXPECT_THAT(told.files, ::testing::IsEmpty());
 }
 
 // Keeps all that is noticed, as text.
