@@ -1,7 +1,5 @@
 #include "instar/vmm/check.h"
 
-#include <algorithm>
-
 #include "broker/broker.h"
 #include "instar/requests.h"
 #include "verbs/check_records.h"
@@ -13,13 +11,6 @@
 namespace instar::vmm {
 namespace {
 
-// Clusters are counted in windows, and each walks over all tables again. A window is of 8 GiB where
-// clusters are smallest. No honest image needs more passes than 64.
-unsigned PassesFor(std::uint64_t file_bytes) {
-  constexpr std::uint64_t kBytesAWindow = std::uint64_t{8} << 30;
-  return static_cast<unsigned>(2 + std::min<std::uint64_t>(file_bytes / kBytesAWindow, 62));
-}
-
 absl::StatusOr<Isolation> CheckHere(const CheckOptions& options, VerbRun& run) {
   Broker broker({.max_chain_depth = 1});  // a backing file is not looked at
   INSTAR_ASSIGN_OR_RETURN_STATUS(
@@ -28,7 +19,7 @@ absl::StatusOr<Isolation> CheckHere(const CheckOptions& options, VerbRun& run) {
                 {.force_share = options.force_share, .cache = options.cache}));
   // Extents are parts of the image.
   INSTAR_RETURN_IF_ERROR(broker.AllowReferences(run.sandbox().references));
-  broker.set_read_passes(PassesFor(broker.readable_bytes()));
+  broker.set_read_passes(TablePassesFor(broker.readable_bytes(), /*looks=*/1));
   return run.Guest(broker, CheckRequest{.image = image, .max_findings = CheckRecords::kMaxFindings},
                    {.max_workers = TableWorkersFor(broker.readable_bytes())});
 }

@@ -66,6 +66,8 @@ absl::StatusOr<Isolation> EditHere(const EditOptions& options, VerbRun& run, con
     INSTAR_ASSIGN_OR_RETURN_STATUS(
         source.data_file, broker.OpenDataFile(source.image.device, options.data_file, how));
   }
+  // What lies behind the data may be moved down by a second change, which looks over all again.
+  broker.set_read_passes(TablePassesFor(broker.readable_bytes(), /*looks=*/2));
   return VerbRun::Change(broker, [&] {
     return work(broker, source,
                 {.parts = 1 << INSTAR_PART_ZSTD_IN,
