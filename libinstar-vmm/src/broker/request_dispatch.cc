@@ -1,4 +1,4 @@
-// What the broker does for a guest, one function a request.
+// What the broker does for a guest, one function a request. target_dispatch.cc has the rest.
 #include <absl/strings/str_format.h>
 #include <fcntl.h>
 #include <sys/uio.h>
@@ -13,10 +13,10 @@
 #include <utility>
 
 #include "broker/broker_impl.h"
+#include "broker/call_results.h"
 #include "formats/base/checked.h"
 #include "io/bit_writer.h"
 #include "io/file_runs.h"
-#include "io/root_writing.h"
 #include "report/error_reason.h"
 #include "report/printable_text.h"
 
@@ -30,16 +30,6 @@ constexpr const char* kMalformedReport = "malformed records in its report";
 // Runs are told up to so much data: to find their ends can mean to walk over every page of it, and
 // other workers may be waiting for the answer to begin.
 constexpr std::uint64_t kEnoughData = std::uint64_t{64} << 20;
-
-// To cut a large file short can take a file system seconds. Honest code sets a target's length a
-// few times; the time of more than that counts.
-constexpr unsigned kForgivenResizes = 16;
-
-constexpr CallResult kDone{};
-
-CallResult Refused(ErrorCode code, int error = 0) {
-  return {.result = INSTAR_CALL_ERROR(static_cast<std::uint32_t>(code), error), .value = 0};
-}
 
 ErrorCode CodeOf(int error) {
   switch (error) {
@@ -258,137 +248,11 @@ CallResult Broker::Impl::OpenReference(Worker& worker, const OpenReferenceReques
   return {.result = static_cast<std::int64_t>(id.value_or(kNoDevice)), .value = 0};
 }
 
-CallResult Broker::Impl::Resize(Worker& worker, const ResizeRequest& request) {
-  const auto found = Target(request.device, request.size_bytes);
-  if (!found) return found.error();
-  Device& device = **found;
-  if (device.output != nullptr) {
-    const IoResult result =
-        worker.bulk.Append(device.Bulk(request.device, worker.meter.stop()), request.size_bytes);
-    return result.ok() ? kDone : Failed("write", device, result);
-  }
-  if (device.block_device) {
-    if (request.size_bytes <= device.block_device_bytes) return kDone;
-    NoteFailure(absl::StrFormat("Could not resize '%s': Cannot grow device files",
-                                PrintableText(device.path)));
-    return Refused(ErrorCode::kNoSpace);
-  }
-  const std::uint64_t old_bytes = device.SizeBytes();
-  // An empty file that is truncated all the same ext4 takes for one that is written anew, and
-  // writes all of it to the disk when it is closed.
-  if (request.size_bytes == 0 && old_bytes == 0) return kDone;
-  while (ftruncate(device.fd.get(), static_cast<off_t>(request.size_bytes)) != 0) {
-    if (errno == EINTR) continue;
-    return Failed("resize", device, {.os_errno = errno, .offset = request.size_bytes});
-  }
-  device.unsynced.store(true, std::memory_order_relaxed);
-  if (device.resizes.fetch_add(1, std::memory_order_relaxed) < kForgivenResizes) {
-    worker.meter.Forgive();
-  }
-  if (request.preallocation == Preallocation::kOff || request.size_bytes <= old_bytes) return kDone;
-  const IoResult result = worker.bulk.Extend(
-      device.Bulk(request.device, worker.meter.stop()), old_bytes, request.size_bytes - old_bytes,
-      /*write=*/request.preallocation == Preallocation::kFull);
-  return result.ok() ? kDone : Failed("write", device, result);
-}
-
-bool Broker::Impl::IsNeededFlush(Device& device) {
-  // To flush again what nothing was written to is no work that honest code has to wait for. After
-  // some flushes, which may follow on old places written anew, nor is one without anything new.
-  constexpr unsigned kFreeFlushes = 64;
-  return device.unsynced.exchange(false, std::memory_order_relaxed) &&
-         (device.flushes.fetch_add(1, std::memory_order_relaxed) < kFreeFlushes ||
-          ledger_.fresh() > device.fresh_at_flush.load(std::memory_order_relaxed));
-}
-
 template <typename Work>
 CallResult Broker::Impl::Changing(const Work& work) {
   const EditedFiles::Write write(edited_);
   if (!write.allowed()) return Refused(ErrorCode::kIo, ECANCELED);
   return work();
-}
-
-template <typename Flip>
-std::optional<IoResult> Broker::Impl::Flipping(Worker& worker, Device& device, const Flip& flip) {
-  if (worker.meter.stopped()) return std::nullopt;
-  // Before the flip is begun: whoever hears of it will not undo it.
-  if (flip_notice_) flip_notice_();
-  if (!edited_.BeginFlip()) return std::nullopt;
-  device.unsynced.store(true, std::memory_order_relaxed);
-  const bool needed = IsNeededFlush(device);
-  EditedFiles::FlipEnd end = EditedFiles::FlipEnd::kDone;
-  const IoResult result = flip(end);
-  edited_.EndFlip(end);
-  if (result.ok() && needed) worker.meter.Forgive();
-  return result;
-}
-
-CallResult Broker::Impl::WriteRoot(Worker& worker, const WriteRootRequest& request) {
-  const auto found = Target(request.device, request.offset + request.data.size());
-  if (!found) return found.error();
-  Device& device = **found;
-  if (device.is_stream()) return Refused(ErrorCode::kInvalidArgument);
-  const IoFile file = device.Bulk(request.device, worker.meter.stop()).io;
-  const auto result = Flipping(worker, device, [&](EditedFiles::FlipEnd& end) {
-    const IoResult written =
-        WriteRootBytes(file, request.offset, request.data, !device.unflushed());
-    if (!written.ok()) end = EditedFiles::FlipEnd::kDoubtful;
-    return written;
-  });
-  if (!result) return Refused(ErrorCode::kIo, ECANCELED);
-  return result->ok() ? kDone : Failed("write", device, *result);
-}
-
-CallResult Broker::Impl::ResizeRoot(Worker& worker, const ResizeRequest& request) {
-  const auto found = Target(request.device, request.size_bytes);
-  if (!found) return found.error();
-  Device& device = **found;
-  if (device.is_stream() || device.block_device) return Refused(ErrorCode::kInvalidArgument);
-  const BulkFile bulk = device.Bulk(request.device, worker.meter.stop());
-  const std::uint64_t old_bytes = device.SizeBytes();
-  const std::uint64_t growth = request.size_bytes > old_bytes ? request.size_bytes - old_bytes : 0;
-  const bool reserve = request.preallocation != Preallocation::kOff && growth != 0;
-  // Whether there is room shows before anything changes.
-  bool reserved = false;
-  if (reserve) {
-    reserved = ReserveBehindEnd(bulk.io, old_bytes, growth);
-    if (!reserved && errno != EOPNOTSUPP && errno != ENOSYS) {
-      return Failed("resize", device, {.os_errno = errno, .offset = request.size_bytes});
-    }
-    worker.meter.Forgive();
-  }
-  const auto result = Flipping(worker, device, [&](EditedFiles::FlipEnd& end) {
-    const IoResult set = SetLengthAsRoot(bulk.io, request.size_bytes, !device.unflushed());
-    if (!set.ok()) {
-      end = device.SizeBytes() == old_bytes ? EditedFiles::FlipEnd::kNothingDone
-                                            : EditedFiles::FlipEnd::kDoubtful;
-    }
-    return set;
-  });
-  if (!result) return Refused(ErrorCode::kIo, ECANCELED);
-  if (!result->ok()) return Failed("resize", device, *result);
-  const bool write = request.preallocation == Preallocation::kFull;
-  if (!reserve || (reserved && !write)) return kDone;
-  const IoResult zeroed = worker.bulk.Extend(bulk, old_bytes, growth, write);
-  if (!zeroed.ok()) return Failed("write", device, zeroed);
-  if (!device.unflushed() && fdatasync(device.fd.get()) != 0) {
-    return Failed("flush", device, {.os_errno = errno});
-  }
-  return kDone;
-}
-
-CallResult Broker::Impl::Flush(Worker& worker, const FlushRequest& request) {
-  const auto found = Target(request.device, 0);
-  if (!found) return found.error();
-  Device& device = **found;
-  if (device.unflushed()) return kDone;
-  const bool needed = IsNeededFlush(device);
-  if (fdatasync(device.fd.get()) == 0) {
-    if (needed) worker.meter.Forgive();
-    device.fresh_at_flush.store(ledger_.fresh(), std::memory_order_relaxed);
-    return kDone;
-  }
-  return Failed("flush", device, {.os_errno = errno});
 }
 
 CallResult Broker::Impl::Read(Worker& worker, const IoListRequest& request,
