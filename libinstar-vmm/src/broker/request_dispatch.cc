@@ -15,6 +15,7 @@
 #include "broker/broker_impl.h"
 #include "broker/call_results.h"
 #include "formats/base/checked.h"
+#include "io/agreed_reading.h"
 #include "io/bit_writer.h"
 #include "io/file_runs.h"
 #include "report/error_reason.h"
@@ -51,6 +52,15 @@ std::uint64_t EndOf(const instar_io& io) { return io.offset + io.length; }
 std::span<const instar_io> SkipEmpty(std::span<const instar_io> list) {
   while (!list.empty() && list[0].length == 0) list = list.subspan(1);
   return list;
+}
+
+// Of what `io` has read, makes what may be a root agree with a second read: somebody may be
+// changing the file.
+IoResult SettleRoot(const IoFile& file, const instar_io& io, const GuestMemory& memory) {
+  const std::uint64_t length = std::min(io.length, kMaxRootBytes - io.offset);
+  return ReadUntilAgreed(
+      memory.Writable(reinterpret_cast<std::uint64_t>(io.data), length),
+      [&](std::span<std::byte> again) { return ReadFully(file, io.offset, again); });
 }
 
 // How many entries from the front of the list are one stretch of one file.
@@ -268,9 +278,11 @@ CallResult Broker::Impl::Read(Worker& worker, const IoListRequest& request,
           memory.Writable(reinterpret_cast<std::uint64_t>(rest[i].data), rest[i].length);
       vectors[i] = {.iov_base = bytes.data(), .iov_len = bytes.size()};
     }
-    const IoResult result =
-        ReadVector(device.Bulk(DeviceId{rest[0].device}, worker.meter.stop()).io, rest[0].offset,
-                   std::span(vectors).first(n));
+    const IoFile file = device.Bulk(DeviceId{rest[0].device}, worker.meter.stop()).io;
+    IoResult result = ReadVector(file, rest[0].offset, std::span(vectors).first(n));
+    if (result.ok() && device.force_share && rest[0].offset < kMaxRootBytes) {
+      result = SettleRoot(file, rest[0], memory);
+    }
     if (!result.ok()) return Failed("read", device, result);
     worker.meter.NoteRead(EndOf(rest[n - 1]) - rest[0].offset);
     rest = SkipEmpty(rest.subspan(n));
