@@ -46,6 +46,7 @@ bool MustWait(vmm::Interruption found) {
       if (patience == 0) patience = kPatience;
       break;
     case vmm::Interruption::kEnd:
+    case vmm::Interruption::kUndone:
       break;  // the rest of the patience is for what there is to say of the change
   }
   return patience > 0 && --patience > 0;

@@ -1,11 +1,16 @@
 #include "cli/interruption.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <string>
 
 #include "broker/broker.h"
+#include "cli/program.h"
+#include "cli/terminal_text.h"
 
 namespace instar::cli {
 namespace {
@@ -16,9 +21,12 @@ constexpr std::array kEndProcess = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGALR
                                     SIGPWR,  SIGSYS,  SIGSTKFLT, SIGABRT, SIGSEGV, SIGBUS,
                                     SIGFPE,  SIGILL,  SIGTRAP};
 
-// A signal that waits until a change in place is over; 0: none.
-constinit std::atomic<int> deferred{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler uses it");
+// Whether a signal was let pass because a change had taken effect.
+constinit std::atomic<bool> passed{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler uses it");
+
+// For the handler, set before there is one: what it says when it has undone a change in place.
+constinit std::string_view undone_line;
 
 // What the program itself did wrong cannot wait: it would happen again at once.
 bool IsFault(int signal) {
@@ -39,24 +47,23 @@ void Handle(int signal) {
 
 void ActOnInterruption(int signal) {
   const vmm::Interruption found = vmm::Broker::DiscardFromSignalHandler();
-  // Where a change took effect the first signal waits for what follows it, and the second does not.
-  const bool first = deferred.exchange(signal) == 0;
-  const bool waits =
-      found == vmm::Interruption::kFlipping || (found == vmm::Interruption::kReclaiming && first);
-  if (waits && !IsFault(signal)) {
-    if (signal != SIGALRM) Handle(signal);
-    return;
+  if (!IsFault(signal)) {
+    // Where a change took effect the first signal waits for what follows it, and the second does
+    // not.
+    const bool first = !passed.exchange(true);
+    if (found == vmm::Interruption::kFlipping ||
+        (found == vmm::Interruption::kReclaiming && first)) {
+      if (signal != SIGALRM) Handle(signal);
+      return;
+    }
+    if (found == vmm::Interruption::kUndone && !undone_line.empty()) {
+      (void)!write(STDERR_FILENO, undone_line.data(), undone_line.size());
+      _exit(1);
+    }
   }
   // The signal is blocked until the handler returns. Then this one acts.
   std::signal(signal, SIG_DFL);
   std::raise(signal);
-}
-
-void ActOnDeferredInterruption() {
-  if (const int signal = deferred) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
 }
 
 void RemoveTargetsOnInterruption() {
@@ -70,6 +77,14 @@ void RemoveTargetsOnInterruption() {
   // Then a write beyond the limit fails, and the run reports that.
   std::signal(SIGXFSZ, SIG_IGN);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
+}
+
+void EndChangesOnInterruption(std::string_view file, std::string_view verb) {
+  static std::string line;
+  line = std::string(ProgramName()) + ": " + TerminalText(file) + ": " + std::string(verb) +
+         ": interrupted before the change took effect; the file is as it was\n";
+  undone_line = line;
+  RemoveTargetsOnInterruption();
 }
 
 }  // namespace instar::cli

@@ -130,7 +130,7 @@ int ResizeCommand::Run(const Verb& verb) {
     needs_shrink = report.new_size != 0 && report.new_size < report.old_size && !options.shrink &&
                    options.growth == Growth::kOff;
   };
-  RemoveTargetsOnInterruption();
+  EndChangesOnInterruption(vmm::ShownName(options.image), verb.name);
   const absl::StatusOr<vmm::ResizeReport> report = vmm::Resize(options);
   if (!report.ok()) {
     PrintError(report.status());
@@ -145,9 +145,7 @@ int ResizeCommand::Run(const Verb& verb) {
     return 1;
   }
   ConfirmRun(settings, *report);
-  const int printed = quiet ? 0 : PrintOutput("Image resized.\n");
-  ActOnDeferredInterruption();
-  return printed;
+  return quiet ? 0 : PrintOutput("Image resized.\n");
 }
 
 // "-1M" is a size, not options called 1 and M.

@@ -3,7 +3,7 @@ file is as it was, and from then on signals and deadlines wait.
 
 strace makes system calls of the real program last long or come with a signal. Raw images flip with
 ftruncate and fdatasync, qcow2 images with one pwritev2. That calls fail cannot be had in this way, as the
-filter of system calls ends a process whose call was exchanged; edited_files_test.cc has such failures.
+filter of system calls ends a process whose call was exchanged; resize_faults.py has such failures.
 """
 
 import json
@@ -55,7 +55,7 @@ def interrupted_at_the_flip(t, form, number):
     """The signal comes with the call that writes the root: the disk has its new size, which is said."""
     name = image(t, form)
     outcome = traced(t, f"{FLIPS[form]}:signal={number.name}:when=1", "-f", form, name, str(NEW))
-    t.equal(outcome.text, "Image resized.\n", "standard output", outcome)
+    t.equal((outcome.code, outcome.text), (0, "Image resized.\n"), "the end", outcome)
     holds(t, form, name, NEW)
 
 
@@ -78,7 +78,9 @@ def interrupted_before(t, number):
         if f"--- {number.name} " in log:
             break
         image(t, "qcow2")  # the tracer has lost the signal
-    t.check(outcome.code != 0 and not outcome.out, f"should be ended; the calls:\n{log}", outcome)
+    t.equal((outcome.code, outcome.text), (1, ""), f"the end; the calls:\n{log}", outcome)
+    t.equal(t.complaint(outcome), [f"instar: {name}: resize: interrupted before the change took effect; "
+                                   "the file is as it was"], "the line", outcome)
     t.equal((t.dir / name).stat().st_size, length, "length of the file", outcome)
     holds(t, "qcow2", name, OLD)
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -55,16 +56,32 @@ void WaitForWriters(const Change& change) {
   for (int i = 0; i < 500 && change.writers.load() > own_writes; ++i) nanosleep(&kPause, nullptr);
 }
 
-// Whether the change had not taken effect, and never will.
-bool UndoChange(Change& change) {
+// From then on the change, unless it has taken effect, never will.
+void UndoChange(Change& change) {
   Phase open = Phase::kOpen;
-  if (!change.phase.compare_exchange_strong(open, Phase::kUndone)) return false;
+  if (!change.phase.compare_exchange_strong(open, Phase::kUndone)) return;
   if (RunStop* const stop = change.stop.load()) stop->Stop();
   WaitForWriters(change);
   for (std::size_t i = 0; i < change.count.load(); ++i) {
     CutBack(change.files[i].fd, change.files[i].old_bytes);
   }
-  return true;
+}
+
+// What may be done while a change is in that phase.
+Interruption InterruptionIn(Phase phase) {
+  switch (phase) {
+    case Phase::kUndone:
+      return Interruption::kUndone;
+    case Phase::kFlipping:
+      return Interruption::kFlipping;
+    case Phase::kFlipped:
+    case Phase::kDoubtful:  // what may be in the file is still to be said
+      return Interruption::kReclaiming;
+    case Phase::kNone:
+    case Phase::kOpen:
+      break;
+  }
+  return Interruption::kEnd;
 }
 
 }  // namespace
@@ -157,15 +174,13 @@ Interruption EditedFiles::Interrupt() {
   const int saved_errno = errno;
   Interruption result = Interruption::kEnd;
   for (Change& change : changes) {
-    if (UndoChange(change)) continue;
+    UndoChange(change);
     const Phase phase = change.phase.load();
-    if (phase != Phase::kFlipping && phase != Phase::kFlipped) continue;
-    if (RunStop* const stop = change.stop.load()) stop->Stop();
-    if (phase == Phase::kFlipping) {
-      result = Interruption::kFlipping;
-    } else if (result == Interruption::kEnd) {
-      result = Interruption::kReclaiming;
+    const Interruption found = InterruptionIn(phase);
+    if (found == Interruption::kFlipping || found == Interruption::kReclaiming) {
+      if (RunStop* const stop = change.stop.load()) stop->Stop();
     }
+    result = std::max(result, found);
   }
   errno = saved_errno;
   return result;

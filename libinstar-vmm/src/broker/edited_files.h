@@ -13,8 +13,9 @@
 //     |  EndFlip
 //     v                     back to kOpen, if the flip did nothing at all
 //   kFlipped   --- a signal, a deadline ------------->  what is left to do is given up, soon
-//   kDoubtful                                           the flip failed: nothing is changed any
-//   more
+//   kDoubtful                                           nothing is changed any more
+//
+// kDoubtful: the flip failed, and the file may hold either image.
 //
 // Who is first, the flip or the end of the process, is decided by one compare-and-swap.
 #ifndef LIBINSTAR_VMM_SRC_BROKER_EDITED_FILES_H_
@@ -28,11 +29,12 @@
 
 namespace instar::vmm {
 
-// What a process that is asked to end may do.
+// What a process that is asked to end may do; of several changes the last of these counts.
 enum class Interruption {
-  kEnd,         // end: there was nothing to undo, or it is undone
+  kEnd,         // end: there was nothing to undo
+  kUndone,      // end: a change in place is undone
+  kReclaiming,  // wait a little: a change took effect, or may have; the rest was told to stop
   kFlipping,    // wait: a change is just being written
-  kReclaiming,  // wait a little: a change took effect, and what follows it was told to stop
 };
 
 // A file that is changed, as another process can know it.
