@@ -41,6 +41,8 @@ class Op(enum.IntEnum):
     FINISH = 16
     FAIL = 17
     YIELD = 18
+    WRITE_ROOT = 19
+    RESIZE_ROOT = 20
 
 
 class Kind(enum.IntEnum):
@@ -161,6 +163,10 @@ class Program:
         """`data`: bytes, or a place and the length."""
         length = len(data) if length is None else length
         return self.io(Op.WRITE, (device, offset, data, length))
+
+    def write_root(self, device, offset, data, length=None):
+        """`data`: bytes, or a place and the length."""
+        return self.ring(Op.WRITE_ROOT, device, offset, data, len(data) if length is None else length)
 
     def io(self, op, *entries):
         """READ or WRITE with a list of (device, offset, address, length)."""

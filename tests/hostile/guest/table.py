@@ -48,6 +48,7 @@ class Verb:
     arguments: tuple  # after the verb's name and the options
     json: bool = False
     target: str = None
+    edits: str = None  # a file that it changes in place
 
     def argv(self, options):
         verb, *rest = self.arguments
@@ -73,9 +74,10 @@ VERBS = {verb.name: verb for verb in (
                                    "subformat=twoGbMaxExtentFlat", IMAGE, "out"), target="out"),
     Verb("dd", ("dd", "-f", "raw", "-O", "raw", f"if={IMAGE}", "of=out"), target="out"),
     Verb("create", ("create", "-q", "-f", "qcow2", "-b", IMAGE, "-F", "raw", "out"), target="out"),
+    Verb("resize", ("resize", "-f", "raw", IMAGE, "64M"), edits=IMAGE),
 )}
 EVERY = tuple(name for name in VERBS if name != "convert to many files")
-ONE_EACH = ("info", "check", "map", "measure", "compare", "convert", "dd", "create")
+ONE_EACH = ("info", "check", "map", "measure", "compare", "convert", "dd", "create", "resize")
 WRITE = ("convert", "dd")  # device 0 is the image, device 1 the target
 PARALLEL = ("convert", "compare")
 REPORT = ("info", "info as JSON", "check", "check as JSON", "measure", "compare", "convert", "create")
@@ -94,7 +96,7 @@ class Row:
     isolations: tuple
     set_up: object  # of the directory, or None
     look: object  # at the outcome, or None
-    keeps_target: bool
+    keeps_target: bool  # or, of a verb that changes a file in place: the change took effect
 
 
 class Table:
@@ -287,6 +289,9 @@ def processes_of(session):
 
 def demand_untouched(t, row, verb, before, after, outcome):
     target = f"images/{verb.target}" if verb.target else None
+    edited = f"images/{verb.edits}" if verb.edits else None
+    if edited:
+        demand_edited(t, row, before[edited], after.get(edited), outcome)
     if target and outcome.code != 0 and not row.keeps_target:
         t.check(target not in after, "a target is left", outcome)
     for path in sorted({*before, *after}):
@@ -294,4 +299,16 @@ def demand_untouched(t, row, verb, before, after, outcome):
             content = after[path][3] if path in after else None
             t.check(not content or SECRET not in content, "copied what lies outside", outcome)
             continue
-        t.equal(after.get(path), before.get(path), f"{path} was touched", outcome)
+        if path != edited:
+            t.equal(after.get(path), before.get(path), f"{path} was touched", outcome)
+
+
+def demand_edited(t, row, before, after, outcome):
+    """A guest may write what it likes to the file that its verb changes. But a failure before the change took
+    effect leaves it as long as it was, it stays the same file, and it gets nothing from outside."""
+    t.check(after is not None, "the edited file is gone", outcome)
+    (mode, size, inode, _), (new_mode, new_size, new_inode, content) = before, after
+    t.equal((new_mode, new_inode), (mode, inode), "mode and number of the edited file", outcome)
+    t.check(not content or SECRET not in content, "copied what lies outside", outcome)
+    if outcome.code != 0 and not row.keeps_target:
+        t.equal(new_size, size, "length of the edited file", outcome)
