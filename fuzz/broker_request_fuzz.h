@@ -5,9 +5,11 @@
 //   one tag byte each: 0 a byte follows, 1 an offset into writable guest memory (u16) follows, 2 a
 //   whole word (u64) follows, 3 all ones, others zero;
 //   the rest is copied to the start of writable guest memory.
-// Whatever comes, the source keeps its bytes, the target stays within its limit, memory the guest
-// may not write stays as it was, no file outside the allowed directory is opened, and an accepted
-// report is a tree within bounds.
+// Device 0 is a source, 1 a target, 2 a file that is changed in place. The op kInterrupt is none of
+// the guest's: a signal handler ends the run there.
+// Whatever comes, the source keeps its bytes, the target stays within its limit, the edited file
+// gets its length back unless a root was written, memory the guest may not write stays as it was,
+// no file outside the allowed directory is opened, and an accepted report is a tree within bounds.
 #ifndef FUZZ_BROKER_REQUEST_FUZZ_H_
 #define FUZZ_BROKER_REQUEST_FUZZ_H_
 
@@ -24,6 +26,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -46,6 +49,7 @@ inline void Require(bool condition, const char* what) {
 class BrokerFuzzFiles {
  public:
   static constexpr std::string_view kSecret = "SECRET-SECRET-SECRET";
+  static constexpr std::size_t kEditedBytes = 20'000;
 
   BrokerFuzzFiles() {
     namespace fs = std::filesystem;
@@ -58,6 +62,7 @@ class BrokerFuzzFiles {
     source_content_.assign(20'000, '\0');
     for (std::size_t i = 0; i < source_content_.size(); i += 5'000) source_content_[i] = 'x';
     Write("images/source", source_content_);
+    edited_content_.assign(kEditedBytes, 'o');
     Write("images/base", "base");
     Write("images/sub/deep", "deep");
     Write("outside/secret", kSecret);
@@ -79,10 +84,15 @@ class BrokerFuzzFiles {
     return {std::istreambuf_iterator<char>(file), {}};
   }
   [[nodiscard]] const std::string& source_content() const { return source_content_; }
+  void RenewEdited() const { Write("images/edited", edited_content_); }
+  [[nodiscard]] std::uint64_t EditedBytes() const {
+    return std::filesystem::file_size(root_ / "images/edited");
+  }
 
  private:
   std::filesystem::path root_;
   std::string source_content_;
+  std::string edited_content_;
 };
 
 // Takes values from the front of the input; zeros when it is used up.
@@ -131,6 +141,26 @@ inline unsigned DepthOf(const vmm::ReportTree& value) {
   return deepest + 1;
 }
 
+// The promise of a file that is changed in place, at the end of a run. `interrupted`: what the
+// handler of a signal found, if there was one.
+inline void JudgeEdited(const BrokerFuzzFiles& files, vmm::Broker& broker,
+                        std::optional<vmm::Interruption> interrupted, std::uint64_t limit) {
+  using Phase = vmm::EditedFiles::Phase;
+  broker.Discard();
+  const Phase phase = broker.change();
+  Require(phase != Phase::kNone && phase != Phase::kOpen && phase != Phase::kFlipping,
+          "a change comes to an end");
+  if (interrupted == vmm::Interruption::kUndone) {
+    Require(phase == Phase::kUndone, "nothing is changed any more when it was undone");
+  }
+  if (phase == Phase::kUndone) {
+    Require(files.EditedBytes() == BrokerFuzzFiles::kEditedBytes,
+            "a change that was undone leaves the length");
+  }
+  Require(files.EditedBytes() <= limit, "the edited file stays in its limit");
+  broker.EndChange();
+}
+
 inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
   static const BrokerFuzzFiles files;
   constexpr std::uint64_t kBase = INSTAR_GUEST_BASE;
@@ -139,12 +169,17 @@ inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
   constexpr std::size_t kMemory = 8192 + 65536;
   constexpr std::uint64_t kOutputLimit = std::uint64_t{1} << 20;
   constexpr std::size_t kMaxFrames = 12;
+  constexpr std::uint8_t kInterrupt = 0xF0;
   constexpr std::byte kUntouched{0xA5};
 
-  vmm::Broker broker({.max_output_bytes = kOutputLimit, .max_devices = 6});
+  vmm::Broker broker({.max_output_bytes = kOutputLimit, .max_devices = 7});
   Require(broker.OpenSource(files.Path("images/source"), {}).ok(), "the source opens");
   Require(broker.OpenTarget(files.Path("images/target"), {}).ok(), "the target opens");
+  files.RenewEdited();
+  Require(broker.OpenTarget(files.Path("images/edited"), {.keep = true, .edit = true}).ok(),
+          "the edited file opens");
   Require(broker.AllowReferences({}).ok(), "references are allowed");
+  std::optional<vmm::Interruption> interrupted;
 
   std::vector<std::byte> memory(kMemory, kUntouched);
   const vmm::GuestMemory view(kBase, memory,
@@ -165,6 +200,10 @@ inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
   std::memcpy(memory.data() + 8192, input.rest().data(), filled);
 
   for (const Call& call : calls) {
+    if (call.frame.op == kInterrupt) {
+      if (!interrupted) interrupted = vmm::Broker::DiscardFromSignalHandler();
+      continue;
+    }
     const vmm::CallResult result = broker.Handle(call.worker, call.frame, view);
     if (result.result < 0) {
       const std::uint32_t code = INSTAR_CALL_ERROR_CODE(result.result);
@@ -182,13 +221,13 @@ inline void FuzzBrokerRequests(std::span<const std::byte> bytes) {
     Require(seen.find(BrokerFuzzFiles::kSecret) == std::string_view::npos, "no byte from outside");
   }
   Require(broker.device(DeviceId{1}).size_bytes <= kOutputLimit, "the output stays in its limit");
-  Require(!broker.device(DeviceId{6}).path.size(), "the number of files is bounded");
+  Require(!broker.device(DeviceId{7}).path.size(), "the number of files is bounded");
   if (const auto reports = broker.TakeReports(); reports.ok()) {
     for (const vmm::ReportTree& report : *reports) {
       Require(DepthOf(report) <= kMaxReportDepth, "reports have bounded depth");
     }
   }
-  broker.Discard();
+  JudgeEdited(files, broker, interrupted, kOutputLimit);
   Require(access(files.Path("images/target").c_str(), F_OK) != 0, "the target is removed");
   Require(files.Read("images/source") == files.source_content(), "the source keeps its bytes");
 }
