@@ -1,6 +1,7 @@
 // The verbs as a program calls them that must not be jailed itself: each in a child process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/types.h>
@@ -19,6 +20,7 @@
 #include "instar/vmm/create.h"
 #include "instar/vmm/info.h"
 #include "instar/vmm/map.h"
+#include "instar/vmm/resize.h"
 #include "instar/vmm/strict.h"
 #include "libinstar-vmm/temporary_directory.h"
 
@@ -238,6 +240,67 @@ TEST_P(JailedVerbs, InfoDescribesTheImageAndItsFile) {
   EXPECT_EQ(image.file_size, data_.size());
   EXPECT_EQ(image.report.StringAt("format"), "raw");
   EXPECT_EQ(image.report.UnsignedAt("virtual-size"), data_.size());
+}
+
+ResizeOptions To(const std::string& image, const std::string& format, std::uint64_t bytes,
+                 const SandboxOptions& sandbox) {
+  ResizeOptions options;
+  options.image = {.path = image, .format = format};
+  options.bytes = bytes;
+  options.sandbox = sandbox;
+  return options;
+}
+
+TEST_P(JailedVerbs, ResizeGivesADiskAnotherSize) {
+  const std::string image = directory_ / "image.qcow2";
+  ASSERT_TRUE(Convert(ToQcow2(image)).ok());
+  bool opened = false;
+  ResizeOptions options = To(image, "qcow2", std::uint64_t{3} << 40, Sandbox());
+  options.opened = [&opened](const ResizeReport&) { opened = true; };
+  const auto larger = Resize(options);
+  ASSERT_TRUE(larger.ok()) << larger.status();
+  EXPECT_EQ(larger->isolation, GetParam());
+  EXPECT_EQ(larger->old_size, data_.size());
+  EXPECT_EQ(larger->new_size, std::uint64_t{3} << 40);
+  EXPECT_TRUE(opened);
+  EXPECT_EQ(OwnStatus("Seccomp:"), "Seccomp:\t0");
+  options.bytes = 150'016;
+  options.shrink = true;
+  ASSERT_TRUE(Resize(options).ok());
+
+  ConvertOptions back;
+  back.sources = {{.path = image, .format = "qcow2"}};
+  back.target = directory_ / "back.raw";
+  back.sandbox = Sandbox();
+  ASSERT_TRUE(Convert(back).ok());
+  EXPECT_EQ(Content(back.target), data_.substr(0, 150'016));
+  ASSERT_TRUE(Resize(To(back.target, "raw", 200'000, Sandbox())).ok());
+  EXPECT_EQ(std::filesystem::file_size(back.target), 200'000u);
+}
+
+TEST_P(JailedVerbs, AResizeThatIsRefusedLeavesTheImageAsItWas) {
+  const std::string image = directory_ / "image.qcow2";
+  ASSERT_TRUE(Convert(ToQcow2(image)).ok());
+  const std::string before = Content(image);
+  const auto smaller = Resize(To(image, "qcow2", 65'536, Sandbox()));  // without --shrink
+  EXPECT_TRUE(absl::IsInvalidArgument(smaller.status())) << smaller.status();
+  EXPECT_EQ(Content(image), before);
+}
+
+TEST_P(JailedVerbs, AResizeForWhichThereIsNoRoomLeavesTheImageAsItWas) {
+  const std::string image = directory_ / "image.qcow2";
+  ASSERT_TRUE(Convert(ToQcow2(image)).ok());
+  const std::string before = Content(image);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const rlimit short_files = {.rlim_cur = before.size() + 65'536, .rlim_max = old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &short_files);
+  ResizeOptions options = To(image, "qcow2", 1 << 20, Sandbox());
+  options.growth = Growth::kFull;
+  const auto larger = Resize(options);
+  setrlimit(RLIMIT_FSIZE, &old);
+  EXPECT_TRUE(absl::IsResourceExhausted(larger.status())) << larger.status();
+  EXPECT_EQ(Content(image), before);
 }
 
 TEST_P(JailedVerbs, TheCallingProcessStaysUnjailed) {
