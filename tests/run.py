@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 import xml.etree.ElementTree
 from pathlib import Path
@@ -142,10 +143,16 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     select_case = (lambda name: options.keyword in name) if options.keyword else None
     tally = harness.Tally(options.verbose)
+    start = time.monotonic()
+
+    def tell_time(what):
+        print(f"{what}: done after {time.monotonic() - start:.0f} s", flush=True)
+
     if "unit" in suites:
         run_unit(options.build, options.jobs, tally, select_case)
         for build in options.ctest_build:
             run_unit(build, options.jobs, tally, select_case, f"unit@{build.name}/", "unit")
+        tell_time("unit tests")
     if groups:
         tools = harness.Tools(options.instar or options.build / "bin/instar", options.workdir,
                               options.jobs)
@@ -154,6 +161,7 @@ def main():
                 registry = tomllib.load(file)["divergence"]
             harness.run_groups(groups, tools, tally, select_case, harness.Divergences(registry),
                                every_suite=not options.only)
+            tell_time("other suites")
         else:
             tally.add(harness.Verdict("instar", "failed", f"{tools.instar} is no program"))
     tally.print_skips()
