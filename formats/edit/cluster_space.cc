@@ -53,6 +53,13 @@ std::uint64_t ClusterSpace::free_clusters() const {
   return clusters;
 }
 
+Status ClusterSpace::Require(std::uint64_t count) const {
+  const std::uint64_t have = free_clusters();
+  if (have >= count) return {};
+  return MakeError(ErrorCode::kNoSpace, "{0} more clusters are needed for the change",
+                   count - have);
+}
+
 Result<std::uint64_t> ClusterSpace::Take(std::uint64_t count) {
   const auto fits = [count](const ClusterRun& run) { return run.count >= count; };
   const auto place = std::ranges::find_if(free_, fits);
@@ -86,9 +93,7 @@ Result<ClusterRun> ClusterSpace::TakeSome(std::uint64_t count) {
   const std::uint64_t behind = limit_ > end_ ? limit_ - end_ : 0;
   const std::uint64_t room = largest == free_.end() ? 0 : largest->count;
   const std::uint64_t most = std::min(count, std::max(behind, room));
-  if (most == 0) {
-    return MakeError(ErrorCode::kNoSpace, "{0} more clusters are needed for the change", count);
-  }
+  if (most == 0) return std::unexpected(Require(count).error());
   ClusterRun run{.count = most};
   if (behind >= room) {
     run.first = std::exchange(end_, end_ + most);

@@ -34,6 +34,8 @@ class ClusterSpace {
   // on do not exist (the end of a disk; the largest offset of the format).
   ClusterSpace(std::vector<ClusterRun> free, std::uint64_t end, std::uint64_t limit);
 
+  // kNoSpace, with how many are missing, if there are no `count` clusters.
+  [[nodiscard]] Status Require(std::uint64_t count) const;
   // `count` clusters that follow one another; the first. kNoSpace tells how many are missing.
   Result<std::uint64_t> Take(std::uint64_t count);
   // From 1 to `count` clusters that follow one another, where there is most room. kNoSpace.

@@ -106,6 +106,11 @@ Result<ClusterRun> ImageChange::TakeSome(std::uint64_t count) {
   return run;
 }
 
+Status ImageChange::RequireRoom(std::uint64_t count) {
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  return room->space.Require(count);
+}
+
 Status ImageChange::Drop(const ClusterRun& run) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   room->refcounts.Change(run, -1);

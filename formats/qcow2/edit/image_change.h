@@ -60,6 +60,9 @@ class ImageChange {
   Result<std::uint64_t> Take(std::uint64_t count);
   // Room for 1 to `count` clusters at the end of the file, or where there is most of it.
   Result<ClusterRun> TakeSome(std::uint64_t count);
+  // kNoSpace, with how many are missing, if there is no room for `count` clusters. To be asked
+  // before many are taken and written to.
+  Status RequireRoom(std::uint64_t count);
   // Counts one reference less to the clusters of `run`, or to all that Walk visits (ChangeMany).
   Status Drop(const ClusterRun& run);
   template <typename Walk>

@@ -245,6 +245,7 @@ Status Resizer::AddPlaces(std::uint64_t first, std::uint64_t end, Growth growth)
   // What is not allocated would show the backing file.
   const bool empty = backing_bytes() <= old_bytes_;
   const std::uint32_t allocated = empty ? 0 : ~std::uint32_t{0};
+  if (!header_.has_data_file()) INSTAR_TRY(change_.RequireRoom(end - first));
   while (first < end) {
     std::uint64_t count = end - first;
     std::uint64_t host = first * cluster_bytes_;

@@ -90,5 +90,13 @@ TEST(ClusterSpace, GivesEachClusterToOne) {
   }
 }
 
+TEST(ClusterSpace, TellsHowManyClustersAreMissing) {
+  const ClusterSpace space({{1, 2}, {5, 7}}, /*end=*/20, /*limit=*/24);
+  EXPECT_TRUE(space.Require(13));
+  const Status missing = space.Require(20);
+  EXPECT_EQ(missing.error().code, ErrorCode::kNoSpace);
+  EXPECT_EQ(missing.error().numbers[0], 7u);
+}
+
 }  // namespace
 }  // namespace instar
