@@ -105,6 +105,8 @@ class Broker::Impl {
   std::optional<IoResult> Flipping(Worker& worker, Device& device, const Flip& flip);
   // Whether the guest has to be given time for a flush of `device`.
   bool IsNeededFlush(Device& device);
+  // After one that succeeded; `needed`: what that said of it.
+  void NoteFlushed(Worker& worker, Device& device, bool needed);
   // Notes that `device` is edited in place.
   absl::Status AddEdited(Device& device);
   CallResult Read(Worker& worker, const IoListRequest& request, const GuestMemory& memory);

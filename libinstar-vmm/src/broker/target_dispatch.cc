@@ -64,6 +64,11 @@ bool Broker::Impl::IsNeededFlush(Device& device) {
           ledger_.fresh() > device.fresh_at_flush.load(std::memory_order_relaxed));
 }
 
+void Broker::Impl::NoteFlushed(Worker& worker, Device& device, bool needed) {
+  if (needed) worker.meter.Forgive();
+  device.fresh_at_flush.store(ledger_.fresh(), std::memory_order_relaxed);
+}
+
 CallResult Broker::Impl::Flush(Worker& worker, const FlushRequest& request) {
   const auto found = Target(request.device, 0);
   if (!found) return found.error();
@@ -71,8 +76,7 @@ CallResult Broker::Impl::Flush(Worker& worker, const FlushRequest& request) {
   if (device.unflushed()) return kDone;
   const bool needed = IsNeededFlush(device);
   if (fdatasync(device.fd.get()) == 0) {
-    if (needed) worker.meter.Forgive();
-    device.fresh_at_flush.store(ledger_.fresh(), std::memory_order_relaxed);
+    NoteFlushed(worker, device, needed);
     return kDone;
   }
   return Failed("flush", device, {.os_errno = errno});
@@ -89,7 +93,7 @@ std::optional<IoResult> Broker::Impl::Flipping(Worker& worker, Device& device, c
   EditedFiles::FlipEnd end = EditedFiles::FlipEnd::kDone;
   const IoResult result = flip(end);
   edited_.EndFlip(end);
-  if (result.ok() && needed) worker.meter.Forgive();
+  if (result.ok()) NoteFlushed(worker, device, needed);
   return result;
 }
 
@@ -125,7 +129,9 @@ CallResult Broker::Impl::ResizeRoot(Worker& worker, const ResizeRequest& request
     if (!reserved && errno != EOPNOTSUPP && errno != ENOSYS) {
       return Failed("resize", device, {.os_errno = errno, .offset = request.size_bytes});
     }
-    worker.meter.Forgive();
+    if (device.resizes.fetch_add(1, std::memory_order_relaxed) < kForgivenResizes) {
+      worker.meter.Forgive();
+    }
   }
   const auto result = Flipping(worker, device, [&](EditedFiles::FlipEnd& end) {
     const IoResult set = SetLengthAsRoot(bulk.io, request.size_bytes, !device.unflushed());

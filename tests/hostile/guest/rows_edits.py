@@ -155,6 +155,11 @@ def roots_that_are_written_again_are_no_progress(s):
     s.main.for_ever(lambda p: p.write_root(0, 4096, ROOT))
 
 
+@row(verbs=("resize",), options=["--stall-timeout=1"], says="no progress", within=2, keeps_target=True)
+def lengths_that_are_reserved_again_are_no_progress(s):
+    s.main.for_ever(lambda p: p.ring(Op.RESIZE_ROOT, 0, 32 * MIB, 2).ring(Op.RESIZE_ROOT, 0, 16 * MIB, 0))
+
+
 @row(verbs=("resize",), says=HELD + TOOK_EFFECT, keeps_target=True)
 def what_is_given_back_after_the_root_may_be_the_old_image_alone(s):
     s.main.open(b"other.img").gets(1).write_root(0, 4096, ROOT).gets(0)
