@@ -117,7 +117,7 @@ void Broker::Impl::NoteOutOfMemory() {
   try {
     NoteFailure(absl::StrFormat("'%s': this process may not have the memory that the image takes",
                                 PrintableText(device(DeviceId{0}).path)));
-  } catch (const std::bad_alloc&) {
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch)
     // Not even for that: the guest's own words must do.
   }
 }
