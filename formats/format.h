@@ -11,6 +11,7 @@
 #include "formats/base/error.h"
 #include "formats/base/image_reader.h"
 #include "formats/base/image_writer.h"
+#include "formats/bitmap.h"
 #include "formats/check.h"
 #include "formats/create.h"
 #include "formats/inspect.h"
@@ -37,6 +38,8 @@ struct Format {
   Result<CheckCounts> (*check)(const CheckOptions& options) = nullptr;
   // As ResizeImage (resize.h).
   Status (*resize)(const ResizeOptions& options) = nullptr;
+  // As ChangeBitmaps (bitmap.h).
+  Status (*change_bitmaps)(const BitmapOptions& options) = nullptr;
   // As InspectImage (inspect.h), of a file that has the format's signature.
   Status (*inspect)(const Inspection& inspection) = nullptr;
   // Whether data of the image may lie in holes of the file, which occupies `allocated_bytes` of

@@ -1,5 +1,6 @@
 #include "formats/format_table.h"
 
+#include "formats/bitmap.h"
 #include "formats/check.h"
 #include "formats/create.h"
 #include "formats/measure.h"
@@ -38,6 +39,19 @@ Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options
 Status ResizeImage(const ResizeOptions& options) {
   if (const auto resize = FunctionOf<&Format::resize>(options.format)) return resize(options);
   return Unsupported("Image format driver does not support resize");
+}
+
+Status ChangeBitmaps(const BitmapOptions& options) {
+  if (const auto change = FunctionOf<&Format::change_bitmaps>(options.format)) {
+    return change(options);
+  }
+  if (options.actions.empty()) return {};
+  const bool adds = options.actions.front().operation == BitmapOperation::kAdd;
+  if (options.listener != nullptr) {
+    INSTAR_TRY(options.listener->Judged(
+        {.fault = adds ? BitmapFault::kNoBitmaps : BitmapFault::kNotFound}));
+  }
+  return Unsupported("images of this format have no bitmaps");
 }
 
 Result<CheckCounts> CheckImage(const CheckOptions& options) {

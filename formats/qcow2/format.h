@@ -6,6 +6,7 @@
 
 #include "formats/format.h"
 #include "formats/qcow2/check/check.h"
+#include "formats/qcow2/edit/bitmaps.h"
 #include "formats/qcow2/edit/image_editor.h"
 #include "formats/qcow2/edit/resizer.h"
 #include "formats/qcow2/read/preallocation.h"
@@ -31,6 +32,7 @@ inline constexpr Format kFormat{
     .measure = Measurer::Create,
     .check = [](const CheckOptions& options) { return Check(options); },
     .resize = Resize,
+    .change_bitmaps = ChangeBitmaps,
     .inspect = Inspect,
     .may_map_holes = LooksPreallocated,
 };

@@ -8,6 +8,7 @@
 #include "crash/image_facts.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
+#include "formats/qcow2/structures/bitmap_directory.h"
 #include "formats/qcow2/structures/header_extensions.h"
 #include "formats/qcow2/structures/refcount_entry.h"
 
@@ -87,6 +88,18 @@ void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes) {
   std::ranges::copy(all, cluster.begin() + header.header_bytes);
   image.Write(0, cluster);
   StoreHeader(image, header);
+}
+
+void SetBitmapInUse(SparseFile& image) {
+  const ReadOnlyDevice device(image, kImageId);
+  ReadWindow file(device, 4096);
+  const auto extensions = qcow2::HeaderExtensions::ReadFrom(file, HeaderOf(image)).value();
+  constexpr std::uint64_t kFlagsAt = 12;
+  const std::uint64_t at = extensions.bitmaps->directory_offset + kFlagsAt;
+  std::vector<std::byte> flags(4);
+  image.Read(at, flags);
+  StoreBe32(flags, 0, LoadBe32(flags, 0) | qcow2::kBitmapInUse);
+  image.Write(at, flags);
 }
 
 }  // namespace instar::crash

@@ -18,6 +18,8 @@ std::uint64_t ClustersOf(const SparseFile& image);
 void SetRefcount(SparseFile& image, std::uint64_t cluster, std::uint64_t count);
 // Adds an unknown header extension with `bytes` bytes of data; the backing name moves behind it.
 void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes);
+// Marks the first bitmap as one that was not stored completely.
+void SetBitmapInUse(SparseFile& image);
 
 }  // namespace instar::crash
 

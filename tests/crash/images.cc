@@ -148,6 +148,24 @@ void AddWithTables(Recipes& recipes) {
                     WriteLine(bits, {"write -P 5 $((4*C)) $C", "write -P 5 $((11*C)) $C"}) +
                     "qemu-img bitmap --disable i.qcow2 coarse\n");
   }
+  recipes.Add("bitmap-in-use-4k", 12,
+              CreateLine(12, "") + "qemu-img bitmap --add -g 512 i.qcow2 a\n" +
+                  WriteLine(12, kSomeData) + "qemu-img bitmap --add i.qcow2 b\n",
+              SetBitmapInUse);
+  std::string many =
+      CreateLine(9, "") + "qemu-img bitmap --add -g 512 i.qcow2 a\n" + WriteLine(9, kSomeData);
+  for (int i = 0; i < 12; ++i) {
+    absl::StrAppend(&many, "qemu-img bitmap --add i.qcow2 ", std::string(100, 'a' + i), "\n");
+  }
+  recipes.Add("bitmaps-many-512", 9, many);
+  recipes.Add(
+      "bitmaps-not-trusted-4k", 12,
+      CreateLine(12, "") + "qemu-img bitmap --add -g 512 i.qcow2 a\n" + WriteLine(12, kSomeData),
+      [](SparseFile& image) {
+        qcow2::Header header = HeaderOf(image);
+        header.autoclear_features = 0;
+        StoreHeader(image, header);
+      });
   recipes.Add("snapshot-and-bitmap-4k", 12,
               CreateLine(12, "") + WriteLine(12, kSomeData) +
                   "qemu-img bitmap --add -g 4096 i.qcow2 b\nqemu-img snapshot -c one i.qcow2\n" +

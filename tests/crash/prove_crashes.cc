@@ -67,12 +67,15 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
     qemu->Expect(start.files, files);
   }
   const bool may_change = status.has_value();
-  // The same again, after the crash, makes the new image of either.
+  // The same again, after the crash, makes the new image of either, unless it is refused because it
+  // is done: a second bitmap of the name.
   const std::function<std::string(const ImageFiles&)> again = [&](const ImageFiles& crashed) {
     ImageFiles twice = crashed;
     Recording second;
     const Status done = Run(start.change, twice, second);
-    return done ? WhyNot(twice, start.before, after, false, true) : TextOf(done.error());
+    std::string why = WhyNot(twice, start.before, after, false, true);
+    if (why.empty() || done) return why;
+    return absl::StrCat(TextOf(done.error()), ", and it is ", why);
   };
   const Verdict verdict =
       JudgeStates(recording, start.files, start.before, may_change ? after : start.before,

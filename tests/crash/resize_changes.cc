@@ -42,7 +42,8 @@ bool MayBeRefused(const ImageRecipe& recipe, Growth growth, const Error& error) 
   if (recipe.format == FormatId::kRaw && growth == Growth::kMetadata) return true;
   if (error.code == ErrorCode::kNoSpace) return recipe.disk_clusters_behind != 0;
   return message.starts_with("Can't resize a v2 image which has snapshots") ||
-         message.starts_with("a disk with bitmaps cannot have the size 0");
+         message.starts_with("a disk with bitmaps cannot have the size 0") ||
+         message.starts_with("Bitmap '{t}' is inconsistent");
 }
 
 std::vector<Change> LastChanges() {

@@ -101,13 +101,11 @@ Status Checker::WalkBitmap(const BitmapEntry& entry) {
 }
 
 void Checker::VisitBitmapTableEntry(std::uint64_t entry) {
-  const std::uint64_t place = HostOffset(entry);
-  if (place % cluster_bytes_ != 0 || (entry & ~(kOffsetMask | kBitmapAllOnes)) != 0 ||
-      (place != 0 && (entry & kBitmapAllOnes) != 0)) {
+  if (!IsBitmapTableEntry(entry, cluster_bytes_)) {
     Corrupted("entry {0x} of a bitmap table makes no sense", entry);
     return;
   }
-  if (place != 0) Refer(place, cluster_bytes_);
+  if (const std::uint64_t place = HostOffset(entry)) Refer(place, cluster_bytes_);
 }
 
 Status Checker::WalkRefcountBlocks() {

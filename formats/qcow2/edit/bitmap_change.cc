@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "formats/base/checked.h"
-#include "formats/base/endian.h"
+#include "formats/qcow2/edit/bitmap_tables.h"
 #include "formats/qcow2/read/bitmap_data.h"
 #include "formats/qcow2/structures/bitmap_directory.h"
 #include "formats/qcow2/structures/l2_entry.h"
@@ -40,58 +40,31 @@ Result<std::vector<StoredBitmap>> ReadBitmaps(const ImageChange& change) {
   return bitmaps;
 }
 
-// The tables of all bitmaps while they change.
-class BitmapTables {
+// The bitmaps of an image while they change.
+class BitmapChanger {
  public:
-  explicit BitmapTables(ImageChange& change)
-      : change_(change),
-        cluster_bits_(change.old_header().cluster_bits),
-        cluster_bytes_(change.old_header().cluster_bytes()) {}
+  explicit BitmapChanger(ImageChange& change)
+      : change_(change), tables_(change), cluster_bytes_(change.old_header().cluster_bytes()) {}
 
   Status Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::uint64_t new_bytes);
   Status Move(BitmapEntry& entry, std::uint64_t offset);
   Status WriteDirectory(const std::vector<StoredBitmap>& bitmaps);
 
  private:
-  [[nodiscard]] ClusterRun Clusters(std::uint64_t offset, std::uint64_t bytes) const {
-    const std::uint64_t first = offset >> cluster_bits_;
-    return {first, DivideRoundUp(offset % cluster_bytes_ + bytes, cluster_bytes_)};
+  // Writes a table in place of the old one.
+  Status Replace(BitmapEntry& entry, const std::vector<std::uint64_t>& table) {
+    INSTAR_TRY(change_.Drop(tables_.TableClusters(entry)));
+    return tables_.Write(entry, table);
   }
-  Result<std::vector<std::uint64_t>> Read(const BitmapEntry& entry) const;
-  Status Write(BitmapEntry& entry, const std::vector<std::uint64_t>& table);
   // Clears the bits of table entry `entry` from `kept` on.
   Status ClearFrom(std::uint64_t& entry, std::uint64_t kept);
-  Result<std::uint64_t> Store(std::span<const std::byte> bytes);
 
   ImageChange& change_;
-  const unsigned cluster_bits_;
+  BitmapTables tables_;
   const std::uint64_t cluster_bytes_;
 };
 
-Result<std::vector<std::uint64_t>> BitmapTables::Read(const BitmapEntry& entry) const {
-  std::vector<std::byte> bytes(entry.table_entries * kTableEntryBytes);
-  INSTAR_TRY(change_.device().Read(entry.table_offset, bytes));
-  std::vector<std::uint64_t> table(entry.table_entries);
-  for (std::size_t i = 0; i < table.size(); ++i) table[i] = LoadBe64(bytes, i * kTableEntryBytes);
-  return table;
-}
-
-Result<std::uint64_t> BitmapTables::Store(std::span<const std::byte> bytes) {
-  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t place, change_.Take(Clusters(0, bytes.size()).count));
-  INSTAR_TRY(change_.Write(place, bytes));
-  return place;
-}
-
-Status BitmapTables::Write(BitmapEntry& entry, const std::vector<std::uint64_t>& table) {
-  INSTAR_TRY(change_.Drop(Clusters(entry.table_offset, entry.table_entries * kTableEntryBytes)));
-  std::vector<std::byte> bytes(table.size() * kTableEntryBytes);
-  for (std::size_t i = 0; i < table.size(); ++i) StoreBe64(bytes, i * kTableEntryBytes, table[i]);
-  INSTAR_ASSIGN_OR_RETURN(entry.table_offset, Store(bytes));
-  entry.table_entries = static_cast<std::uint32_t>(table.size());
-  return {};
-}
-
-Status BitmapTables::ClearFrom(std::uint64_t& entry, std::uint64_t kept) {
+Status BitmapChanger::ClearFrom(std::uint64_t& entry, std::uint64_t kept) {
   const std::uint64_t place = HostOffset(entry);
   if (entry == 0) return {};
   std::vector<std::byte> bits(cluster_bytes_, std::byte{0xFF});
@@ -101,12 +74,12 @@ Status BitmapTables::ClearFrom(std::uint64_t& entry, std::uint64_t kept) {
   std::fill(bits.begin() + static_cast<std::ptrdiff_t>(DivideRoundUp(kept, 8)), bits.end(),
             std::byte{0});
   if (bits == before) return {};
-  if (place != 0) INSTAR_TRY(change_.Drop(Clusters(place, cluster_bytes_)));
-  INSTAR_ASSIGN_OR_RETURN(entry, Store(bits));
+  if (place != 0) INSTAR_TRY(change_.Drop(tables_.Clusters(place, cluster_bytes_)));
+  INSTAR_ASSIGN_OR_RETURN(entry, tables_.Store(bits));
   return {};
 }
 
-Status BitmapTables::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::uint64_t new_bytes) {
+Status BitmapChanger::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::uint64_t new_bytes) {
   const std::uint64_t old_bits = BitmapBits(old_bytes, entry.granularity_bits);
   const std::uint64_t new_bits = BitmapBits(new_bytes, entry.granularity_bits);
   const std::uint64_t per_cluster = cluster_bytes_ * 8;
@@ -114,7 +87,7 @@ Status BitmapTables::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::ui
   if (BitmapBytes(new_bytes, entry.granularity_bits) > kMaxBitmapDataBytes) {
     return OverLimit("a bitmap would have more than {0} bytes", kMaxBitmapDataBytes);
   }
-  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, Read(entry));
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, tables_.Read(entry));
   if (table.size() != DivideRoundUp(old_bits, per_cluster)) {
     return Corrupt("the table of a bitmap has {0} entries where its disk needs {1}", table.size(),
                    DivideRoundUp(old_bits, per_cluster));
@@ -122,7 +95,7 @@ Status BitmapTables::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::ui
   const std::vector<std::uint64_t> before = table;
   for (std::size_t i = entries; i < table.size(); ++i) {
     const std::uint64_t place = HostOffset(table[i]);
-    if (place != 0) INSTAR_TRY(change_.Drop(Clusters(place, cluster_bytes_)));
+    if (place != 0) INSTAR_TRY(change_.Drop(tables_.Clusters(place, cluster_bytes_)));
   }
   table.resize(entries);
   const std::uint64_t kept = std::min(old_bits, new_bits);
@@ -133,24 +106,24 @@ Status BitmapTables::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::ui
       INSTAR_TRY(ClearFrom(last, kept % per_cluster));
     }
   }
-  return table == before ? Status() : Write(entry, table);
+  return table == before ? Status() : Replace(entry, table);
 }
 
-Status BitmapTables::Move(BitmapEntry& entry, std::uint64_t offset) {
-  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, Read(entry));
+Status BitmapChanger::Move(BitmapEntry& entry, std::uint64_t offset) {
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, tables_.Read(entry));
   bool moved = entry.table_offset >= offset;
   for (std::uint64_t& place : table) {
     if (HostOffset(place) < offset) continue;
     std::vector<std::byte> bits(cluster_bytes_);
     INSTAR_TRY(change_.device().Read(HostOffset(place), bits));
-    INSTAR_TRY(change_.Drop(Clusters(HostOffset(place), cluster_bytes_)));
-    INSTAR_ASSIGN_OR_RETURN(place, Store(bits));
+    INSTAR_TRY(change_.Drop(tables_.Clusters(HostOffset(place), cluster_bytes_)));
+    INSTAR_ASSIGN_OR_RETURN(place, tables_.Store(bits));
     moved = true;
   }
-  return moved ? Write(entry, table) : Status();
+  return moved ? Replace(entry, table) : Status();
 }
 
-Status BitmapTables::WriteDirectory(const std::vector<StoredBitmap>& bitmaps) {
+Status BitmapChanger::WriteDirectory(const std::vector<StoredBitmap>& bitmaps) {
   std::vector<std::byte> bytes;
   for (const StoredBitmap& bitmap : bitmaps) {
     const std::size_t at = bytes.size();
@@ -161,8 +134,8 @@ Status BitmapTables::WriteDirectory(const std::vector<StoredBitmap>& bitmaps) {
                            [](char c) { return static_cast<std::byte>(c); });
   }
   BitmapsExtension extension = change_.header().bitmaps.value_or(BitmapsExtension{});
-  INSTAR_TRY(change_.Drop(Clusters(extension.directory_offset, extension.directory_bytes)));
-  INSTAR_ASSIGN_OR_RETURN(extension.directory_offset, Store(bytes));
+  INSTAR_TRY(change_.Drop(tables_.Clusters(extension.directory_offset, extension.directory_bytes)));
+  INSTAR_ASSIGN_OR_RETURN(extension.directory_offset, tables_.Store(bytes));
   extension.directory_bytes = bytes.size();
   change_.header().bitmaps = extension;
   return {};
@@ -170,16 +143,16 @@ Status BitmapTables::WriteDirectory(const std::vector<StoredBitmap>& bitmaps) {
 
 // Changes each bitmap by `change_one`, and the directory if any has changed or `anyway`.
 template <typename ChangeOne>
-Status ChangeBitmaps(ImageChange& change, bool anyway, const ChangeOne& change_one) {
+Status ChangeEach(ImageChange& change, bool anyway, const ChangeOne& change_one) {
   INSTAR_ASSIGN_OR_RETURN(std::vector<StoredBitmap> bitmaps, ReadBitmaps(change));
   if (bitmaps.empty()) return {};
-  BitmapTables tables(change);
+  BitmapChanger changer(change);
   for (StoredBitmap& bitmap : bitmaps) {
     const BitmapEntry before = bitmap.entry;
-    INSTAR_TRY(change_one(tables, bitmap.entry));
+    INSTAR_TRY(change_one(changer, bitmap.entry));
     anyway = anyway || bitmap.entry != before;
   }
-  return anyway ? tables.WriteDirectory(bitmaps) : Status();
+  return anyway ? changer.WriteDirectory(bitmaps) : Status();
 }
 
 }  // namespace
@@ -195,20 +168,20 @@ Status CheckBitmapsCanChange(ImageChange& change) {
 }
 
 Status ResizeBitmaps(ImageChange& change, std::uint64_t old_bytes, std::uint64_t new_bytes) {
-  return ChangeBitmaps(change, /*anyway=*/false,
-                       [&](BitmapTables& tables, BitmapEntry& entry) -> Status {
-                         if (new_bytes == 0) {
-                           return InvalidArgument("a disk with bitmaps cannot have the size 0");
-                         }
-                         return tables.Resize(entry, old_bytes, new_bytes);
-                       });
+  return ChangeEach(change, /*anyway=*/false,
+                    [&](BitmapChanger& changer, BitmapEntry& entry) -> Status {
+                      if (new_bytes == 0) {
+                        return InvalidArgument("a disk with bitmaps cannot have the size 0");
+                      }
+                      return changer.Resize(entry, old_bytes, new_bytes);
+                    });
 }
 
 Status MoveBitmapsFrom(ImageChange& change, std::uint64_t offset) {
   const auto& extension = change.extensions().bitmaps;
   const bool moves = extension && extension->directory_offset >= offset;
-  return ChangeBitmaps(change, moves, [offset](BitmapTables& tables, BitmapEntry& entry) {
-    return tables.Move(entry, offset);
+  return ChangeEach(change, moves, [offset](BitmapChanger& changer, BitmapEntry& entry) {
+    return changer.Move(entry, offset);
   });
 }
 

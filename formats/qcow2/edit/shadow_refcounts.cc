@@ -35,6 +35,16 @@ Status ShadowRefcounts::Load() {
   return {};
 }
 
+void ShadowRefcounts::Change(const ClusterRun& run, std::int64_t delta) {
+  // Clusters that are taken one by one mostly follow one another.
+  if (queue_.size() > applied_ && queue_.back().delta == delta &&
+      queue_.back().run.end() == run.first) {
+    queue_.back().run.count += run.count;
+  } else {
+    queue_.push_back({run, delta});
+  }
+}
+
 void ShadowRefcounts::MoveFrom(std::uint64_t offset) {
   for (std::uint64_t i = 0; i < old_.size(); ++i) {
     if (old_[i] >= offset) Change({i * per_block_, 1}, 0);
@@ -190,11 +200,12 @@ Status ShadowRefcounts::TakeTable(bool& taken) {
 
 Status ShadowRefcounts::ApplyChanges() {
   // In their order, so that what was taken is counted before it is given back. Each may add some.
-  for (std::size_t i = 0; i < queue_.size(); ++i) {
-    const Queued next = queue_[i];
+  while (applied_ < queue_.size()) {
+    const Queued next = queue_[applied_++];
     INSTAR_TRY(Apply(next.run, next.delta, /*place=*/true));
   }
   queue_.clear();
+  applied_ = 0;
   return {};
 }
 

@@ -36,7 +36,7 @@ class ShadowRefcounts {
   Status Load();
 
   // `run` has `delta` more references than before, from Finish on.
-  void Change(const ClusterRun& run, std::int64_t delta) { queue_.push_back({run, delta}); }
+  void Change(const ClusterRun& run, std::int64_t delta);
 
   // Applies the changes that Change has queued. Errors as ChangeMany.
   Status ApplyChanges();
@@ -154,6 +154,7 @@ class ShadowRefcounts {
   std::vector<Block> cache_;
   std::size_t next_slot_ = 0;
   std::vector<Queued> queue_;
+  std::size_t applied_ = 0;  // of the queue, while it is gone through
   bool changed_ = false;
 };
 

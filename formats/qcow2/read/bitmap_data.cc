@@ -16,6 +16,12 @@ std::uint64_t BitmapBytes(std::uint64_t disk_bytes, unsigned granularity_bits) {
   return DivideRoundUp(BitmapBits(disk_bytes, granularity_bits), 8);
 }
 
+bool IsBitmapTableEntry(std::uint64_t entry, std::uint64_t cluster_bytes) {
+  const std::uint64_t place = HostOffset(entry);
+  return place % cluster_bytes == 0 && (entry & ~(kOffsetMask | kBitmapAllOnes)) == 0 &&
+         (place == 0 || (entry & kBitmapAllOnes) == 0);
+}
+
 Result<BitmapData> BitmapData::Open(const BlockDevice& device, const Header& header,
                                     const BitmapEntry& entry) {
   BitmapData data(device, header, entry);
@@ -42,6 +48,31 @@ BitmapData::BitmapData(const BlockDevice& device, const Header& header, const Bi
       bytes_(DivideRoundUp(bits_, 8)),
       table_(device, 4096) {}
 
+Result<std::uint64_t> BitmapData::EntryAt(std::uint64_t index) {
+  INSTAR_ASSIGN_OR_RETURN(const auto bytes,
+                          table_.View(table_offset_ + index * kTableEntryBytes, kTableEntryBytes));
+  const std::uint64_t entry = LoadBe64(bytes, 0);
+  if (!IsBitmapTableEntry(entry, cluster_bytes_)) {
+    return Corrupt("entry {0} of a bitmap table is {1x}", index, entry);
+  }
+  return entry;
+}
+
+Result<BitmapData::Stretch> BitmapData::StretchAt(std::uint64_t offset, std::uint64_t end) {
+  end = std::min(end, bytes_);
+  std::uint64_t index = offset / cluster_bytes_;
+  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, EntryAt(index));
+  if (HostOffset(entry) != 0) {
+    return Stretch{Stretch::Kind::kStored, std::min(end, (index + 1) * cluster_bytes_)};
+  }
+  for (++index; index * cluster_bytes_ < end; ++index) {
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t next, EntryAt(index));
+    if (next != entry) break;
+  }
+  return Stretch{entry == kBitmapAllOnes ? Stretch::Kind::kOnes : Stretch::Kind::kZeros,
+                 std::min(end, index * cluster_bytes_)};
+}
+
 Status BitmapData::Read(std::uint64_t offset, std::span<std::byte> out) {
   while (!out.empty()) {
     if (offset >= bytes_) {
@@ -52,14 +83,8 @@ Status BitmapData::Read(std::uint64_t offset, std::span<std::byte> out) {
     const std::uint64_t within = offset % cluster_bytes_;
     const std::span<std::byte> part =
         out.first(std::min<std::uint64_t>({out.size(), cluster_bytes_ - within, bytes_ - offset}));
-    INSTAR_ASSIGN_OR_RETURN(
-        const auto bytes, table_.View(table_offset_ + index * kTableEntryBytes, kTableEntryBytes));
-    const std::uint64_t entry = LoadBe64(bytes, 0);
-    const std::uint64_t place = entry & kOffsetMask;
-    if (place % cluster_bytes_ != 0 || (entry & ~(kOffsetMask | kBitmapAllOnes)) != 0 ||
-        (place != 0 && (entry & kBitmapAllOnes) != 0)) {
-      return Corrupt("entry {0} of a bitmap table is {1x}", index, entry);
-    }
+    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, EntryAt(index));
+    const std::uint64_t place = HostOffset(entry);
     if (place != 0) {
       INSTAR_TRY(device_->Read(place + within, part));
     } else {
