@@ -103,6 +103,16 @@ def make_gib(quiet, directory, name):
                    check=True, stdout=subprocess.DEVNULL)
 
 
+def make_bitmaps(quiet, directory, name):
+    """An image with all tables for 1 TiB, and a bitmap that has recorded writes in 64 places."""
+    quiet("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T")
+    quiet("bitmap", "--add", name, "from")
+    commands = [word for at in range(0, 1024, 16) for word in ("-c", f"write -q {at}G 1M")]
+    subprocess.run(["qemu-io", "-t", "unsafe", "-f", "qcow2", *commands, name], cwd=directory,
+                   check=True, stdout=subprocess.DEVNULL)
+    quiet("bitmap", "--add", name, "into")
+
+
 class Inputs:
     """Makes images when they are first wanted, and removes them when they are wanted no more."""
 
@@ -157,8 +167,10 @@ MAKERS = {
     # Every cluster has its place, and none has data: 160 MiB of tables.
     "tables.qcow2": lambda inputs, name: inputs.quiet(
         "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T"),
+    "bitmaps.qcow2": lambda inputs, name: make_bitmaps(inputs.quiet, inputs.directory, name),
     "fragmented.qcow2": lambda inputs, name: make_fragmented(inputs.directory / name, 1 << 40),
 }
 # Made of nothing else.
-ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "fragmented.qcow2")
+ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "bitmaps.qcow2",
+         "fragmented.qcow2")
 PARTS = {"top.qcow2": ["top.qcow2", "middle.qcow2", "base.qcow2"]}

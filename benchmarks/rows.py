@@ -47,8 +47,8 @@ def rows():
     def told(name, *arguments):
         return Row(name, list(arguments), list(arguments), verify="output")
 
-    def resize(name, changed, disk_bytes, *arguments, pairs=0):
-        words = ["resize", *arguments]
+    def changes(name, changed, disk_bytes, *words, pairs=0):
+        words = list(words)
         return Row(name, words, words, output="changed.qcow2", changes=changed,
                    disk_bytes=disk_bytes, verify="changed", pairs=pairs)
 
@@ -95,9 +95,16 @@ def rows():
         told("check, 1 TiB in fragments", "check", "fragmented.qcow2"),
         told("measure, 1 TiB in fragments", "measure", "-O", "qcow2", "fragmented.qcow2"),
         told("map, 1 TiB in fragments", "map", "--output=json", "fragmented.qcow2"),
-        resize("resize +1G, 1 GiB", "gib.qcow2", 2 << 30, "changed.qcow2", "+1G", pairs=20),
-        resize("resize +1T, 1 TiB with all tables", "tables.qcow2", 2 << 40, "changed.qcow2",
-               "+1T"),
+        changes("resize +1G, 1 GiB", "gib.qcow2", 2 << 30, "resize", "changed.qcow2", "+1G",
+                pairs=20),
+        changes("resize +1T, 1 TiB with all tables", "tables.qcow2", 2 << 40, "resize",
+                "changed.qcow2", "+1T"),
+        changes("bitmap --add, 1 GiB", "gib.qcow2", 1 << 30, "bitmap", "--add", "changed.qcow2", "b",
+                pairs=20),
+        changes("bitmap --add, 1 TiB with all tables", "tables.qcow2", 1 << 40, "bitmap", "--add",
+                "changed.qcow2", "b"),
+        changes("bitmap --merge, 1 TiB with all tables", "bitmaps.qcow2", 1 << 40, "bitmap",
+                "--merge", "from", "changed.qcow2", "into"),
         # What takes long comes last.
         convert("raw to zlib qcow2", "mixed.raw", "out.qcow2",
                 ["-c", "-f", "raw", "-O", "qcow2"], many),
@@ -105,6 +112,6 @@ def rows():
                 ["-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type=zstd"], many),
         convert("raw to streamOptimized vmdk", "mixed.raw", "out.vmdk",
                 ["-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized"], many),
-        resize("resize --shrink, 1 TiB with all tables to half", "tables.qcow2", 1 << 39,
-               "--shrink", "changed.qcow2", "512G"),
+        changes("resize --shrink, 1 TiB with all tables to half", "tables.qcow2", 1 << 39, "resize",
+                "--shrink", "changed.qcow2", "512G"),
     ]

@@ -14,6 +14,7 @@ struct Row {
 
 constexpr QemuVersion kAll{};
 constexpr QemuVersion kGetopt{10, 1};  // lets getopt_long word its own errors
+constexpr QemuVersion kRemoveAll{11, 1};
 
 // The rows of a message stand together, the oldest first.
 constexpr Row kRows[] = {
@@ -32,6 +33,15 @@ constexpr Row kRows[] = {
     {Message::kResizeTooFew, kGetopt, "Expecting image file name and size"},
     {Message::kResizeTooMany, kAll, "Expecting image file name and size"},
     {Message::kResizeTooMany, kGetopt, "Extra argument(s) in command line"},
+    {Message::kBitmapNoAction, kAll,
+     "Need at least one of --add, --remove, --clear, --enable, --disable, or --merge"},
+    {Message::kBitmapNoAction, kRemoveAll,
+     "Need at least one of --add, --remove, --remove-all, --clear, --enable, --disable, or "
+     "--merge"},
+    {Message::kBitmapGranularity, kAll,
+     "Invalid granularity specified. You may use k, M, G, T, P or E suffixes for kilobytes, "
+     "megabytes, gigabytes, terabytes, petabytes and exabytes."},
+    {Message::kBitmapGranularity, kGetopt, "Invalid granularity specified: '$0'"},
 };
 
 constexpr bool RowsAreInOrder() {

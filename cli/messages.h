@@ -28,6 +28,9 @@ enum class Message {
   // Operands of resize.
   kResizeTooFew,
   kResizeTooMany,
+  // bitmap without an action, and with a granularity that is no size ($0: it).
+  kBitmapNoAction,
+  kBitmapGranularity,
 };
 
 // What `version` of qemu-img prints, without the name of the program.

@@ -1,7 +1,4 @@
 // instar resize: gives the virtual disk of an image another size, in place.
-#include <absl/strings/match.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -9,11 +6,11 @@
 
 #include "cli/begin_run.h"
 #include "cli/byte_size.h"
+#include "cli/edit_messages.h"
 #include "cli/interruption.h"
 #include "cli/messages.h"
 #include "cli/program.h"
 #include "cli/shared_options.h"
-#include "cli/terminal_text.h"
 #include "cli/verb.h"
 #include "instar/verb_table.h"
 #include "instar/vmm/resize.h"
@@ -42,7 +39,6 @@ struct ResizeCommand {
 
  private:
   OrStop<void> TakeSize(std::string_view text);
-  void WarnOfGuess() const;
 };
 
 OrStop<Growth> ReadGrowth(const GivenOption& given) {
@@ -108,35 +104,20 @@ OrStop<void> ResizeCommand::TakeOperands(std::vector<std::string> operands) {
   return {};
 }
 
-// As qemu-img warns where it writes to an image whose format nobody stated. What is resized here is
-// no longer looked at after this, so nothing is restricted.
-void ResizeCommand::WarnOfGuess() const {
-  WriteAll(STDERR_FILENO,
-           "WARNING: Image format was not specified for '" +
-               TerminalText(vmm::ShownName(options.image)) +
-               "' and probing guessed raw.\n"
-               "         Automatically detecting the format is dangerous for raw images, write "
-               "operations on block 0 will be restricted.\n"
-               "         Specify the 'raw' format explicitly to remove the restrictions.\n");
-}
-
 int ResizeCommand::Run(const Verb& verb) {
   if (const int failure = Begin(*this, verb, vmm::ShownName(options.image), {&options.image, 1})) {
     return failure;
   }
   bool needs_shrink = false;
   options.opened = [&](const vmm::ResizeReport& report) {
-    if (report.guessed_raw) WarnOfGuess();
+    if (report.guessed_raw) WarnOfGuess(options.image);
     needs_shrink = report.new_size != 0 && report.new_size < report.old_size && !options.shrink &&
                    options.growth == Growth::kOff;
   };
   EndChangesOnInterruption(vmm::ShownName(options.image), verb.name);
   const absl::StatusOr<vmm::ResizeReport> report = vmm::Resize(options);
   if (!report.ok()) {
-    PrintError(report.status());
-    if (absl::EndsWith(report.status().message(), "is inconsistent and cannot be used")) {
-      WriteAll(STDERR_FILENO, "Try block-dirty-bitmap-remove to delete this bitmap from disk\n");
-    }
+    PrintEditError(report.status());
     if (needs_shrink) {
       PrintError(
           "warning: Shrinking an image will delete all data beyond the shrunken image's end. "

@@ -1,170 +1,78 @@
 """resize beside qemu-img: the same words, exit codes and effects.
 
-Each case is a list of steps. It is carried out twice, in a directory each, with qemu-img as the
-program that resizes and with ours under qemu-img's name. What the steps record must be equal.
+beside.py says how the cases are run.
 """
 
-import hashlib
-import json
 import os
 import shutil
 import struct
 import subprocess
 
-from harness import Group, Skip, run
-from maps import without_places
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-
-DIRTY = 1
-IN_USE = 1
-BITMAPS_EXTENSION = struct.pack(">I", 0x23852875)
-
-
-class Side:
-    """One of the two runs: its directory, its program, and what was recorded."""
-
-    def __init__(self, t, name):
-        self.t = t
-        self.dir = t.dir / name
-        shutil.rmtree(self.dir, ignore_errors=True)
-        self.dir.mkdir()
-        self.qemu = t.tools.need("qemu-img")
-        self.program = self.qemu
-        self.environment = {}
-        self.records = []
-        if name == "ours":
-            folder = t.dir / "as-qemu-img"
-            folder.mkdir(exist_ok=True)
-            self.program = folder / "qemu-img"
-            if not self.program.exists():
-                self.program.symlink_to(t.tools.instar)
-            self.environment = {"INSTAR_QEMU_VERSION": t.tools.qemu_version}
-
-    def path(self, name):
-        return self.dir / name
-
-    # ---- making
-
-    def img(self, *arguments):
-        self.t.made_by_qemu_img(*arguments, cwd=self.dir)
-
-    def create(self, *arguments):
-        self.img("create", "-q", "-f", "qcow2", *arguments)
-
-    def io(self, name, *commands, form="qcow2"):
-        argv = [self.t.tools.need("qemu-io"), "-f", form]
-        for command in commands:
-            argv += ["-c", command]
-        outcome = run([*argv, name], cwd=self.dir)
-        self.t.check(outcome.code == 0, "the generator failed", outcome)
-
-    def raw(self, name, length):
-        with open(self.path(name), "ab") as file:
-            file.truncate(length)
-
-    def patch(self, name, offset, value, form):
-        with open(self.path(name), "r+b") as file:
-            file.seek(offset)
-            file.write(struct.pack(form, value))
-
-    # ---- what is compared
-
-    def resize(self, *arguments):
-        outcome = run([self.program, "resize", *arguments], cwd=self.dir, env=self.environment)
-        # What qemu-img says of options it does not know depends on its version, not on this verb.
-        self.records.append((" ".join(arguments), outcome.code, outcome.text, outcome.err_text))
-
-    def length(self, name):
-        self.records.append((f"length of {name}", self.path(name).stat().st_size))
-
-    def size(self, name):
-        told = run([self.qemu, "info", "--output=json", name], cwd=self.dir)
-        self.records.append((f"size of {name}", json.loads(told.text)["virtual-size"]))
-
-    def map(self, name, holes=True):
-        """Where the disk has data, without where in the file that is, nor, without `holes`, whether the
-        file stores it."""
-        told = run([self.qemu, "map", "--output=json", name], cwd=self.dir)
-        pieces = json.loads(told.text)
-        runs = [{k: v for k, v in piece.items() if k != "offset"} for piece in pieces]
-        self.records.append((f"map of {name}", runs if holes else without_places(pieces)))
-
-    def content(self, name, form="qcow2"):
-        run([self.qemu, "convert", "-f", form, "-O", "raw", name, "content"], cwd=self.dir)
-        digest = hashlib.sha256(self.path("content").read_bytes()).hexdigest()
-        self.path("content").unlink()
-        self.records.append((f"content of {name}", digest))
-
-    def sound(self, name):
-        told = run([self.qemu, "check", "-q", name], cwd=self.dir)
-        self.records.append((f"check of {name}", told.code, told.err_text))
-
-    def value(self, what, value):
-        self.records.append((what, value))
+from conformance.beside import DIRTY, IN_USE, MIB, beside_qemu_img, bitmap_directory
+from harness import Group, Skip
 
 
 # ---- raw
 
 def raw_of_odd_length(s):
     s.raw("r.raw", 1000)
-    s.resize("-f", "raw", "r.raw", "1010")
+    s.verb("resize", "-f", "raw", "r.raw", "1010")
     s.length("r.raw")
 
 
 def raw_relative_sizes(s):
     for arguments in (["--shrink", "r.raw", "-10"], ["r.raw", "+0"]):
         s.raw("r.raw", 1000)
-        s.resize("-f", "raw", *arguments)
+        s.verb("resize", "-f", "raw", *arguments)
         s.length("r.raw")
 
 
 def raw_sizes(s):
     for size in ("1M", "+1", "+512k", "1048577", "2049k"):
         s.raw("r.raw", MIB)
-        s.resize("-f", "raw", "r.raw", size)
+        s.verb("resize", "-f", "raw", "r.raw", size)
         s.length("r.raw")
         s.content("r.raw", "raw")
     for size in ("1", "-1", "1000", "-1023k"):
         s.raw("r.raw", MIB)
-        s.resize("-f", "raw", "--shrink", "r.raw", size)
+        s.verb("resize", "-f", "raw", "--shrink", "r.raw", size)
         s.length("r.raw")
 
 
 def raw_keeps_content(s):
     s.path("r.raw").write_bytes(bytes(range(256)) * 4097 + b"end")
-    s.resize("-f", "raw", "r.raw", "+1M")
+    s.verb("resize", "-f", "raw", "r.raw", "+1M")
     s.content("r.raw", "raw")
-    s.resize("-f", "raw", "--shrink", "r.raw", "70001")
+    s.verb("resize", "-f", "raw", "--shrink", "r.raw", "70001")
     s.content("r.raw", "raw")
-    s.resize("-f", "raw", "r.raw", "1M")
+    s.verb("resize", "-f", "raw", "r.raw", "1M")
     s.content("r.raw", "raw")
 
 
 def raw_preallocation(s):
     for mode in ("off", "falloc", "full", "metadata", "bad"):
         s.path("r.raw").write_bytes(b"x" * 5000)
-        s.resize("-f", "raw", f"--preallocation={mode}", "r.raw", "1M")
+        s.verb("resize", "-f", "raw", f"--preallocation={mode}", "r.raw", "1M")
         s.length("r.raw")
         s.content("r.raw", "raw")
         s.value("storage", s.path("r.raw").stat().st_blocks > 2000)
-        s.resize("-f", "raw", f"--preallocation={mode}", "--shrink", "r.raw", "1k")
+        s.verb("resize", "-f", "raw", f"--preallocation={mode}", "--shrink", "r.raw", "1k")
 
 
 def raw_guessed(s):
     s.raw("r.raw", MIB)
-    s.resize("r.raw", "2M")
-    s.resize("--preallocation=metadata", "r.raw", "3M")
+    s.verb("resize", "r.raw", "2M")
+    s.verb("resize", "--preallocation=metadata", "r.raw", "3M")
     s.length("r.raw")
 
 
 def raw_described(s):
     s.raw("r.raw", MIB)
-    s.resize("--image-opts", "driver=raw,file.filename=r.raw", "2M")
+    s.verb("resize", "--image-opts", "driver=raw,file.filename=r.raw", "2M")
     s.length("r.raw")
-    s.resize("--image-opts", "driver=raw,offset=512k,file.filename=r.raw", "2M")
+    s.verb("resize", "--image-opts", "driver=raw,offset=512k,file.filename=r.raw", "2M")
     s.length("r.raw")
-    s.resize("--image-opts", "--shrink", "driver=raw,size=1M,file.filename=r.raw", "512k")
+    s.verb("resize", "--image-opts", "--shrink", "driver=raw,size=1M,file.filename=r.raw", "512k")
     s.length("r.raw")
 
 
@@ -178,7 +86,7 @@ def loop_device(s):
     name = made.stdout.strip()
     try:
         for arguments in (["1M"], ["2M"], ["--shrink", "512k"]):
-            s.resize("-f", "raw", *arguments[:-1], name, arguments[-1])
+            s.verb("resize", "-f", "raw", *arguments[:-1], name, arguments[-1])
             argument, *rest = s.records[-1]
             s.records[-1] = (argument.replace(name, "DEVICE"), *rest)
     finally:
@@ -191,27 +99,27 @@ def spellings_of_the_size(s):
     for size in ("++1M", "+-1M", "x", "+", "-", "1.5M", "+0x10000", "99E", "+9E", "8E", "-9M", "0",
                  "1b", "2Q", "1e6", ""):
         s.raw("r.raw", MIB)
-        s.resize("-f", "raw", "r.raw", size)
+        s.verb("resize", "-f", "raw", "r.raw", size)
         s.length("r.raw")
 
 
 def options_after_the_size(s):
     s.raw("r.raw", MIB)
-    s.resize("-f", "raw", "r.raw", "2M", "--shrink")
+    s.verb("resize", "-f", "raw", "r.raw", "2M", "--shrink")
 
 
 def quiet(s):
     s.raw("r.raw", MIB)
-    s.resize("-q", "-f", "raw", "r.raw", "512k")
-    s.resize("-q", "-f", "raw", "r.raw", "2M")
-    s.resize("-f", "raw", "--preallocation=full", "r.raw", "1M")
-    s.resize("-f", "raw", "--preallocation=full", "r.raw", "2M")
+    s.verb("resize", "-q", "-f", "raw", "r.raw", "512k")
+    s.verb("resize", "-q", "-f", "raw", "r.raw", "2M")
+    s.verb("resize", "-f", "raw", "--preallocation=full", "r.raw", "1M")
+    s.verb("resize", "-f", "raw", "--preallocation=full", "r.raw", "2M")
 
 
 def files_that_are_none(s):
-    s.resize("nosuch.img", "8M")
+    s.verb("resize", "nosuch.img", "8M")
     s.raw("r.raw", MIB)
-    s.resize("-f", "nosuch", "r.raw", "8M")
+    s.verb("resize", "-f", "nosuch", "r.raw", "8M")
 
 
 def formats_that_cannot(s):
@@ -219,7 +127,7 @@ def formats_that_cannot(s):
     s.img("create", "-q", "-f", "vpc", "v.vhd", "64M")
     s.img("create", "-q", "-f", "vhdx", "v.vhdx", "64M")
     for name, size in (("v.vmdk", "64M"), ("v.vhd", "64M"), ("v.vhd", "128M"), ("v.vhdx", "128M")):
-        s.resize(name, size)
+        s.verb("resize", name, size)
 
 
 RAW = {
@@ -249,7 +157,7 @@ def based(s, base_bytes=4 * MIB):
 def over_a_longer_base(s):
     based(s)
     s.create("-b", "base.raw", "-F", "raw", "o.qcow2", "1M")
-    s.resize("o.qcow2", "3M")
+    s.verb("resize", "o.qcow2", "3M")
     for look in (s.content, s.map, s.sound):
         look("o.qcow2")
 
@@ -257,14 +165,14 @@ def over_a_longer_base(s):
 def version_2_over_a_base(s):
     based(s)
     s.create("-o", "compat=0.10", "-b", "base.raw", "-F", "raw", "o.qcow2", "1M")
-    s.resize("o.qcow2", "3M")
+    s.verb("resize", "o.qcow2", "3M")
     s.size("o.qcow2")
 
 
 def version_2_over_a_base_as_long(s):
     based(s, MIB)
     s.create("-o", "compat=0.10", "-b", "base.raw", "-F", "raw", "p.qcow2", "1M")
-    s.resize("p.qcow2", "2M")
+    s.verb("resize", "p.qcow2", "2M")
     s.size("p.qcow2")
     s.content("p.qcow2")
 
@@ -272,7 +180,7 @@ def version_2_over_a_base_as_long(s):
 def old_end_inside_a_cluster(s):
     based(s)
     s.create("-b", "base.raw", "-F", "raw", "o.qcow2", str(MIB + 512))
-    s.resize("o.qcow2", "3M")
+    s.verb("resize", "o.qcow2", "3M")
     for look in (s.content, s.map, s.sound):
         look("o.qcow2")
 
@@ -283,7 +191,7 @@ def shrinking(s):
     s.create("f.qcow2", "4M")
     s.io("f.qcow2", "write -P 1 0 4M")
     for name in ("o.qcow2", "f.qcow2"):
-        s.resize("--shrink", name, "1M")
+        s.verb("resize", "--shrink", name, "1M")
         for look in (s.content, s.map, s.sound):
             look(name)
 
@@ -292,14 +200,14 @@ def shrinking_moves_nothing_up(s):
     """The file that was written in order becomes as short as qemu-img makes it, or shorter."""
     s.create("f.qcow2", "4M")
     s.io("f.qcow2", "write -P 1 0 4M")
-    s.resize("--shrink", "f.qcow2", "1M")
+    s.verb("resize", "--shrink", "f.qcow2", "1M")
     s.value("at most 1376256 bytes", s.path("f.qcow2").stat().st_size <= 1376256)
 
 
 def an_empty_image_shrinks(s):
     s.create("g.qcow2", "20G")
     before = s.path("g.qcow2").stat().st_size
-    s.resize("--shrink", "g.qcow2", "1M")
+    s.verb("resize", "--shrink", "g.qcow2", "1M")
     s.size("g.qcow2")
     s.sound("g.qcow2")
     s.value("entries of the L1 table",
@@ -310,7 +218,7 @@ def an_empty_image_shrinks(s):
 def preallocation(s):
     for mode in ("off", "metadata", "falloc", "full"):
         s.create("p.qcow2", "1M")
-        s.resize(f"--preallocation={mode}", "p.qcow2", "5M")
+        s.verb("resize", f"--preallocation={mode}", "p.qcow2", "5M")
         for look in (s.content, s.map, s.sound):
             look("p.qcow2")
         s.value("storage for all of it", s.path("p.qcow2").stat().st_blocks >= 8192)
@@ -318,7 +226,7 @@ def preallocation(s):
 
 def preallocation_of_subclusters(s):
     s.create("-o", "extended_l2=on", "p.qcow2", "1M")
-    s.resize("--preallocation=metadata", "p.qcow2", "2M")
+    s.verb("resize", "--preallocation=metadata", "p.qcow2", "2M")
     for look in (s.content, s.map, s.sound):
         look("p.qcow2")
 
@@ -334,7 +242,7 @@ def preallocation_from_inside_a_cluster(s):
             for mode in ("metadata", "falloc", "full"):
                 s.create("-o", options, "p.qcow2", "100k")
                 s.io("p.qcow2", *commands)
-                s.resize(f"--preallocation={mode}", "p.qcow2", "200k")
+                s.verb("resize", f"--preallocation={mode}", "p.qcow2", "200k")
                 s.content("p.qcow2")
                 s.map("p.qcow2", holes=False)
                 s.sound("p.qcow2")
@@ -343,7 +251,7 @@ def preallocation_from_inside_a_cluster(s):
 def preallocation_from_a_compressed_cluster(s):
     s.create("-o", "extended_l2=on", "p.qcow2", "100k")
     s.io("p.qcow2", "write -c -P 3 64k 36k")
-    s.resize("--preallocation=metadata", "p.qcow2", "200k")
+    s.verb("resize", "--preallocation=metadata", "p.qcow2", "200k")
     s.sound("p.qcow2")
     s.content("p.qcow2")
 
@@ -351,10 +259,10 @@ def preallocation_from_a_compressed_cluster(s):
 def a_data_file(s):
     s.create("-o", "data_file=d.raw,data_file_raw=on", "d.qcow2", "1M")
     s.raw("d.raw", 10 * MIB)
-    s.resize("d.qcow2", "2M")
+    s.verb("resize", "d.qcow2", "2M")
     s.length("d.raw")
     s.sound("d.qcow2")
-    s.resize("--shrink", "d.qcow2", "1M")
+    s.verb("resize", "--shrink", "d.qcow2", "1M")
     s.length("d.raw")
     s.sound("d.qcow2")
 
@@ -364,28 +272,26 @@ def largest_sizes(s):
                            (("-o", "cluster_size=2M"), ("2E", "4E", "9223372036854774784", "8E"))):
         s.create(*options, "a.qcow2", "1M")
         for size in sizes:
-            s.resize("a.qcow2", size)
+            s.verb("resize", "a.qcow2", size)
             s.size("a.qcow2")
 
 
 def a_bitmap_in_use(s):
     s.create("b.qcow2", "2M")
     s.img("bitmap", "--add", "b.qcow2", "b0")
-    image = s.path("b.qcow2").read_bytes()
-    extension = image.index(BITMAPS_EXTENSION)
-    directory = struct.unpack_from(">Q", image, extension + 24)[0]
+    directory, _ = bitmap_directory(s.path("b.qcow2").read_bytes())
     s.patch("b.qcow2", directory + 12, IN_USE | 2, ">I")
-    s.resize("b.qcow2", "4M")
+    s.verb("resize", "b.qcow2", "4M")
     s.size("b.qcow2")
 
 
 def sizes_that_are_refused(s):
     s.create("a.qcow2", "1M")
-    s.resize("-q", "a.qcow2", "512k")
-    s.resize("--shrink", "a.qcow2", "1000")
-    s.resize("--shrink", "a.qcow2", "0")
-    s.resize("--preallocation=metadata", "a.qcow2", "1M")
-    s.resize("a.qcow2", "+1000")
+    s.verb("resize", "-q", "a.qcow2", "512k")
+    s.verb("resize", "--shrink", "a.qcow2", "1000")
+    s.verb("resize", "--shrink", "a.qcow2", "0")
+    s.verb("resize", "--preallocation=metadata", "a.qcow2", "1M")
+    s.verb("resize", "a.qcow2", "+1000")
     s.size("a.qcow2")
 
 
@@ -395,7 +301,7 @@ def a_dirty_image(s):
     s.patch("d.qcow2", 72, DIRTY, ">Q")
     block = struct.unpack_from(">Q", s.path("d.qcow2").read_bytes(), 0x10000)[0]
     s.patch("d.qcow2", block + 2 * 8, 0, ">H")
-    s.resize("d.qcow2", "2M")
+    s.verb("resize", "d.qcow2", "2M")
     for look in (s.content, s.sound, s.size):
         look("d.qcow2")
     s.value("dirty", struct.unpack_from(">Q", s.path("d.qcow2").read_bytes(), 72)[0])
@@ -405,8 +311,8 @@ def snapshots(s):
     s.create("s.qcow2", "2M")
     s.io("s.qcow2", "write -P 3 0 2M")
     s.img("snapshot", "-c", "one", "s.qcow2")
-    s.resize("s.qcow2", "4M")
-    s.resize("--shrink", "s.qcow2", "1M")
+    s.verb("resize", "s.qcow2", "4M")
+    s.verb("resize", "--shrink", "s.qcow2", "1M")
     for look in (s.content, s.map, s.sound):
         look("s.qcow2")
     s.img("snapshot", "-a", "one", "s.qcow2")
@@ -416,7 +322,7 @@ def snapshots(s):
 def version_2_with_snapshots(s):
     s.create("-o", "compat=0.10", "s.qcow2", "2M")
     s.img("snapshot", "-c", "one", "s.qcow2")
-    s.resize("s.qcow2", "4M")
+    s.verb("resize", "s.qcow2", "4M")
     s.size("s.qcow2")
 
 
@@ -424,7 +330,7 @@ def no_base_to_be_found(s):
     based(s)
     s.create("-b", "base.raw", "-F", "raw", "o.qcow2", "1M")
     s.path("base.raw").unlink()
-    s.resize("o.qcow2", "3M")
+    s.verb("resize", "o.qcow2", "3M")
 
 
 QCOW2 = {
@@ -448,15 +354,6 @@ QCOW2 = {
     "a version 2 image with snapshots": version_2_with_snapshots,
     "a base that is missing": no_base_to_be_found,
 }
-
-
-def beside_qemu_img(t, steps):
-    sides = [Side(t, "theirs"), Side(t, "ours")]
-    for side in sides:
-        steps(side)
-    theirs, ours = (side.records for side in sides)
-    differences = [(got, want) for got, want in zip(ours, theirs, strict=True) if got != want]
-    t.check(not differences, "\n".join(f"ours:   {got}\ntheirs: {want}" for got, want in differences))
 
 
 # ---- what only ours does

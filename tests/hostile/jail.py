@@ -24,6 +24,9 @@ def make(t):
     t.qemu_io("base.qcow2", "write -P 1 0 8M")
     t.made_by_qemu_img("create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "x.qcow2")
     t.qemu_io("x.qcow2", "write -P 2 1M 300k")
+    t.made_by_qemu_img("create", "-q", "-f", "qcow2", "other.qcow2", "16M")
+    t.made_by_qemu_img("bitmap", "--add", "other.qcow2", "recorded")
+    t.qemu_io("other.qcow2", "write -P 2 1M 300k")
     (t.dir / "bad.qcow2").write_bytes(Qcow2(cluster_bits=16).back(b"/etc/passwd", b"raw").build())
 
 
@@ -36,6 +39,9 @@ VERBS = {
                                     "x.qcow2", "out"],
     "convert with a data file": ["convert", "-O", "qcow2", "-o", "data_file=out.data", "x.qcow2",
                                  "out"],
+    "bitmap": ["bitmap", "--remove-all", "--add", "x.qcow2", "b"],
+    "bitmap with a source": ["bitmap", "--remove-all", "--add", "--merge", "recorded", "-b",
+                             "other.qcow2", "-F", "qcow2", "x.qcow2", "b"],
     "a refused reference": ["convert", "-O", "raw", "bad.qcow2", "out"],
 }
 

@@ -32,6 +32,25 @@ def examine_metadata_verbs(t, image):
         agrees_with_qemu_img(t, image, got)
 
 
+def examine_changes(t, image):
+    """What would change the image: it is refused, and nothing is written; or the image is no worse."""
+    content = (t.dir / image).read_bytes()
+    before = t.instar("check", "--output=json", "-f", "qcow2", image)
+    for arguments in (["--remove-all", "--add", "y.qcow2", "b"],
+                      ["--add", "--merge", "b0", "-g", "512", "-b", image, "-F", "qcow2", "y.qcow2", "b"]):
+        (t.dir / "y.qcow2").write_bytes(content)
+        outcome = bounded(t, "bitmap", "-f", "qcow2", *arguments, codes=(0, 1))
+        if outcome.code == 1:
+            t.check((t.dir / "y.qcow2").read_bytes() == content, "refused, and changed", outcome)
+        elif before.code in COMPLETED:
+            after = t.instar("check", "--output=json", "-f", "qcow2", "y.qcow2")
+            t.check(after.code in COMPLETED, "the result cannot be checked", outcome, after)
+            for kind in ("corruptions", "leaks"):
+                t.check(json.loads(after.text).get(kind, 0) <= json.loads(before.text).get(kind, 0),
+                        f"more {kind} than before", outcome, after)
+    (t.dir / "y.qcow2").unlink()
+
+
 def agrees_with_qemu_img(t, image, got):
     want = run([t.tools.need("qemu-img"), "check", "--output=json", "-f", "qcow2", image],
                cwd=t.dir, deadline=MAX_SECONDS)

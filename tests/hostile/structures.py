@@ -11,7 +11,7 @@ import zlib
 from harness import Group, first_difference, run
 from hostile import generate
 from hostile.generate import COMPRESSED, COPIED, Qcow2, deflate, extension, put, word
-from hostile.metadata_verbs import examine_metadata_verbs
+from hostile.metadata_verbs import examine_changes, examine_metadata_verbs
 
 MAX_SECONDS = 10
 MAX_RSS_KIB = 300 * 1024
@@ -64,6 +64,7 @@ def examine(t, make, expectation):
     convert = bounded(t, "convert", "-f", "qcow2", "-O", "raw", "x.qcow2", "out",
                       limits={resource.RLIMIT_FSIZE: MAX_FILE_BYTES})
     examine_metadata_verbs(t, "x.qcow2")
+    examine_changes(t, "x.qcow2")
     t.check((t.dir / "x.qcow2").read_bytes() == content, "the source changed")
     t.check(convert.code == 0 or not (t.dir / "out").exists(), "a partial target is left", convert)
     if outcomes["info"].code == 0:

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "formats/base/bitmap_operation.h"
 #include "formats/base/growth.h"
 #include "formats/base/ids.h"
 #include "formats/base/option_settings.h"
@@ -115,6 +116,38 @@ struct ResizeRequest {
     visit(5, shrink);
     visit(6, growth);
     visit(7, max_chain_depth);
+  }
+};
+
+// instar bitmap. Does actions on the dirty bitmap `name` of an image, in place and as one change:
+// all or none. Tells a BitmapRecord before anything is changed.
+struct BitmapStep {
+  BitmapOperation operation = BitmapOperation::kAdd;
+  std::string_view source;  // of kMerge
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, operation);
+    visit(2, source);
+  }
+};
+
+struct BitmapRequest {
+  ImageSource image{};  // open for writing
+  std::string_view name;
+  std::vector<BitmapStep> steps;
+  std::uint64_t granularity_bytes = 0;  // of what is added; 0: as the format has it
+  bool has_source = false;
+  ImageSource source{};  // has the bitmaps that are merged, if has_source; else `image` has them
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, name);
+    visit(3, steps);
+    visit(4, granularity_bytes);
+    visit(5, has_source);
+    visit(6, source);
   }
 };
 

@@ -23,6 +23,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "formats/base/bitmap_operation.h"
 #include "formats/base/check_counts.h"
 #include "formats/base/ids.h"
 #include "formats/base/reasons.h"
@@ -210,6 +211,33 @@ struct ResizeRecord {
     visit("new-size", new_size);
     visit("guessed-raw", guessed_raw);
     visit("unfit-footer", unfit_footer);
+  }
+};
+
+// instar bitmap: one object, told before anything is changed.
+[[nodiscard]] constexpr bool IsKnown(BitmapFault fault) {
+  return static_cast<std::uint32_t>(fault) < kBitmapFaults;
+}
+struct BitmapRecord {
+  FormatId format = FormatId::kUnknown;
+  bool guessed_raw = false;          // as ResizeRecord
+  bool unfit_footer = false;         // as CheckRecord
+  bool source_unfit_footer = false;  // the same of the image with the bitmaps to merge
+  // Why the actions cannot be done: of number `action` this is the matter.
+  BitmapFault fault = BitmapFault::kNone;
+  std::uint64_t action = 0;
+  std::array<std::uint64_t, 2> details{};  // as BitmapVerdict
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("format", format);
+    visit("guessed-raw", guessed_raw);
+    visit("unfit-footer", unfit_footer);
+    visit("source-unfit-footer", source_unfit_footer);
+    visit("fault", fault);
+    visit("action", action);
+    visit("d0", details[0]);
+    visit("d1", details[1]);
   }
 };
 
