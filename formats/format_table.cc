@@ -1,5 +1,7 @@
 #include "formats/format_table.h"
 
+#include <algorithm>
+
 #include "formats/bitmap.h"
 #include "formats/check.h"
 #include "formats/create.h"
@@ -45,12 +47,18 @@ Status ChangeBitmaps(const BitmapOptions& options) {
   if (const auto change = FunctionOf<&Format::change_bitmaps>(options.format)) {
     return change(options);
   }
-  if (options.actions.empty()) return {};
-  const bool adds = options.actions.front().operation == BitmapOperation::kAdd;
-  if (options.listener != nullptr) {
-    INSTAR_TRY(options.listener->Judged(
-        {.fault = adds ? BitmapFault::kNoBitmaps : BitmapFault::kNotFound}));
+  // All of no bitmaps can be removed.
+  const auto first = std::ranges::find_if(options.actions, [](const BitmapAction& action) {
+    return action.operation != BitmapOperation::kRemoveAll;
+  });
+  BitmapVerdict verdict;
+  if (first != options.actions.end()) {
+    verdict = {.fault = first->operation == BitmapOperation::kAdd ? BitmapFault::kNoBitmaps
+                                                                  : BitmapFault::kNotFound,
+               .action = static_cast<std::uint32_t>(first - options.actions.begin())};
   }
+  if (options.listener != nullptr) INSTAR_TRY(options.listener->Judged(verdict));
+  if (verdict.fault == BitmapFault::kNone) return {};
   return Unsupported("images of this format have no bitmaps");
 }
 

@@ -18,8 +18,7 @@
 namespace instar::qcow2 {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1}
-                                    << 20;  // a whole number of clusters, or half one
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
 // Writes what follows one another to a place that was taken, in pieces of whole clusters.
 class StreamTo {

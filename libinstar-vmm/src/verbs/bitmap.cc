@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "broker/broker.h"
@@ -20,7 +19,7 @@
 namespace instar::vmm {
 namespace {
 
-std::string_view NameOf(BitmapOperation operation) {
+const char* NameOf(BitmapOperation operation) {
   switch (operation) {
     case BitmapOperation::kAdd:
       return "add";
@@ -51,7 +50,7 @@ std::string ReasonOf(const BitmapRecord& told, const BitmapOptions& options,
     return absl::StrCat("Bitmap '", bitmap, "' is inconsistent and cannot be used");
   };
   // qemu-img names a node that it has made up for the image here.
-  const auto not_stored = [&](std::string_view why) {
+  const auto not_stored = [&](const std::string& why) {
     return absl::StrCat("Can't make bitmap '", name, "' persistent in '", ShownName(options.image),
                         "': ", why);
   };

@@ -49,7 +49,7 @@ class Collector final : public BitmapVisitor {
   void Visit(const BitmapEntry& entry, std::string_view name) override {
     order.emplace_back(name);
     entries.push_back(entry);
-    Bitmap bitmap{.flags = entry.flags, .granularity_bits = entry.granularity_bits};
+    Bitmap bitmap{.flags = entry.flags, .granularity_bits = entry.granularity_bits, .bits = {}};
     if ((entry.flags & kBitmapInUse) == 0) {
       auto data = BitmapData::Open(device_, header_, entry);
       ASSERT_TRUE(data) << data.error().message;
@@ -379,6 +379,8 @@ TEST_F(BitmapsTest, RefusesWhatTheImageCannotHave) {
 
 TEST_F(BitmapsTest, OtherFormatsHaveNone) {
   MemoryDevice raw(kMi);
+  EXPECT_TRUE(ChangeBitmaps(
+      {.format = FormatId::kRaw, .device = &raw, .actions = std::span(&kRemoveAll, 1)}));
   for (const BitmapAction& action : {kAdd, kRemove}) {
     Recorder told;
     const Status changed = ChangeBitmaps({.format = FormatId::kRaw,
