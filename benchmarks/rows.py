@@ -105,6 +105,12 @@ def rows():
                 "changed.qcow2", "b"),
         changes("bitmap --merge, 1 TiB with all tables", "bitmaps.qcow2", 1 << 40, "bitmap",
                 "--merge", "from", "changed.qcow2", "into"),
+        changes("amend lazy_refcounts, 1 GiB", "gib.qcow2", 1 << 30, "amend", "-o",
+             "lazy_refcounts=on", "changed.qcow2", pairs=20),
+        changes("amend refcount_bits=64, 1 GiB", "gib.qcow2", 1 << 30, "amend", "-o",
+             "refcount_bits=64", "changed.qcow2", pairs=20),
+        changes("amend refcount_bits=64, 1 TiB with all tables", "tables.qcow2", 1 << 40, "amend",
+             "-o", "refcount_bits=64", "changed.qcow2"),
         # What takes long comes last.
         convert("raw to zlib qcow2", "mixed.raw", "out.qcow2",
                 ["-c", "-f", "raw", "-O", "qcow2"], many),

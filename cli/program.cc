@@ -58,6 +58,11 @@ int PrintError(std::string_view message) {
   line += ": ";
   line += TerminalMessage(message);
   line += '\n';
+  if (message.ends_with("expects a non-negative number below 2^64")) {
+    line +=
+        "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
+        "and exabytes, respectively.\n";
+  }
   WriteAll(STDERR_FILENO, line);
   return 1;
 }

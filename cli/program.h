@@ -21,7 +21,8 @@ void SetProgram(char** argv);
 int ContinueWithoutIsolation();
 
 // Writes "NAME: MESSAGE\n" to standard error in one piece, MESSAGE made safe for a terminal.
-// Always returns 1, the exit code of a failure.
+// Of a size that cannot be read it says which suffixes there are. Always returns 1, the exit code
+// of a failure.
 int PrintError(std::string_view message);
 int PrintError(const absl::Status& status);
 

@@ -1,8 +1,13 @@
 #include "cli/shared_options.h"
 
+#include <unistd.h>
+
 #include <utility>
 
+#include "cli/program.h"
+#include "cli/terminal_text.h"
 #include "formats/base/option_list.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 
@@ -50,6 +55,21 @@ OrStop<void> AddOptionList(std::string_view list, std::string& lists) {
   if (!lists.empty()) lists += ',';
   lists += list;
   return {};
+}
+
+void WarnOfGuess(const vmm::ImageSpec& image) {
+  WriteAll(STDERR_FILENO,
+           "WARNING: Image format was not specified for '" + TerminalText(vmm::ShownName(image)) +
+               "' and probing guessed raw.\n"
+               "         Automatically detecting the format is dangerous for raw images, write "
+               "operations on block 0 will be restricted.\n"
+               "         Specify the 'raw' format explicitly to remove the restrictions.\n");
+}
+
+void WarnOfShrinking() {
+  PrintError(
+      "warning: Shrinking an image will delete all data beyond the shrunken image's end. "
+      "Before performing such an operation, make sure there is no important data there.");
 }
 
 OrStop<void> OneImage::TakeOperands(std::vector<std::string> operands) {

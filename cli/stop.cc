@@ -1,7 +1,5 @@
 #include "cli/stop.h"
 
-#include <unistd.h>
-
 #include "cli/program.h"
 
 namespace instar::cli {
@@ -14,9 +12,7 @@ int Conclude(const Stop& stop) {
     case Stop::Kind::kUsage:
       return PrintUsageError(stop.text, {}, {});
     case Stop::Kind::kError:
-      PrintError(stop.text);
-      WriteAll(STDERR_FILENO, stop.hint);
-      return 1;
+      return PrintError(stop.text);
   }
   return 1;
 }

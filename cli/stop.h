@@ -17,7 +17,6 @@ struct Stop {
   };
   Kind kind = Kind::kError;
   std::string text;
-  const char* hint = "";  // of kError: whole lines that follow it
 };
 
 template <typename T>
@@ -34,11 +33,6 @@ using OrStop = std::expected<T, Stop>;
 }
 [[nodiscard]] inline std::unexpected<Stop> Refusal(std::string text) {
   return std::unexpected(Stop{Stop::Kind::kError, std::move(text)});
-}
-
-// The same with lines that explain it.
-[[nodiscard]] inline std::unexpected<Stop> Refusal(std::string text, const char* hint) {
-  return std::unexpected(Stop{Stop::Kind::kError, std::move(text), hint});
 }
 
 // `value`, whose error is a line.

@@ -18,7 +18,7 @@ namespace {
 // Verbs of qemu-img that this version does not have. A row counts only as long as the verb has no
 // file.
 constexpr Verb kLater[] = {
-    {"amend"}, {"bench"}, {"bitmap"}, {"commit"}, {"rebase"}, {"resize"}, {"snapshot"},
+    {"bench"}, {"bitmap"}, {"commit"}, {"rebase"}, {"resize"}, {"snapshot"},
 };
 
 struct Listed {

@@ -52,13 +52,11 @@ constexpr OptionRow kRows[] = {
         "take the image for this format instead of looking at its content; final, nothing is "
         "probed"),
     kImageOptsRow<&ResizeCommand::form, &ImageForm::options>,
-    Flag<&ResizeCommand::options, &vmm::ResizeOptions::shrink>(
-        "shrink", "allow the disk to become smaller; what lies beyond its new end is lost"),
+    kShrinkRow<&ResizeCommand::options, &vmm::ResizeOptions::shrink>,
     Value<ReadGrowth, &ResizeCommand::options, &vmm::ResizeOptions::growth>(
         "preallocation", kAlternatives<kGrowths>.data(),
         "how the part that the disk grows by is stored (default off)"),
-    Text<&ResizeCommand::cache>("cache,t", kAlternatives<kCacheModes>.data(),
-                                "how to write (default writeback); unsafe does not flush"),
+    kCacheRow<&ResizeCommand::cache>,
     Flag<&ResizeCommand::quiet>("quiet,q", "print nothing but errors"),
     kHelpRow,
     kObjectRow,
@@ -85,9 +83,7 @@ OrStop<void> ResizeCommand::TakeSize(std::string_view text) {
   if (bytes.error() == SizeFault::kTooLarge) {
     return Refusal("Value '" + std::string(number) + "' is out of range for parameter 'size'");
   }
-  return Refusal("Parameter 'size' expects a non-negative number below 2^64",
-                 "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
-                 "and exabytes, respectively.\n");
+  return Refusal("Parameter 'size' expects a non-negative number below 2^64");
 }
 
 OrStop<void> ResizeCommand::TakeOperands(std::vector<std::string> operands) {
@@ -118,11 +114,7 @@ int ResizeCommand::Run(const Verb& verb) {
   const absl::StatusOr<vmm::ResizeReport> report = vmm::Resize(options);
   if (!report.ok()) {
     PrintEditError(report.status());
-    if (needs_shrink) {
-      PrintError(
-          "warning: Shrinking an image will delete all data beyond the shrunken image's end. "
-          "Before performing such an operation, make sure there is no important data there.");
-    }
+    if (needs_shrink) WarnOfShrinking();
     return 1;
   }
   ConfirmRun(settings, *report);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "formats/amend.h"
 #include "formats/base/block_device.h"
 #include "formats/base/error.h"
 #include "formats/base/image_reader.h"
@@ -36,6 +37,8 @@ struct Format {
   Result<std::unique_ptr<ImageMeasurer>> (*measure)(const CreateOptions& options) = nullptr;
   // As CheckImage (check.h).
   Result<CheckCounts> (*check)(const CheckOptions& options) = nullptr;
+  // As AmendImage (amend.h).
+  Status (*amend)(const AmendOptions& options) = nullptr;
   // As ResizeImage (resize.h).
   Status (*resize)(const ResizeOptions& options) = nullptr;
   // As ChangeBitmaps (bitmap.h).

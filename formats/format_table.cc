@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "formats/amend.h"
 #include "formats/bitmap.h"
 #include "formats/check.h"
 #include "formats/create.h"
@@ -36,6 +37,17 @@ Result<std::unique_ptr<ImageWriter>> OpenForWriting(const CreateOptions& options
 Result<std::unique_ptr<ImageMeasurer>> MeasureImage(const CreateOptions& options) {
   if (const auto measure = FunctionOf<&Format::measure>(options.format)) return measure(options);
   return Unsupported("images of this format cannot be written");
+}
+
+Status CheckCanAmend(FormatId format) {
+  if (FunctionOf<&Format::amend>(format) != nullptr) return {};
+  return MakeTextError(ErrorCode::kUnsupported,
+                       "Format driver '{t}' does not support option amendment", NameOf(format));
+}
+
+Status AmendImage(const AmendOptions& options) {
+  INSTAR_TRY(CheckCanAmend(options.format));
+  return FunctionOf<&Format::amend>(options.format)(options);
 }
 
 Status ResizeImage(const ResizeOptions& options) {

@@ -8,6 +8,7 @@
 #include "budgeted_device.h"
 #include "counting_sink.h"
 #include "formats/qcow2/check/check.h"
+#include "formats/resize.h"
 
 namespace instar::fuzz {
 
@@ -58,6 +59,15 @@ class FileInMemory final : public TargetDevice {
   std::vector<std::byte> bytes_;
   bool flipped_ = false;
   mutable std::uint64_t budget_bytes_ = 32 << 20;
+};
+
+// Shows a pattern, whatever the image does.
+class SomeContent final : public DiskContent {
+ public:
+  Status Read(std::uint64_t, std::span<std::byte> out) override {
+    std::ranges::fill(out, std::byte{7});
+    return {};
+  }
 };
 
 inline Result<CheckCounts> Counts(std::span<const std::byte> image) {

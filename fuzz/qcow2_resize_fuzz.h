@@ -12,15 +12,6 @@
 
 namespace instar::fuzz {
 
-// Shows a pattern, whatever the image does.
-class SomeContent final : public DiskContent {
- public:
-  Status Read(std::uint64_t, std::span<std::byte> out) override {
-    std::ranges::fill(out, std::byte{7});
-    return {};
-  }
-};
-
 inline void FuzzQcow2Resize(std::span<const std::byte> input) {
   // The first bytes say what is asked for.
   constexpr std::size_t kWishBytes = 8;

@@ -21,6 +21,7 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 sys.path.insert(0, str(TESTS))
 
+import conformance.amend  # noqa: E402
 import conformance.bitmap  # noqa: E402
 import conformance.check  # noqa: E402
 import conformance.check_foreign  # noqa: E402
@@ -57,7 +58,8 @@ PYTHON_SUITES = {
                             *conformance.vmdk.groups(),
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
                             *conformance.mixed.groups(), *conformance.overwrite.groups(),
-                            *conformance.bitmap.groups(), *conformance.resize.groups(),
+                            *conformance.amend.groups(), *conformance.bitmap.groups(),
+                            *conformance.resize.groups(),
                             *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,

@@ -1,4 +1,5 @@
-// Reading the options of a fresh image (-o) by the properties of its format. Header-only; the host
+// Reading the options of an image (-o) by the properties of its format: those of a new one, or
+// those that one can be given later. Header-only; the host
 // does it, once for each list.
 //
 // What is checked here is what can be told from one option alone: that the format has it and that
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -24,14 +26,14 @@ namespace instar {
 // into static storage.
 using OptionFault = std::array<std::string_view, 5>;
 
-// `item` as a setting of `format`, commas of its text still doubled. "name" alone turns a boolean
-// on, "noname" off.
+// `item` as a setting of one of `specs`, commas of its text still doubled. "name" alone turns a
+// boolean on, "noname" off.
 [[nodiscard]] constexpr std::expected<OptionSetting, OptionFault> ReadOption(
-    FormatId format, const OptionItem& item) {
+    std::span<const OptionSpec> specs, const OptionItem& item) {
   OptionSetting setting{.name = item.name, .text = item.has_value ? item.value : "on"};
-  const OptionSpec* spec = FindOption(format, item.name);
+  const OptionSpec* spec = FindOption(specs, item.name);
   if (spec == nullptr && !item.has_value && item.name.starts_with("no")) {
-    spec = FindOption(format, item.name.substr(2));
+    spec = FindOption(specs, item.name.substr(2));
     setting.text = "off";
   }
   if (spec == nullptr) {
@@ -61,9 +63,7 @@ using OptionFault = std::array<std::string_view, 5>;
   switch (spec->kind) {
     case OptionKind::kSize:
       return std::unexpected(
-          OptionFault{"Parameter '", setting.name,
-                      "' expects a size: a number of bytes, or one with the suffix k, M, G, T, P "
-                      "or E"});
+          OptionFault{"Parameter '", setting.name, "' expects a non-negative number below 2^64"});
     case OptionKind::kNumber:
     case OptionKind::kDecimal:
       return std::unexpected(OptionFault{"Parameter '", setting.name, "' expects a number"});
@@ -77,6 +77,12 @@ using OptionFault = std::array<std::string_view, 5>;
                                      "' does not accept value '", setting.text, "'"});
 }
 
+// The same for a new image of `format`.
+[[nodiscard]] constexpr std::expected<OptionSetting, OptionFault> ReadOption(
+    FormatId format, const OptionItem& item) {
+  return ReadOption(PropertiesOf(format).options, item);
+}
+
 // A list that was read: its settings and the text that they view.
 class CreateOptionList {
  public:
@@ -88,6 +94,11 @@ class CreateOptionList {
   // none.
   [[nodiscard]] static std::expected<CreateOptionList, OptionFault> Read(FormatId format,
                                                                          std::string_view list) {
+    return Read(PropertiesOf(format).options, list);
+  }
+  // The same of a list of which `specs` are the options that there are.
+  [[nodiscard]] static std::expected<CreateOptionList, OptionFault> Read(
+      std::span<const OptionSpec> specs, std::string_view list) {
     CreateOptionList read;
     if (list.empty()) return read;
     if (!OptionList::WellFormed(list)) {
@@ -96,7 +107,7 @@ class CreateOptionList {
     read.text_.reserve(list.size());  // views stay where they are
     OptionList items(list);
     while (const auto item = items.Next()) {
-      auto setting = ReadOption(format, *item);
+      auto setting = ReadOption(specs, *item);
       if (!setting) return std::unexpected(setting.error());
       if (item->has_value) {
         const std::size_t start = read.text_.size();

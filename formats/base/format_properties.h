@@ -76,6 +76,8 @@ struct FormatProperties {
   FormatId id = FormatId::kUnknown;
   // What -o takes, in the order of "-o help". Empty: new images cannot be made.
   std::span<const OptionSpec> options{};
+  // What -o takes of an image that is there, likewise. Empty: its options cannot be changed.
+  std::span<const OptionSpec> amend_options{};
   // The options that "Formatting ..." shows, in this order, before those that are not listed here:
   // a list as -o takes it, with the value that is shown where an option is not given.
   std::string_view shown_options{};

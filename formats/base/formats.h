@@ -35,7 +35,8 @@ constexpr void ForEachCell(Call call) {
   };
   [&]<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
     (look.template operator()<kIndex>(), ...);
-  }(std::make_index_sequence<kTable.size()>());
+  }
+  (std::make_index_sequence<kTable.size()>());
 }
 
 // What stands in column `kColumn` of the row of `id`; the member's default without such a row.
@@ -72,12 +73,18 @@ template <auto kProperty>
   return kind == IdentityKind::kOfContent || (kind == IdentityKind::kOfDisk && !keep);
 }
 
-// The option `name` of `format`, or null.
-[[nodiscard]] constexpr const OptionSpec* FindOption(FormatId format, std::string_view name) {
-  for (const OptionSpec& spec : PropertiesOf(format).options) {
+// The option `name` among `specs`, or null.
+[[nodiscard]] constexpr const OptionSpec* FindOption(std::span<const OptionSpec> specs,
+                                                     std::string_view name) {
+  for (const OptionSpec& spec : specs) {
     if (spec.name == name) return &spec;
   }
   return nullptr;
+}
+
+// The option `name` of a new image of `format`, or null.
+[[nodiscard]] constexpr const OptionSpec* FindOption(FormatId format, std::string_view name) {
+  return FindOption(PropertiesOf(format).options, name);
 }
 
 }  // namespace instar

@@ -8,6 +8,7 @@
 #include "formats/qcow2/check/check.h"
 #include "formats/qcow2/edit/bitmaps.h"
 #include "formats/qcow2/edit/image_editor.h"
+#include "formats/qcow2/edit/options.h"
 #include "formats/qcow2/edit/resizer.h"
 #include "formats/qcow2/read/preallocation.h"
 #include "formats/qcow2/read/reader.h"
@@ -31,6 +32,7 @@ inline constexpr Format kFormat{
     .edit = ImageEditor::Open,
     .measure = Measurer::Create,
     .check = [](const CheckOptions& options) { return Check(options); },
+    .amend = Amend,
     .resize = Resize,
     .change_bitmaps = ChangeBitmaps,
     .inspect = Inspect,

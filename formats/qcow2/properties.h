@@ -42,9 +42,28 @@ inline constexpr std::array kOptions = {
     kDiskSize,
 };
 
+inline constexpr std::array kAmendOptions = {
+    OptionSpec{"backing_file", OptionKind::kText, "Name of the backing file (cannot be changed)"},
+    OptionSpec{"backing_fmt", OptionKind::kText, "Format of the backing file (cannot be changed)"},
+    OptionSpec{"compat", OptionKind::kText, "Version of the format (v2 or 0.10, v3 or 1.1)"},
+    OptionSpec{"data_file", OptionKind::kText, "Name of the external data file"},
+    OptionSpec{"data_file_raw", OptionKind::kBoolean,
+               "The external data file is readable as a raw image (off only)"},
+    OptionSpec{"encrypt.iter-time", OptionKind::kNumber, "Key derivation time (not supported)"},
+    OptionSpec{"encrypt.keyslot", OptionKind::kNumber, "Key slot (not supported)"},
+    OptionSpec{"encrypt.new-secret", OptionKind::kText, "New secret (not supported)"},
+    OptionSpec{"encrypt.old-secret", OptionKind::kText, "Old secret (not supported)"},
+    OptionSpec{"encrypt.state", OptionKind::kText, "State of key slots (not supported)",
+               "active inactive", "state"},
+    OptionSpec{"lazy_refcounts", OptionKind::kBoolean, "Allow refcount updates to be postponed"},
+    OptionSpec{"refcount_bits", OptionKind::kNumber, "Width of a refcount, 1 to 64 bits"},
+    kDiskSize,
+};
+
 inline constexpr FormatProperties kProperties{
     .id = FormatId::kQcow2,
     .options = kOptions,
+    .amend_options = kAmendOptions,
     .shown_options =
         "encryption,encrypt.format,encrypt.key-secret,encrypt.cipher-alg,"
         "encrypt.cipher-mode,encrypt.ivgen-alg,encrypt.ivgen-hash-alg,encrypt.hash-alg,"

@@ -11,6 +11,7 @@
 #include "formats/qcow2/structures/bitmap_directory.h"
 #include "formats/qcow2/structures/header_extensions.h"
 #include "formats/qcow2/structures/refcount_entry.h"
+#include "formats/qcow2/structures/snapshot_table.h"
 
 namespace instar::crash {
 namespace {
@@ -100,6 +101,26 @@ void SetBitmapInUse(SparseFile& image) {
   image.Read(at, flags);
   StoreBe32(flags, 0, LoadBe32(flags, 0) | qcow2::kBitmapInUse);
   image.Write(at, flags);
+}
+
+void DropSnapshotExtraData(SparseFile& image) {
+  const qcow2::Header header = HeaderOf(image);
+  std::vector<std::byte> table(image.size_bytes() - header.snapshots_offset);
+  image.Read(header.snapshots_offset, table);
+  auto in = std::span<const std::byte>(table);
+  std::vector<std::byte> all;
+  for (std::uint32_t i = 0; i < header.snapshot_count; ++i) {
+    qcow2::SnapshotEntry entry = qcow2::SnapshotEntry::DecodeFrom(in);
+    const auto texts = in.subspan(qcow2::SnapshotEntry::kFixedBytes + entry.extra_bytes,
+                                  std::size_t{entry.id_bytes} + entry.name_bytes);
+    in = in.subspan(entry.encoded_bytes());
+    entry.extra_bytes = 0;
+    std::vector<std::byte> bytes(entry.encoded_bytes());
+    entry.EncodeTo(bytes);
+    std::ranges::copy(texts, bytes.begin() + qcow2::SnapshotEntry::kFixedBytes);
+    all.insert(all.end(), bytes.begin(), bytes.end());
+  }
+  image.Write(header.snapshots_offset, all);
 }
 
 }  // namespace instar::crash

@@ -21,6 +21,9 @@ void AddExtension(SparseFile& image, std::uint32_t type, std::uint64_t bytes);
 // Marks the first bitmap as one that was not stored completely.
 void SetBitmapInUse(SparseFile& image);
 
+// Stores the snapshots without their extra data, as old programs did.
+void DropSnapshotExtraData(SparseFile& image);
+
 }  // namespace instar::crash
 
 #endif  // TESTS_CRASH_IMAGE_PATCHES_H_

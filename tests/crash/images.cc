@@ -182,6 +182,35 @@ void AddWithTables(Recipes& recipes) {
                   "qemu-img bitmap --add -g 512 i.qcow2 b\n" + WriteLine(12, {"write -P 7 0 $C"}));
 }
 
+// Zero clusters with and without a place, in the disk and in snapshots.
+void AddZeroClusters(Recipes& recipes) {
+  for (const unsigned bits : {9U, 16U}) {
+    const std::string size = absl::StrCat(1U << bits);
+    const std::string first =
+        WriteLine(bits, {"write -P 1 0 $((3*C))", "write -z $C $C", "write -z $((6*C)) $((2*C))"});
+    const std::string snapshots =
+        "qemu-img snapshot -c one i.qcow2\n" +
+        WriteLine(bits, {"write -P 4 $C $C", "write -z $((9*C)) $C", "write -z 0 $C"}) +
+        "qemu-img snapshot -c two i.qcow2\n" + WriteLine(bits, {"write -P 5 $((9*C)) $C"});
+    const std::string backing =
+        absl::StrCat("truncate -s ", 20U << bits, " b.raw\n",
+                     WriteLine(bits, {absl::StrCat("write -P 8 0 ", 20U << bits)}, "-f raw b.raw"));
+    const std::string overlay = backing + CreateLine(bits, "", "-F raw -b b.raw");
+    recipes.Add("zero-clusters-" + size, bits, CreateLine(bits, "") + first);
+    recipes.Add("zero-clusters-in-snapshots-" + size, bits,
+                CreateLine(bits, "") + first + snapshots);
+    recipes.Add("zero-clusters-of-overlay-" + size, bits, overlay + first);
+    recipes.Add("zero-clusters-of-overlay-in-snapshots-" + size, bits, overlay + first + snapshots);
+  }
+  recipes.Add("nothing-but-zero-clusters-4k", 12,
+              CreateLine(12, "compression_type=zstd") + WriteLine(12, {"write -z 0 $((12*C))"}));
+  recipes.Add("snapshots-v2-without-extra-data", 12,
+              CreateLine(12, "compat=0.10") + WriteLine(12, kSomeDataOfVersion2) +
+                  "qemu-img snapshot -c one i.qcow2\n" + WriteLine(12, {"write -P 7 $C $C"}) +
+                  "qemu-img snapshot -c two i.qcow2\n",
+              DropSnapshotExtraData);
+}
+
 void AddDamaged(Recipes& recipes) {
   const auto end_inside = [](SparseFile& image) { image.Resize(image.size_bytes() - 300); };
   recipes.Add("file-ends-inside-a-cluster", 12,
@@ -308,6 +337,7 @@ const std::vector<ImageRecipe>& AllImages() {
     AddPlain(recipes);
     AddWithFiles(recipes);
     AddWithTables(recipes);
+    AddZeroClusters(recipes);
     AddDamaged(recipes);
     AddHeaders(recipes);
     AddOnDisks(recipes);

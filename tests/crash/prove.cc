@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "crash/amend_changes.h"
 #include "crash/bitmap_changes.h"
 #include "crash/proofs.h"
 #include "crash/qemu_check.h"
@@ -74,7 +75,7 @@ const ChangeSet& AllChanges() {
     const auto append = [](auto& to, const auto& from) {
       to.insert(to.end(), from.begin(), from.end());
     };
-    for (const ChangeSet* set : {&ResizeChanges(), &BitmapChanges()}) {
+    for (const ChangeSet* set : {&ResizeChanges(), &AmendChanges(), &BitmapChanges()}) {
       append(all.first, set->first);
       append(all.last, set->last);
       append(all.cycles, set->cycles);
@@ -93,6 +94,8 @@ struct Proof {
 constexpr Proof kProofs[] = {
     {"resize", "every crash of a resize leaves the old image or the new one", ProveCrashes,
      ResizeChanges},
+    {"amend", "every crash of an amend leaves the old image or the new one", ProveCrashes,
+     AmendChanges},
     {"bitmap", "every crash of a change of bitmaps does", ProveCrashes, BitmapChanges},
     {"guard", "a change without a flush, or with a write that is forbidden, is found out",
      ProveGuard, AllChanges},

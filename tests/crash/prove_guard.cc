@@ -31,7 +31,8 @@ bool IsFoundOut(const Prepared& start, std::uint64_t seed, const Disturbance& di
 // Whether some clusters of the image are in use although no reader shows them: places that the disk
 // does not reach or that were given out and not written.
 bool HidesClusters(const ImageRecipe& recipe) {
-  for (const char* word : {"entries-behind", "stale", "extended-l2", "across-the-end", "in-use"}) {
+  for (const char* word :
+       {"entries-behind", "stale", "extended-l2", "across-the-end", "in-use", "zero-clusters"}) {
     if (absl::StrContains(recipe.name, word)) return true;
   }
   return false;

@@ -17,16 +17,6 @@ constexpr std::pair<Growth, const char*> kGrowths[] = {{Growth::kOff, ""},
                                                        {Growth::kFalloc, " falloc"},
                                                        {Growth::kFull, " full"}};
 
-// The size that a disk of `disk_bytes` gets; nothing where it is none, or no change.
-std::optional<std::uint64_t> SizeAfter(const SizeStep& step, std::uint64_t disk_bytes,
-                                       unsigned cluster_bits) {
-  const std::int64_t difference = step.clusters * (std::int64_t{1} << cluster_bits) + step.bytes;
-  const std::int64_t size =
-      step.absolute ? difference : static_cast<std::int64_t>(disk_bytes) + difference;
-  if (size < 0 || static_cast<std::uint64_t>(size) == disk_bytes) return std::nullopt;
-  return static_cast<std::uint64_t>(size);
-}
-
 Status ResizeFiles(OpenFiles& files, std::uint64_t size_bytes, Growth growth) {
   return ResizeImage({.format = files.format(),
                       .device = &files.image(),
@@ -95,6 +85,15 @@ std::vector<std::pair<Change, Change>> Cycles() {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> SizeAfter(const SizeStep& step, std::uint64_t disk_bytes,
+                                       unsigned cluster_bits) {
+  const std::int64_t difference = step.clusters * (std::int64_t{1} << cluster_bits) + step.bytes;
+  const std::int64_t size =
+      step.absolute ? difference : static_cast<std::int64_t>(disk_bytes) + difference;
+  if (size < 0 || static_cast<std::uint64_t>(size) == disk_bytes) return std::nullopt;
+  return static_cast<std::uint64_t>(size);
+}
 
 Change Resize(const std::string& size, const SizeStep& step) {
   return {.name = "resize " + size,

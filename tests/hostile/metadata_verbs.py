@@ -1,13 +1,16 @@
 """map, compare and check on images that mean harm: bounded, no fault, and where both Instar and
-qemu-img complete a check, they count the same."""
+qemu-img complete a check, they count the same. amend, too: it refuses, and leaves the image as it was,
+or makes a sound one of a sound one."""
 
 import json
+import shutil
 
 from harness import run
 
 MAX_SECONDS = 10
 MAX_RSS_KIB = 300 * 1024
 COMPLETED = (0, 2, 3)
+MAX_COPIED_BYTES = 64 << 20
 
 
 def bounded(t, *arguments, codes):
@@ -30,6 +33,22 @@ def examine_metadata_verbs(t, image):
     got = bounded(t, "check", "--output=json", "-f", "qcow2", image, codes=(0, 1, 2, 3))
     if got.code in COMPLETED:
         agrees_with_qemu_img(t, image, got)
+    if (t.dir / image).stat().st_size <= MAX_COPIED_BYTES:
+        amended(t, image, sound=got.code == 0)
+
+
+def amended(t, image, sound):
+    copy = "amended.qcow2"
+    for options in ("refcount_bits=64", "compat=0.10", "compat=1.1,refcount_bits=1,size=1T"):
+        shutil.copyfile(t.dir / image, t.dir / copy)
+        outcome = bounded(t, "amend", "-f", "qcow2", "-o", options, copy, codes=(0, 1))
+        if outcome.code == 1:
+            # What nothing counts at the end of the file may be gone.
+            t.check((t.dir / image).read_bytes().startswith((t.dir / copy).read_bytes()),
+                    "it was refused and has changed", outcome)
+        elif sound:
+            t.equal(t.instar("check", "-q", "-f", "qcow2", copy).code, 0, "check", outcome)
+    (t.dir / copy).unlink()
 
 
 def examine_changes(t, image):

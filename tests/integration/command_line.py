@@ -5,9 +5,9 @@ import re
 
 from harness import Group, run
 
-VERBS_HERE = ("bitmap", "check", "compare", "convert", "create", "dd", "doctor", "info", "map",
+VERBS_HERE = ("amend", "bitmap", "check", "compare", "convert", "create", "dd", "doctor", "info", "map",
               "measure", "resize")
-VERBS_LATER = ("amend", "bench", "commit", "rebase", "snapshot")
+VERBS_LATER = ("bench", "commit", "rebase", "snapshot")
 
 
 def make(t):

@@ -167,6 +167,15 @@ Status CheckBitmapsCanChange(ImageChange& change) {
   return {};
 }
 
+Status CheckNoBitmaps(ImageChange& change) {
+  INSTAR_ASSIGN_OR_RETURN(const std::vector<StoredBitmap> bitmaps, ReadBitmaps(change));
+  if (bitmaps.empty()) return {};
+  return MakeTextError(
+      ErrorCode::kUnsupported,
+      "the image has the bitmap '{t}', which version 2 cannot keep: it has to be removed first",
+      {bitmaps.front().name.data(), bitmaps.front().name.size()});
+}
+
 Status ResizeBitmaps(ImageChange& change, std::uint64_t old_bytes, std::uint64_t new_bytes) {
   return ChangeEach(change, /*anyway=*/false,
                     [&](BitmapChanger& changer, BitmapEntry& entry) -> Status {

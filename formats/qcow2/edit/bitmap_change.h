@@ -14,6 +14,9 @@ namespace instar::qcow2 {
 // kUnsupported, with the name, if a bitmap was not stored completely (the flag in_use), kCorrupt.
 Status CheckBitmapsCanChange(ImageChange& change);
 
+// kUnsupported, with a name, if there are bitmaps.
+Status CheckNoBitmaps(ImageChange& change);
+
 // Fits the bitmaps of a disk of `old_bytes` to one of `new_bytes`: what is added is clear.
 Status ResizeBitmaps(ImageChange& change, std::uint64_t old_bytes, std::uint64_t new_bytes);
 

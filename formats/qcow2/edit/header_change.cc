@@ -136,6 +136,8 @@ class Layout {
  private:
   void Collect(const HeaderChange& change) {
     const Extension* format = nullptr;
+    // Names are of version 3, which every writer of it stores with the image.
+    has_feature_names_ = old_header_.version < 3;
     for (const Extension& extension : old_.extensions()) {
       switch (extension.type) {
         case kExtensionBackingFormat:
@@ -150,7 +152,7 @@ class Layout {
           first_.push_back(extension);
           break;
         case kExtensionDataFile:
-          data_file_ = &extension;
+          data_file_ = extension;
           break;
         default:
           rest_.push_back(extension);
@@ -171,7 +173,9 @@ class Layout {
       }
     }
     if (change.bitmaps) first_.push_back({kExtensionBitmaps, Encoded(*change.bitmaps)});
-    if (data_file_ != nullptr) {
+    if (header_.version < 3) has_feature_names_ = false;
+    if (change.data_file) data_file_ = DataFile(*change.data_file);
+    if (data_file_) {
       // In the sector, if there is room.
       const bool fits = header_bytes_ + Length(first_) + data_file_->stored_bytes() + kHeadBytes +
                             (rest_.empty() && name_.empty() ? 0 : kHeadBytes) <=
@@ -180,6 +184,10 @@ class Layout {
     }
   }
 
+  [[nodiscard]] static std::optional<Extension> DataFile(std::string_view name) {
+    if (name.empty()) return std::nullopt;
+    return Extension{kExtensionDataFile, ToBytes(name)};
+  }
   [[nodiscard]] static std::uint64_t Length(const std::vector<Extension>& extensions) {
     std::uint64_t bytes = 0;
     for (const Extension& extension : extensions) bytes += extension.stored_bytes();
@@ -315,7 +323,7 @@ class Layout {
   const std::uint64_t cluster_bytes_;
   std::vector<Extension> first_;  // always in the first sector
   std::vector<Extension> rest_;
-  const Extension* data_file_ = nullptr;
+  std::optional<Extension> data_file_;
   bool has_feature_names_ = false;
   Bytes name_;               // of the backing file
   bool keeps_name_ = false;  // it is the old one
@@ -324,7 +332,8 @@ class Layout {
 // The first sector with other numbers, if that is all that changes.
 std::optional<Bytes> Patched(const OldCluster& old, const Header& old_header,
                              const HeaderChange& change) {
-  if (change.backing || change.header.header_bytes != old_header.header_bytes) return std::nullopt;
+  if (change.backing || change.data_file || change.header.header_bytes != old_header.header_bytes)
+    return std::nullopt;
   Header header = change.header;
   header.autoclear_features &= kAutoclearKnown;
   header.backing_file_offset = old_header.backing_file_offset;

@@ -43,6 +43,8 @@ struct HeaderChange {
   Header header;
   std::optional<BitmapsExtension> bitmaps;  // none: the image has no bitmaps
   std::optional<Backing> backing;           // nothing: as it is
+  // Name of the external data file: nothing: as it is; empty: not stored.
+  std::optional<std::string_view> data_file;
 };
 
 struct HeaderWrites {

@@ -51,10 +51,8 @@ Result<std::unique_ptr<ImageChange>> ImageChange::Open(TargetDevice& device, Wor
     return Unsupported("encrypted images cannot be changed by this version");
   }
   INSTAR_ASSIGN_OR_RETURN(HeaderExtensions extensions, HeaderExtensions::ReadFrom(file, header));
-  std::unique_ptr<ImageChange> change(
+  return std::unique_ptr<ImageChange>(
       new ImageChange(device, workers, header, std::move(extensions)));
-  if ((header.incompatible_features & kIncompatDirty) != 0) INSTAR_TRY(change->LookOver());
-  return change;
 }
 
 Result<ImageChange::Room*> ImageChange::LookOver() {
@@ -67,7 +65,8 @@ Result<ImageChange::Room*> ImageChange::LookOver() {
   }
   const std::uint64_t most =
       (device_.has_fixed_length() ? device_.size_bytes() : kOffsetMask) >> old_.cluster_bits;
-  room_ = std::make_unique<Room>(device_, old_, std::move(survey.free), survey.end, most);
+  room_ = std::make_unique<Room>(device_, old_, std::move(survey.free), survey.end, most,
+                                 header_.header.refcount_order);
   INSTAR_TRY(room_->refcounts.Load());
   for (const Survey::WrongCount& wrong : survey.wrong_counts) {
     room_->refcounts.Change({wrong.cluster, 1}, static_cast<std::int64_t>(wrong.references) -
@@ -111,10 +110,10 @@ Status ImageChange::RequireRoom(std::uint64_t count) {
   return room->space.Require(count);
 }
 
-Status ImageChange::Drop(const ClusterRun& run) {
+Status ImageChange::Count(const ClusterRun& run, std::int64_t delta) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
-  room->refcounts.Change(run, -1);
-  return {};
+  room->refcounts.Change(run, delta);
+  return room->refcounts.ApplyIfMany();
 }
 
 Status ImageChange::Write(std::uint64_t offset, std::span<const std::byte> data) {
@@ -182,12 +181,16 @@ Status ImageChange::WriteRefcounts(Room& room, std::uint64_t end) {
 }
 
 Status ImageChange::Commit(std::uint64_t end) {
+  const bool dirty = (old_.incompatible_features & kIncompatDirty) != 0;
+  if (dirty || header_.header.refcount_order != old_.refcount_order) INSTAR_TRY(LookOver());
   INSTAR_TRY(WriteL1());
   const bool counts = room_ != nullptr;
   if (counts) INSTAR_TRY(WriteRefcounts(*room_, end));
   INSTAR_ASSIGN_OR_RETURN(const HeaderWrites writes, PlanHeader(device_, old_, header_));
   if (writes.root.empty()) return {};
-  if (!counts) room_ = std::make_unique<Room>(device_, old_, std::vector<ClusterRun>(), 0, 0);
+  if (!counts)
+    room_ =
+        std::make_unique<Room>(device_, old_, std::vector<ClusterRun>(), 0, 0, old_.refcount_order);
   for (const HeaderWrites::Piece& piece : writes.before) {
     INSTAR_TRY(room_->transaction.WriteBesideRoot(piece.offset, piece.bytes));
   }

@@ -49,7 +49,8 @@ class ImageChange {
   [[nodiscard]] const HeaderExtensions& extensions() const { return extensions_; }
   [[nodiscard]] TargetDevice& device() const { return device_; }
 
-  // What the header is to say; the places of tables are filled in by Commit.
+  // What the header is to say; the places of tables are filled in by Commit. A new width of the
+  // refcounts is set before anything else is changed.
   [[nodiscard]] HeaderChange& header() { return header_; }
 
   // The entries of the active L1 table as they are to be.
@@ -64,11 +65,18 @@ class ImageChange {
   // before many are taken and written to.
   Status RequireRoom(std::uint64_t count);
   // Counts one reference less to the clusters of `run`, or to all that Walk visits (ChangeMany).
-  Status Drop(const ClusterRun& run);
+  Status Drop(const ClusterRun& run) { return Count(run, -1); }
+  // Counts `delta` more references to the clusters of `run`.
+  Status Count(const ClusterRun& run, std::int64_t delta);
   template <typename Walk>
   Status DropMany(const Walk& walk) {
     INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
     return room->refcounts.ChangeMany(-1, walk);
+  }
+
+  // Whether the cluster at `offset` was taken, so that the old image has nothing there.
+  [[nodiscard]] bool IsNew(std::uint64_t offset) const {
+    return room_ != nullptr && room_->space.IsTaken(offset >> old_.cluster_bits, 1);
   }
 
   // Writes to what was taken; zeros to the end of the last cluster.
@@ -97,10 +105,10 @@ class ImageChange {
   // Where there is room for what is new, and what becomes of the counts.
   struct Room {
     Room(TargetDevice& device, const Header& header, std::vector<ClusterRun> free,
-         std::uint64_t end, std::uint64_t limit)
+         std::uint64_t end, std::uint64_t limit, unsigned refcount_order)
         : space(std::move(free), end, limit),
           transaction(device, space, header.cluster_bits),
-          refcounts(transaction, space, header) {}
+          refcounts(transaction, space, header, refcount_order) {}
     ClusterSpace space;
     Transaction transaction;
     ShadowRefcounts refcounts;

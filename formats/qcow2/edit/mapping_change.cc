@@ -65,10 +65,14 @@ Status MappingChange::Finish() {
   if (!dirty_) return {};
   INSTAR_ASSIGN_OR_RETURN(auto* const l1, change_.L1());
   std::uint64_t& entry = (*l1)[selected_];
-  if (L2TableOffset(entry) != 0) {
-    INSTAR_TRY(change_.Drop({L2TableOffset(entry) >> header_.cluster_bits, 1}));
-  }
-  if (IsZero(table_)) {
+  const std::uint64_t old = L2TableOffset(entry);
+  const bool is_zero = IsZero(table_);
+  // A table that this change has made, and that no snapshot shares, can be written again.
+  const bool stays = !is_zero && (entry & kCopied) != 0 && old != 0 && change_.IsNew(old);
+  if (old != 0 && !stays) INSTAR_TRY(change_.Drop({old >> header_.cluster_bits, 1}));
+  if (stays) {
+    INSTAR_TRY(change_.Write(old, table_));
+  } else if (is_zero) {
     entry = 0;
   } else {
     INSTAR_ASSIGN_OR_RETURN(const std::uint64_t place, change_.Take(1));

@@ -43,8 +43,7 @@ class Resizer {
     }
     INSTAR_TRY(mapping_.Finish());
     if (new_bytes_ != old_bytes_) INSTAR_TRY(ResizeBitmaps(change_, old_bytes_, new_bytes_));
-    if (options_.data_file != nullptr) INSTAR_TRY(options_.data_file->Flush());
-    return change_.Commit();
+    return options_.data_file == nullptr ? Status() : options_.data_file->Flush();
   }
 
  private:
@@ -52,6 +51,7 @@ class Resizer {
     return DivideRoundUp(bytes, cluster_bytes_);
   }
   [[nodiscard]] std::uint64_t backing_bytes() const { return options_.backing_bytes.value_or(0); }
+  [[nodiscard]] std::uint32_t new_version() const { return change_.header().header.version; }
 
   Status Check() const;
   Status Grow();
@@ -84,7 +84,7 @@ class Resizer {
 
 Status Resizer::Check() const {
   if (new_bytes_ % 512 != 0) return InvalidArgument("The new size must be a multiple of 512");
-  if (header_.snapshot_count != 0 && header_.version < 3) {
+  if (header_.snapshot_count != 0 && header_.version < 3 && new_version() < 3) {
     return Unsupported("Can't resize a v2 image which has snapshots");
   }
   INSTAR_TRY(CheckBitmapsCanChange(change_));
@@ -127,7 +127,7 @@ Status Resizer::Grow() {
     return AddPlaces(first, end, growth);
   }
   if (backing_bytes() <= old_bytes_) return {};
-  if (header_.version >= 3) return AddZeros(first, end);
+  if (new_version() >= 3) return AddZeros(first, end);
   return AddPlaces(first, std::min(end, clusters(backing_bytes())), Growth::kMetadata);
 }
 
@@ -289,25 +289,42 @@ Status MoveDown(const ResizeOptions& options, const FileTail& tail) {
 
 }  // namespace
 
+DiskResize::DiskResize(ImageChange& change, const ResizeOptions& options)
+    : change_(change),
+      options_(options),
+      data_file_bytes_(options.data_file == nullptr ? 0 : options.data_file->size_bytes()) {}
+
+Status DiskResize::Apply() { return Resizer(change_, options_).Run(); }
+
+void DiskResize::Undo() {
+  TargetDevice* const data_file = options_.data_file;
+  if (data_file == nullptr || change_.flipped() || data_file->size_bytes() <= data_file_bytes_) {
+    return;
+  }
+  IgnoreFailure(data_file->Resize(data_file_bytes_, Preallocation::kOff));
+}
+
+void DiskResize::GiveBack() {
+  if (options_.size_bytes >= change_.old_header().virtual_size_bytes) return;
+  // The image is the new one already: if the following fails, a file is longer than it could be.
+  if (options_.data_file != nullptr && data_file_bytes_ > options_.size_bytes) {
+    IgnoreFailure(options_.data_file->Resize(options_.size_bytes, Preallocation::kOff));
+  }
+  if (const auto tail = change_.movable_tail()) IgnoreFailure(MoveDown(options_, *tail));
+}
+
 Status Resize(const ResizeOptions& options) {
   INSTAR_ASSIGN_OR_RETURN(const auto change, ImageChange::Open(*options.device, options.workers));
-  const std::uint64_t old_bytes = change->old_header().virtual_size_bytes;
-  TargetDevice* const data_file = options.data_file;
-  const std::uint64_t data_file_bytes = data_file == nullptr ? 0 : data_file->size_bytes();
-  if (Status resized = Resizer(*change, options).Run(); !resized) {
+  DiskResize size(*change, options);
+  Status resized = size.Apply();
+  if (resized) resized = change->Commit();
+  if (resized) {
+    size.GiveBack();
+  } else {
     change->Undo();
-    if (data_file != nullptr && !change->flipped() && data_file->size_bytes() > data_file_bytes) {
-      IgnoreFailure(data_file->Resize(data_file_bytes, Preallocation::kOff));
-    }
-    return resized;
+    size.Undo();
   }
-  if (options.size_bytes >= old_bytes) return {};
-  // The image is the new one already: if the following fails, a file is longer than it could be.
-  if (data_file != nullptr && data_file_bytes > options.size_bytes) {
-    IgnoreFailure(data_file->Resize(options.size_bytes, Preallocation::kOff));
-  }
-  if (const auto tail = change->movable_tail()) IgnoreFailure(MoveDown(options, *tail));
-  return {};
+  return resized;
 }
 
 }  // namespace instar::qcow2

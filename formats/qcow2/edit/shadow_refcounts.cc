@@ -1,5 +1,7 @@
 #include "formats/qcow2/edit/shadow_refcounts.h"
 
+#include <array>
+
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/zero_bytes.h"
@@ -8,46 +10,57 @@
 
 namespace instar::qcow2 {
 ShadowRefcounts::ShadowRefcounts(Transaction& transaction, ClusterSpace& space,
-                                 const Header& header)
+                                 const Header& header, unsigned order)
     : transaction_(transaction),
       space_(space),
       cluster_bits_(header.cluster_bits),
-      order_(header.refcount_order),
-      per_block_(RefcountsPerBlock(header.cluster_bits, header.refcount_order)),
+      old_order_(header.refcount_order),
+      order_(order),
+      per_block_(RefcountsPerBlock(header.cluster_bits, order)),
       capacity_(std::max<std::uint64_t>(kCacheBytes >> header.cluster_bits, 8)),
-      old_table_{header.refcount_table_offset >> header.cluster_bits,
-                 header.refcount_table_clusters},
-      table_(old_table_) {}
+      old_(transaction.device(), header),
+      table_(old_.table()) {}
 
 Status ShadowRefcounts::Load() {
-  std::vector<std::byte> bytes(old_table_.count << cluster_bits_);
-  INSTAR_TRY(transaction_.device().Read(old_table_.first << cluster_bits_, bytes));
-  old_.resize(bytes.size() / kTableEntryBytes);
-  for (std::size_t i = 0; i < old_.size(); ++i) {
-    old_[i] = LoadBe64(bytes, i * kTableEntryBytes);
-    if (old_[i] % (std::uint64_t{1} << cluster_bits_) != 0) {
-      return Corrupt("refcount block {0} at {1x} is misplaced", i, old_[i]);
-    }
+  INSTAR_TRY(old_.Load());
+  if (!rebuilds()) {
+    new_ = old_.blocks();
+    states_.assign(new_.size(), State::kOld);
+    slots_.assign(new_.size(), kNoSlot);
+    return {};
   }
-  new_ = old_;
-  states_.assign(old_.size(), State::kOld);
-  slots_.assign(old_.size(), kNoSlot);
+  own_ = old_.OwnClusters();
+  changed_ = true;
+  return old_.end() == 0 ? Status() : Reserve((old_.end() - 1) / per_block_);
+}
+
+Status ShadowRefcounts::Reserve(std::uint64_t index) {
+  if (index < new_.size()) return {};
+  if (index >= kMaxRefcountTableBytes / kTableEntryBytes) {
+    return OverLimit("the refcount table would exceed the limit of {0} bytes",
+                     kMaxRefcountTableBytes);
+  }
+  new_.resize(index + 1);
+  states_.resize(index + 1, State::kOld);
+  slots_.resize(index + 1, kNoSlot);
+  if (rebuilds()) lowered_.resize(index + 1);
   return {};
 }
 
 void ShadowRefcounts::Change(const ClusterRun& run, std::int64_t delta) {
-  // Clusters that are taken one by one mostly follow one another.
-  if (queue_.size() > applied_ && queue_.back().delta == delta &&
-      queue_.back().run.end() == run.first) {
-    queue_.back().run.count += run.count;
-  } else {
-    queue_.push_back({run, delta});
+  if (queue_.size() > next_queued_) {
+    Queued& last = queue_.back();
+    if (last.delta == delta && last.run.end() == run.first) {
+      last.run.count += run.count;
+      return;
+    }
   }
+  queue_.push_back({run, delta});
 }
 
 void ShadowRefcounts::MoveFrom(std::uint64_t offset) {
-  for (std::uint64_t i = 0; i < old_.size(); ++i) {
-    if (old_[i] >= offset) Change({i * per_block_, 1}, 0);
+  for (std::uint64_t i = 0; i < old_.blocks().size(); ++i) {
+    if (old_.blocks()[i] >= offset) Change({i * per_block_, 1}, 0);
   }
 }
 
@@ -64,20 +77,12 @@ Status ShadowRefcounts::ReadBlock(std::uint64_t index, std::span<std::byte> out)
 }
 
 Result<ShadowRefcounts::Block*> ShadowRefcounts::Get(std::uint64_t index) {
-  if (index >= new_.size()) {
-    if (index >= kMaxRefcountTableBytes / kTableEntryBytes) {
-      return OverLimit("the refcount table would exceed the limit of {0} bytes",
-                       kMaxRefcountTableBytes);
-    }
-    new_.resize(index + 1);
-    old_.resize(index + 1);
-    states_.resize(index + 1, State::kOld);
-    slots_.resize(index + 1, kNoSlot);
-  }
+  INSTAR_TRY(Reserve(index));
   if (slots_[index] != kNoSlot) return &cache_[slots_[index]];
   if (cache_.size() >= capacity_) INSTAR_TRY(WriteBlocks());
   Block block{.index = index, .bytes = std::vector<std::byte>(std::size_t{1} << cluster_bits_)};
-  INSTAR_TRY(ReadBlock(index, block.bytes));
+  INSTAR_TRY(rebuilds() && states_[index] == State::kOld ? Convert(index, block.bytes)
+                                                         : ReadBlock(index, block.bytes));
   slots_[index] = static_cast<std::uint32_t>(cache_.size());
   cache_.push_back(std::move(block));
   return &cache_.back();
@@ -87,8 +92,8 @@ Status ShadowRefcounts::Place(std::uint64_t index) {
   if (states_[index] == State::kNew) return {};
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t cluster, space_.Take(1));
   Change({cluster, 1}, 1);
-  if (states_[index] == State::kOld && old_[index] != 0) {
-    Change({old_[index] >> cluster_bits_, 1}, -1);
+  if (states_[index] == State::kOld && OldPlace(index) != 0) {
+    Change({OldPlace(index) >> cluster_bits_, 1}, -1);
   }
   states_[index] = State::kNew;
   new_[index] = cluster << cluster_bits_;
@@ -127,6 +132,7 @@ Status ShadowRefcounts::Apply(const ClusterRun& run, std::int64_t delta, bool pl
     const std::uint64_t index = at / per_block_;
     const std::uint64_t stop = std::min(run.end(), (index + 1) * per_block_);
     INSTAR_ASSIGN_OR_RETURN(Block* const block, Get(index));
+    if (rebuilds() && delta < 0) lowered_[index] = true;
     if (place) INSTAR_TRY(Place(index));
     INSTAR_TRY(ApplyInBlock(*block, at - index * per_block_, stop - index * per_block_, delta));
     at = stop;
@@ -135,8 +141,8 @@ Status ShadowRefcounts::Apply(const ClusterRun& run, std::int64_t delta, bool pl
 }
 
 bool ShadowRefcounts::CountsNothingButItself(const Block& block) const {
-  const std::uint64_t own = old_[block.index] >> cluster_bits_;
-  if (states_[block.index] != State::kOld || own / per_block_ != block.index) {
+  const std::uint64_t own = OldPlace(block.index) >> cluster_bits_;
+  if (states_[block.index] != State::kOld || own == 0 || own / per_block_ != block.index) {
     return IsZero(block.bytes);
   }
   std::vector<std::byte> others = block.bytes;
@@ -150,7 +156,7 @@ Status ShadowRefcounts::WriteBlocks() {
     if (!block.dirty) continue;
     const State state = states_[block.index];
     if (state != State::kNew && CountsNothingButItself(block)) {
-      const std::uint64_t own = old_[block.index] >> cluster_bits_;
+      const std::uint64_t own = OldPlace(block.index) >> cluster_bits_;
       // What counts the block may be the block.
       if (state == State::kOld && own != 0 && own / per_block_ != block.index) {
         Change({own, 1}, -1);
@@ -187,10 +193,10 @@ bool ShadowRefcounts::DropEmptyBlocks() {
 Status ShadowRefcounts::TakeTable(bool& taken) {
   const std::uint64_t clusters =
       DivideRoundUp(used_entries() * kTableEntryBytes, std::uint64_t{1} << cluster_bits_);
-  const bool first_time = table_ == old_table_;
+  const bool first_time = table_ == old_.table();
   taken = first_time || table_.count < clusters;
   if (!taken) return {};
-  Change(table_, -1);
+  if (!first_time || !rebuilds()) Change(table_, -1);
   if (!first_time) space_.Give(table_);
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t cluster, space_.Take(clusters));
   table_ = {cluster, clusters};
@@ -200,16 +206,73 @@ Status ShadowRefcounts::TakeTable(bool& taken) {
 
 Status ShadowRefcounts::ApplyChanges() {
   // In their order, so that what was taken is counted before it is given back. Each may add some.
-  while (applied_ < queue_.size()) {
-    const Queued next = queue_[applied_++];
+  while (next_queued_ < queue_.size()) {
+    const Queued next = queue_[next_queued_++];
     INSTAR_TRY(Apply(next.run, next.delta, /*place=*/true));
   }
   queue_.clear();
-  applied_ = 0;
+  next_queued_ = 0;
+  return {};
+}
+
+Status ShadowRefcounts::Convert(std::uint64_t index, std::span<std::byte> out) {
+  std::array<std::uint64_t, kCountsAtOnce> buffer;
+  for (std::uint64_t at = 0; at < per_block_; at += buffer.size()) {
+    const auto counts =
+        std::span(buffer).first(std::min<std::uint64_t>(per_block_ - at, buffer.size()));
+    INSTAR_TRY(old_.Read(index * per_block_ + at, counts));
+    DropOwn(index * per_block_ + at, counts);
+    std::uint64_t all = 0;
+    for (const std::uint64_t count : counts) all |= count;
+    if (all > MaxRefcount(order_)) return FirstMisfit();
+    StoreRefcounts(out, at, order_, counts);
+  }
+  return {};
+}
+
+void ShadowRefcounts::DropOwn(std::uint64_t first, std::span<std::uint64_t> counts) {
+  for (auto own = std::ranges::lower_bound(own_, first);
+       own != own_.end() && *own - first < counts.size(); ++own) {
+    std::uint64_t& count = counts[*own - first];
+    if (count != 0 && --count == 0) freed_own_.push_back(*own);
+  }
+}
+
+Status ShadowRefcounts::FirstMisfit() {
+  std::array<std::uint64_t, kCountsAtOnce> counts;
+  for (std::uint64_t first = 0; first < old_.end(); first += counts.size()) {
+    INSTAR_TRY(old_.Read(first, counts));
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] <= MaxRefcount(order_)) continue;
+      return Unsupported(
+          "Cannot decrease refcount entry width to {0} bits: Cluster at offset {1x} has a "
+          "refcount of {2}",
+          1U << order_, (first + i) << cluster_bits_, counts[i]);
+    }
+  }
+  return Corrupt("the refcounts have changed while they were read");
+}
+
+Status ShadowRefcounts::ConvertRest() {
+  for (std::uint64_t i = 0; i < new_.size(); ++i) {
+    if (states_[i] != State::kOld) continue;
+    if (!old_.HasBlockFor(i * per_block_, (i + 1) * per_block_)) {
+      states_[i] = State::kDropped;
+      continue;
+    }
+    INSTAR_ASSIGN_OR_RETURN(Block* const block, Get(i));
+    if (IsZero(block->bytes)) {
+      states_[i] = State::kDropped;
+    } else {
+      INSTAR_TRY(Place(i));
+      block->dirty = true;
+    }
+  }
   return {};
 }
 
 Status ShadowRefcounts::Finish() {
+  if (rebuilds()) INSTAR_TRY(ConvertRest());
   for (bool more = true; more;) {
     INSTAR_TRY(ApplyChanges());
     if (!changed_) return {};
@@ -228,9 +291,12 @@ Status ShadowRefcounts::WriteTable() {
 }
 
 std::vector<std::uint64_t> ShadowRefcounts::ReplacedBlocks() const {
+  if (rebuilds()) return own_;
   std::vector<std::uint64_t> blocks;
-  for (std::uint64_t i = 0; i < old_.size(); ++i) {
-    if (states_[i] != State::kOld && old_[i] != 0) blocks.push_back(old_[i] >> cluster_bits_);
+  for (std::uint64_t i = 0; i < new_.size(); ++i) {
+    if (states_[i] != State::kOld && OldPlace(i) != 0) {
+      blocks.push_back(OldPlace(i) >> cluster_bits_);
+    }
   }
   std::ranges::sort(blocks);
   return blocks;
@@ -238,24 +304,29 @@ std::vector<std::uint64_t> ShadowRefcounts::ReplacedBlocks() const {
 
 Status ShadowRefcounts::FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
                                 std::vector<ClusterRun>& runs,
-                                std::vector<std::uint64_t>& freed_blocks) const {
-  if (states_[index] == State::kOld || old_[index] == 0) return {};
-  std::vector<std::byte> before(std::size_t{1} << cluster_bits_);
-  std::vector<std::byte> after(before.size());
-  INSTAR_TRY(transaction_.device().Read(old_[index], before));
+                                std::vector<std::uint64_t>& freed_blocks) {
+  if (rebuilds() ? !lowered_[index] : states_[index] == State::kOld) return {};
+  std::vector<std::byte> after(std::size_t{1} << cluster_bits_);
   INSTAR_TRY(ReadBlock(index, after));
-  std::uint64_t cluster = index * per_block_;
-  auto block = std::ranges::lower_bound(blocks, cluster);
-  for (std::uint64_t i = 0; i < per_block_; ++i, ++cluster) {
-    const bool is_block = block != blocks.end() && *block == cluster;
-    if (is_block) ++block;
-    if (LoadRefcount(before, i, order_) == 0 || LoadRefcount(after, i, order_) != 0) continue;
-    if (is_block) {
-      freed_blocks.push_back(cluster);
-    } else if (!runs.empty() && runs.back().end() == cluster) {
-      ++runs.back().count;
-    } else {
-      runs.push_back({cluster, 1});
+  std::array<std::uint64_t, kCountsAtOnce> before;
+  for (std::uint64_t at = 0; at < per_block_;) {
+    std::uint64_t cluster = index * per_block_ + at;
+    const auto counts =
+        std::span(before).first(std::min<std::uint64_t>(per_block_ - at, before.size()));
+    INSTAR_TRY(old_.Read(cluster, counts));
+    auto block = std::ranges::lower_bound(blocks, cluster);
+    for (const std::uint64_t count : counts) {
+      const bool is_block = block != blocks.end() && *block == cluster;
+      if (is_block) ++block;
+      if (count != 0 && LoadRefcount(after, at, order_) == 0) {
+        if (!is_block) {
+          AddRun(runs, {cluster, 1});
+        } else if (!rebuilds()) {
+          freed_blocks.push_back(cluster);
+        }
+      }
+      ++cluster;
+      ++at;
     }
   }
   return {};

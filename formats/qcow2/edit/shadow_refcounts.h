@@ -7,6 +7,10 @@
 // place of its own; that place is counted by block 9, whose new place is counted by block 9 again;
 // the table, last, by block 9 as well.
 //
+// Where the refcounts get another width, no block can be shared: each is made anew from the old
+// counts the first time it is needed, and Finish makes the rest. The old blocks and the old table
+// are no longer counted in what is made so.
+//
 // Blocks pass through a cache of bounded size. Where very many clusters change, they are gone
 // through in windows as large as the cache, so that each block is read and written once.
 //
@@ -23,14 +27,19 @@
 #include "formats/base/error.h"
 #include "formats/edit/cluster_space.h"
 #include "formats/edit/transaction.h"
+#include "formats/qcow2/edit/old_refcounts.h"
 #include "formats/qcow2/structures/header.h"
 
 namespace instar::qcow2 {
 
 class ShadowRefcounts {
  public:
-  // All must outlive this. Nothing is read yet.
-  ShadowRefcounts(Transaction& transaction, ClusterSpace& space, const Header& header);
+  // All must outlive this. `order`: log2 of the bits that a refcount is to have. Nothing is read
+  // yet.
+  ShadowRefcounts(Transaction& transaction, ClusterSpace& space, const Header& header,
+                  unsigned order);
+  ShadowRefcounts(Transaction& transaction, ClusterSpace& space, const Header& header)
+      : ShadowRefcounts(transaction, space, header, header.refcount_order) {}
 
   // Reads the refcount table. kCorrupt, kIo.
   Status Load();
@@ -40,6 +49,8 @@ class ShadowRefcounts {
 
   // Applies the changes that Change has queued. Errors as ChangeMany.
   Status ApplyChanges();
+  // The same where they are so many that they should not wait.
+  Status ApplyIfMany() { return queue_.size() < kMostQueued ? Status() : ApplyChanges(); }
 
   // Gives the blocks that stand from host offset `offset` on other places.
   void MoveFrom(std::uint64_t offset);
@@ -81,8 +92,8 @@ class ShadowRefcounts {
   Status VisitFreed(const Visit& visit) {
     const std::vector<std::uint64_t> blocks = ReplacedBlocks();
     std::vector<ClusterRun> runs;
-    std::vector<std::uint64_t> last;
-    for (std::uint64_t i = 0; i < old_.size(); ++i) {
+    std::vector<std::uint64_t> last = freed_own_;
+    for (std::uint64_t i = 0; i < new_.size(); ++i) {
       runs.clear();
       INSTAR_TRY(FreedIn(i, blocks, runs, last));
       for (const ClusterRun& run : runs) visit(run);
@@ -100,6 +111,8 @@ class ShadowRefcounts {
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
   static constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+  static constexpr std::size_t kMostQueued = 65536;
+  static constexpr std::size_t kCountsAtOnce = 4096;
   static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
 
   enum class State : std::uint8_t {
@@ -117,10 +130,27 @@ class ShadowRefcounts {
     std::vector<std::byte> bytes;
   };
 
+  [[nodiscard]] bool rebuilds() const { return order_ != old_order_; }
+  // Where the block of the old table with this index stands; 0 for none, and where no index of the
+  // old table is one of the new.
+  [[nodiscard]] std::uint64_t OldPlace(std::uint64_t index) const {
+    return rebuilds() || index >= old_.blocks().size() ? 0 : old_.blocks()[index];
+  }
   Status Apply(const ClusterRun& run, std::int64_t delta, bool place);
   Status ApplyInBlock(Block& block, std::uint64_t first, std::uint64_t end, std::int64_t delta);
+  // Lengthens the table so that it has entry `index`.
+  Status Reserve(std::uint64_t index);
   Result<Block*> Get(std::uint64_t index);
   Status ReadBlock(std::uint64_t index, std::span<std::byte> out) const;
+  // Makes block `index` of the old counts, in their new width.
+  Status Convert(std::uint64_t index, std::span<std::byte> out);
+  // Counts one reference less to those of [first, first + counts.size()) that hold the old blocks
+  // or the old table.
+  void DropOwn(std::uint64_t first, std::span<std::uint64_t> counts);
+  // Makes the blocks that were not needed so far.
+  Status ConvertRest();
+  // The error of the first old count that the new width cannot hold.
+  Status FirstMisfit();
   // Gives a block that has changed a place of its own.
   Status Place(std::uint64_t index);
   // Writes the blocks of the cache that have changed, and forgets all.
@@ -130,31 +160,35 @@ class ShadowRefcounts {
   [[nodiscard]] bool CountsNothingButItself(const Block& block) const;
   Status TakeTable(bool& taken);
   Status WriteTable();
-  // The clusters, in ascending order, of old blocks that the new table does not have.
+  // The clusters, in ascending order, of old blocks that the new table does not have; where all are
+  // made anew, those of the old table, too.
   [[nodiscard]] std::vector<std::uint64_t> ReplacedBlocks() const;
   // Finds the clusters that block `index` no longer counts as used. Adds those in `blocks` to
-  // `freed_blocks` and the others to `runs`.
+  // `freed_blocks`, unless they are known, and the others to `runs`.
   Status FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
-                 std::vector<ClusterRun>& runs, std::vector<std::uint64_t>& freed_blocks) const;
+                 std::vector<ClusterRun>& runs, std::vector<std::uint64_t>& freed_blocks);
   [[nodiscard]] std::uint64_t used_entries() const;
 
   Transaction& transaction_;
   ClusterSpace& space_;
   const unsigned cluster_bits_;
+  const unsigned old_order_;
   const unsigned order_;
   const std::uint64_t per_block_;
   const std::uint64_t capacity_;  // blocks in the cache
 
-  ClusterRun old_table_;
+  OldRefcounts old_;
+  std::vector<std::uint64_t> own_;        // where all is made anew: the clusters of old_
+  std::vector<std::uint64_t> freed_own_;  // those that nothing else refers to
   ClusterRun table_;
-  std::vector<std::uint64_t> old_;  // offsets of the blocks, 0 for none
-  std::vector<std::uint64_t> new_;
+  std::vector<std::uint64_t> new_;  // offsets of the blocks, 0 for none
   std::vector<State> states_;
+  std::vector<bool> lowered_;         // where all is made anew: some count became less
   std::vector<std::uint32_t> slots_;  // in cache_
   std::vector<Block> cache_;
   std::size_t next_slot_ = 0;
   std::vector<Queued> queue_;
-  std::size_t applied_ = 0;  // of the queue, while it is gone through
+  std::size_t next_queued_ = 0;  // those before have been applied
   bool changed_ = false;
 };
 

@@ -51,6 +51,26 @@ void ForEachRefcount(std::span<const std::byte> block, unsigned order, std::uint
   }
 }
 
+// Fills `out` with the entries from `first` on.
+inline void LoadRefcounts(std::span<const std::byte> block, std::size_t first, unsigned order,
+                          std::span<std::uint64_t> out) {
+  const auto load = [&](const auto& entry) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = entry(first + i);
+  };
+  switch (order) {
+    case 3:
+      return load([&](std::size_t i) { return std::to_integer<std::uint64_t>(block[i]); });
+    case 4:
+      return load([&](std::size_t i) { return std::uint64_t{LoadBe16(block, i * 2)}; });
+    case 5:
+      return load([&](std::size_t i) { return std::uint64_t{LoadBe32(block, i * 4)}; });
+    case 6:
+      return load([&](std::size_t i) { return LoadBe64(block, i * 8); });
+    default:
+      return load([&](std::size_t i) { return LoadRefcount(block, i, order); });
+  }
+}
+
 // `count` is at most MaxRefcount(order).
 inline void StoreRefcount(std::span<std::byte> block, std::size_t index, unsigned order,
                           std::uint64_t count) {
@@ -73,6 +93,28 @@ inline void StoreRefcount(std::span<std::byte> block, std::size_t index, unsigne
       block[bit / 8] = (block[bit / 8] & ~mask) | static_cast<std::byte>(count << (bit % 8));
       return;
     }
+  }
+}
+
+// Stores `counts`, each at most MaxRefcount(order), as the entries from `first` on.
+inline void StoreRefcounts(std::span<std::byte> block, std::size_t first, unsigned order,
+                           std::span<const std::uint64_t> counts) {
+  switch (order) {
+    case 5:
+      for (std::size_t i = 0; i < counts.size(); ++i) {
+        StoreBe32(block, (first + i) * 4, static_cast<std::uint32_t>(counts[i]));
+      }
+      return;
+    case 6:
+      for (std::size_t i = 0; i < counts.size(); ++i) {
+        StoreBe64(block, (first + i) * 8, counts[i]);
+      }
+      return;
+    default:
+      for (std::size_t i = 0; i < counts.size(); ++i) {
+        StoreRefcount(block, first + i, order, counts[i]);
+      }
+      return;
   }
 }
 

@@ -26,7 +26,12 @@ absl::StatusOr<FormatId> WritableFormat(const std::string& name) {
 }
 
 absl::StatusOr<CreateOptionList> ReadOptionList(FormatId format, const std::string& list) {
-  auto read = CreateOptionList::Read(format, list);
+  return ReadOptionList(PropertiesOf(format).options, list);
+}
+
+absl::StatusOr<CreateOptionList> ReadOptionList(std::span<const OptionSpec> specs,
+                                                const std::string& list) {
+  auto read = CreateOptionList::Read(specs, list);
   if (read) return *std::move(read);
   std::string text;
   for (const std::string_view piece : read.error()) text += piece;

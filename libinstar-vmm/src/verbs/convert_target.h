@@ -6,6 +6,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ absl::StatusOr<FormatId> WritableFormat(const std::string& name);
 
 // The options in `list` (-o), if each is one of `format` with a value of its kind.
 absl::StatusOr<CreateOptionList> ReadOptionList(FormatId format, const std::string& list);
+// The same of a list of which `specs` are the options that there are.
+absl::StatusOr<CreateOptionList> ReadOptionList(std::span<const OptionSpec> specs,
+                                                const std::string& list);
 
 // Takes the name and the format of the backing file out of `options`. A string that is not empty
 // keeps what it holds.

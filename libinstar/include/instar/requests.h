@@ -119,6 +119,27 @@ struct ResizeRequest {
   }
 };
 
+// instar amend. Gives an image other options in place, all of them or none. Tells an AmendRecord
+// before anything is changed.
+struct AmendRequest {
+  ImageSource image{};                 // open for writing; the images below it only for reading
+  DeviceId data_file = kNoDevice;      // opened for writing by the host, where the image has one
+  std::vector<OptionSetting> options;  // -o
+  bool shrink = false;                 // what lies beyond the new end of the disk may be lost
+  bool only_look = false;              // tell of the image, and change nothing
+  std::uint64_t max_chain_depth = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, data_file);
+    visit(3, options);
+    visit(4, shrink);
+    visit(5, only_look);
+    visit(6, max_chain_depth);
+  }
+};
+
 // instar bitmap. Does actions on the dirty bitmap `name` of an image, in place and as one change:
 // all or none. Tells a BitmapRecord before anything is changed.
 struct BitmapStep {

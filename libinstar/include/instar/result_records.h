@@ -214,6 +214,22 @@ struct ResizeRecord {
   }
 };
 
+// instar amend: one object, told before anything is changed.
+struct AmendRecord {
+  FormatId format = FormatId::kUnknown;
+  bool shrinks = false;       // the disk is to become smaller, and nobody has allowed that
+  bool guessed_raw = false;   // nobody stated the format, and the image has no sign of any
+  bool unfit_footer = false;  // as CheckRecord
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("format", format);
+    visit("shrinks", shrinks);
+    visit("guessed-raw", guessed_raw);
+    visit("unfit-footer", unfit_footer);
+  }
+};
+
 // instar bitmap: one object, told before anything is changed.
 [[nodiscard]] constexpr bool IsKnown(BitmapFault fault) {
   return static_cast<std::uint32_t>(fault) < kBitmapFaults;

@@ -8,11 +8,12 @@
 //   Stem     StemRequest (requests.h) is what is asked, RunStem (verbs.h) is the planner
 //   heap     MiB that the planner can use at most, below --max-memory; 0: no bound of its own.
 //            Address space that is offered costs time: KVM keeps books for every page, half a
-//            millisecond for 512 MiB. check: a window of counts (formats/qcow2/check/check.h) and
-//            pieces of tables. compare: tables of two chains, and for each worker two chunks of
-//            2 MiB and what inflating needs. info: the largest tables of snapshots and bitmaps that
-//            may be listed. measure: the tables in use of a long chain. bitmap, resize: the tables
-//            that a change holds (formats/qcow2/edit), and for each worker some MiB.
+//            millisecond for 512 MiB. amend, bitmap: as resize. check: a window of
+//            counts (formats/qcow2/check/check.h) and pieces of tables. compare: tables of two chains, and
+//            for each worker two chunks of 2 MiB and what inflating needs. info: the largest tables
+//            of snapshots and bitmaps that may be listed. measure: the tables in use of a long
+//            chain. resize: the tables that a change holds (formats/qcow2/edit), and for each
+//            worker some MiB.
 //   workers  vCPUs: kOne, or kEveryCore (--workers)
 //   pace     see Pace
 //   brief    one line for --help
@@ -26,6 +27,7 @@
 
 // clang-format off
 #define INSTAR_VERBS(ROW)                                                                          \
+  ROW(amend, Amend, 128, kEveryCore, kLong, "change the options of an image, in place")            \
   ROW(bitmap, Bitmap, 128, kEveryCore, kLong, "change the dirty bitmaps of an image, in place")    \
   ROW(check, Check, 160, kEveryCore, kLong, "look for inconsistencies in an image")                \
   ROW(compare, Compare, 320, kEveryCore, kLong, "compare the contents of two images")              \

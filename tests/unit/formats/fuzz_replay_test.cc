@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../../../fuzz/measure_fuzz.h"
+#include "../../../fuzz/qcow2_amend_fuzz.h"
 #include "../../../fuzz/qcow2_bitmap_fuzz.h"
 #include "../../../fuzz/qcow2_check_fuzz.h"
 #include "../../../fuzz/qcow2_header_fuzz.h"
@@ -45,6 +46,7 @@ INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                          testing::Values(Replay{"measure", fuzz::FuzzMeasure},
                                          Replay{"qcow2_header", fuzz::FuzzQcow2Header},
                                          Replay{"qcow2_map", fuzz::FuzzQcow2Map},
+                                         Replay{"qcow2_amend", fuzz::FuzzQcow2Amend},
                                          Replay{"qcow2_check", fuzz::FuzzQcow2Check},
                                          Replay{"qcow2_bitmap", fuzz::FuzzQcow2Bitmap},
                                          Replay{"qcow2_resize", fuzz::FuzzQcow2Resize},

@@ -27,7 +27,8 @@ TEST(CreateOptions, FaultsNameTheOptionAsQemuImgDoes) {
   EXPECT_EQ(fault("preallocation=foo"), "Parameter 'preallocation' does not accept value 'foo'");
   EXPECT_EQ(fault("lazy_refcounts=maybe"), "Parameter 'lazy_refcounts' expects 'on' or 'off'");
   EXPECT_EQ(fault("refcount_bits=x"), "Parameter 'refcount_bits' expects a number");
-  EXPECT_TRUE(fault("cluster_size=abc").starts_with("Parameter 'cluster_size' expects a size"));
+  EXPECT_TRUE(
+      fault("cluster_size=abc").starts_with("Parameter 'cluster_size' expects a non-negative"));
   EXPECT_EQ(fault("cluster_size=64k,"), "Invalid option list: cluster_size=64k,");
   EXPECT_EQ(FaultOf(FormatId::kRaw, "cluster_size=64k"), "Invalid parameter 'cluster_size'");
 }
