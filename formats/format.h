@@ -19,6 +19,7 @@
 #include "formats/measure.h"
 #include "formats/resize.h"
 #include "formats/signatures.h"
+#include "formats/snapshot.h"
 
 namespace instar {
 
@@ -43,6 +44,10 @@ struct Format {
   Status (*resize)(const ResizeOptions& options) = nullptr;
   // As ChangeBitmaps (bitmap.h).
   Status (*change_bitmaps)(const BitmapOptions& options) = nullptr;
+  // As the functions of snapshot.h.
+  Status (*create_snapshot)(const SnapshotOptions& options) = nullptr;
+  Status (*apply_snapshot)(const SnapshotOptions& options) = nullptr;
+  Status (*delete_snapshot)(const SnapshotOptions& options) = nullptr;
   // As InspectImage (inspect.h), of a file that has the format's signature.
   Status (*inspect)(const Inspection& inspection) = nullptr;
   // Whether data of the image may lie in holes of the file, which occupies `allocated_bytes` of

@@ -9,6 +9,7 @@
 #include "formats/measure.h"
 #include "formats/open.h"
 #include "formats/resize.h"
+#include "formats/snapshot.h"
 
 namespace instar {
 
@@ -72,6 +73,23 @@ Status ChangeBitmaps(const BitmapOptions& options) {
   if (options.listener != nullptr) INSTAR_TRY(options.listener->Judged(verdict));
   if (verdict.fault == BitmapFault::kNone) return {};
   return Unsupported("images of this format have no bitmaps");
+}
+
+// The words are qemu-img's.
+Status CreateSnapshot(const SnapshotOptions& options) {
+  const auto create = FunctionOf<&Format::create_snapshot>(options.format);
+  return create != nullptr ? create(options) : Unsupported("Operation not supported");
+}
+
+Status ApplySnapshot(const SnapshotOptions& options) {
+  const auto apply = FunctionOf<&Format::apply_snapshot>(options.format);
+  return apply != nullptr ? apply(options) : Unsupported("Block driver does not support snapshots");
+}
+
+Status DeleteSnapshot(const SnapshotOptions& options) {
+  const auto remove = FunctionOf<&Format::delete_snapshot>(options.format);
+  return remove != nullptr ? remove(options)
+                           : MakeError(ErrorCode::kNotFound, "snapshot not found");
 }
 
 Result<CheckCounts> CheckImage(const CheckOptions& options) {

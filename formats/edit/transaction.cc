@@ -4,7 +4,7 @@
 
 namespace instar {
 
-Status Transaction::CheckTaken(std::uint64_t offset, std::uint64_t length) {
+Status Transaction::ReadyToWrite(std::uint64_t offset, std::uint64_t length) {
   const std::uint64_t first = offset >> cluster_bits_;
   const std::uint64_t last = (offset + length - 1) >> cluster_bits_;
   if (length == 0) return {};
@@ -24,17 +24,17 @@ Status Transaction::CutTail() {
 }
 
 Status Transaction::Write(std::uint64_t offset, std::span<const std::byte> data) {
-  INSTAR_TRY(CheckTaken(offset, data.size()));
+  INSTAR_TRY(ReadyToWrite(offset, data.size()));
   return device_.Write(offset, data);
 }
 
 Status Transaction::WriteAll(std::span<const WritePiece> pieces) {
-  for (const WritePiece& piece : pieces) INSTAR_TRY(CheckTaken(piece.offset, piece.data.size()));
+  for (const WritePiece& piece : pieces) INSTAR_TRY(ReadyToWrite(piece.offset, piece.data.size()));
   return device_.WriteAll(pieces);
 }
 
 Status Transaction::Zero(std::uint64_t offset, std::uint64_t length) {
-  INSTAR_TRY(CheckTaken(offset, length));
+  INSTAR_TRY(ReadyToWrite(offset, length));
   return device_.Zero(offset, length);
 }
 

@@ -42,6 +42,8 @@ class Transaction {
   // Writes to clusters that were taken. kIo, kNoSpace; kDenied for all others.
   Status Write(std::uint64_t offset, std::span<const std::byte> data);
   Status WriteAll(std::span<const WritePiece> pieces);
+  // The check that Write makes, for whoever then writes there through device(). kDenied.
+  Status ReadyToWrite(std::uint64_t offset, std::uint64_t length);
   // Makes clusters that were taken read as zeros.
   Status Zero(std::uint64_t offset, std::uint64_t length);
 
@@ -73,8 +75,6 @@ class Transaction {
   [[nodiscard]] TargetDevice& device() const { return device_; }
 
  private:
-  Status CheckTaken(std::uint64_t offset, std::uint64_t length);
-
   TargetDevice& device_;
   ClusterSpace& space_;
   const unsigned cluster_bits_;

@@ -10,6 +10,7 @@
 #include "formats/qcow2/edit/image_editor.h"
 #include "formats/qcow2/edit/options.h"
 #include "formats/qcow2/edit/resizer.h"
+#include "formats/qcow2/edit/snapshots.h"
 #include "formats/qcow2/read/preallocation.h"
 #include "formats/qcow2/read/reader.h"
 #include "formats/qcow2/write/measurer.h"
@@ -35,6 +36,9 @@ inline constexpr Format kFormat{
     .amend = Amend,
     .resize = Resize,
     .change_bitmaps = ChangeBitmaps,
+    .create_snapshot = CreateSnapshot,
+    .apply_snapshot = ApplySnapshot,
+    .delete_snapshot = DeleteSnapshot,
     .inspect = Inspect,
     .may_map_holes = LooksPreallocated,
 };

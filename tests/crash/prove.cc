@@ -13,6 +13,7 @@
 #include "crash/proofs.h"
 #include "crash/qemu_check.h"
 #include "crash/resize_changes.h"
+#include "crash/snapshot_changes.h"
 
 namespace instar::crash {
 
@@ -75,7 +76,8 @@ const ChangeSet& AllChanges() {
     const auto append = [](auto& to, const auto& from) {
       to.insert(to.end(), from.begin(), from.end());
     };
-    for (const ChangeSet* set : {&ResizeChanges(), &AmendChanges(), &BitmapChanges()}) {
+    for (const ChangeSet* set :
+         {&ResizeChanges(), &SnapshotChanges(), &AmendChanges(), &BitmapChanges()}) {
       append(all.first, set->first);
       append(all.last, set->last);
       append(all.cycles, set->cycles);
@@ -94,6 +96,8 @@ struct Proof {
 constexpr Proof kProofs[] = {
     {"resize", "every crash of a resize leaves the old image or the new one", ProveCrashes,
      ResizeChanges},
+    {"snapshot", "every crash while snapshots change leaves the old image or the new one",
+     ProveCrashes, SnapshotChanges},
     {"amend", "every crash of an amend leaves the old image or the new one", ProveCrashes,
      AmendChanges},
     {"bitmap", "every crash of a change of bitmaps does", ProveCrashes, BitmapChanges},

@@ -33,6 +33,8 @@ struct Survey {
   // From this cluster on nothing has a refcount or a reference, in the file or behind its end.
   std::uint64_t end = 0;
   std::vector<WrongCount> wrong_counts;
+  // Whether something else is wrong that a change can pass over: a flag COPIED.
+  bool harmless = false;
   // Why the image cannot be changed before it is repaired.
   std::optional<Finding> obstacle;
 

@@ -1,7 +1,9 @@
 #include "formats/qcow2/edit/image_change.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
@@ -9,9 +11,32 @@
 #include "formats/check.h"
 #include "formats/qcow2/check/check.h"
 #include "formats/qcow2/structures/l2_entry.h"
+#include "formats/qcow2/structures/snapshot_table.h"
 
 namespace instar::qcow2 {
 namespace {
+
+// Collects the clusters of all L1 tables of snapshots, and the length of the snapshot table.
+class SnapshotClusters final : public SnapshotVisitor {
+ public:
+  SnapshotClusters(unsigned cluster_bits, std::vector<std::uint64_t>& clusters)
+      : cluster_bits_(cluster_bits), clusters_(clusters) {}
+  bool Visit(const SnapshotEntry& entry, std::string_view, std::string_view) override {
+    Add(entry.l1_table_offset, entry.l1_entries * kTableEntryBytes);
+    table_bytes_ += entry.encoded_bytes();
+    return true;
+  }
+  void Add(std::uint64_t offset, std::uint64_t bytes) {
+    const std::uint64_t end = DivideRoundUp(offset + bytes, std::uint64_t{1} << cluster_bits_);
+    for (std::uint64_t at = offset >> cluster_bits_; at < end; ++at) clusters_.push_back(at);
+  }
+  [[nodiscard]] std::uint64_t table_bytes() const { return table_bytes_; }
+
+ private:
+  const unsigned cluster_bits_;
+  std::vector<std::uint64_t>& clusters_;
+  std::uint64_t table_bytes_ = 0;
+};
 
 // Keeps the first finding that forbids a change.
 class ObstacleSink final : public FindingSink {
@@ -21,6 +46,7 @@ class ObstacleSink final : public FindingSink {
     const bool stops = finding.kind == FindingKind::kError ||
                        (finding.kind == FindingKind::kCorruption && !finding.harmless);
     if (stops && !survey_.obstacle) survey_.obstacle = finding;
+    if (finding.harmless) survey_.harmless = true;
   }
 
  private:
@@ -67,6 +93,7 @@ Result<ImageChange::Room*> ImageChange::LookOver() {
       (device_.has_fixed_length() ? device_.size_bytes() : kOffsetMask) >> old_.cluster_bits;
   room_ = std::make_unique<Room>(device_, old_, std::move(survey.free), survey.end, most,
                                  header_.header.refcount_order);
+  has_wrong_flags_ = survey.harmless;
   INSTAR_TRY(room_->refcounts.Load());
   for (const Survey::WrongCount& wrong : survey.wrong_counts) {
     room_->refcounts.Change({wrong.cluster, 1}, static_cast<std::int64_t>(wrong.references) -
@@ -114,6 +141,17 @@ Status ImageChange::Count(const ClusterRun& run, std::int64_t delta) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   room->refcounts.Change(run, delta);
   return room->refcounts.ApplyIfMany();
+}
+
+Status ImageChange::ApplyCounts() {
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  return room->refcounts.ApplyChanges();
+}
+
+Status ImageChange::ReadyToWrite(const ClusterRun& run) {
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  return room->transaction.ReadyToWrite(run.first << old_.cluster_bits,
+                                        run.count << old_.cluster_bits);
 }
 
 Status ImageChange::Write(std::uint64_t offset, std::span<const std::byte> data) {
@@ -212,12 +250,16 @@ Status ImageChange::FindMovableTail(const ShadowRefcounts& refcounts, std::uint6
     // A table that a snapshot shares would be needed at its old place all the same.
     if ((entry & kCopied) != 0) movable.push_back(L2TableOffset(entry) >> old_.cluster_bits);
   }
+  SnapshotClusters snapshots(old_.cluster_bits, movable);
+  INSTAR_TRY(VisitSnapshots(device_, header_.header, snapshots));
+  snapshots.Add(header_.header.snapshots_offset, snapshots.table_bytes());
   std::ranges::sort(movable);
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, refcounts.CountedEnd(movable));
   const auto moved =
       static_cast<std::uint64_t>(movable.end() - std::ranges::lower_bound(movable, first));
   if (first < end && moved <= freed && moved << old_.cluster_bits <= kMostBytes) {
-    movable_tail_ = FileTail{first << old_.cluster_bits, end << old_.cluster_bits};
+    movable_tail_ =
+        FileTail{first << old_.cluster_bits, end << old_.cluster_bits, moved << old_.cluster_bits};
   }
   return {};
 }

@@ -37,6 +37,7 @@ namespace instar::qcow2 {
 struct FileTail {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+  std::uint64_t tables_bytes = 0;  // in use in it
 };
 
 class ImageChange {
@@ -48,6 +49,7 @@ class ImageChange {
   [[nodiscard]] const Header& old_header() const { return old_; }
   [[nodiscard]] const HeaderExtensions& extensions() const { return extensions_; }
   [[nodiscard]] TargetDevice& device() const { return device_; }
+  [[nodiscard]] Workers* workers() const { return workers_; }
 
   // What the header is to say; the places of tables are filled in by Commit. A new width of the
   // refcounts is set before anything else is changed.
@@ -64,23 +66,37 @@ class ImageChange {
   // kNoSpace, with how many are missing, if there is no room for `count` clusters. To be asked
   // before many are taken and written to.
   Status RequireRoom(std::uint64_t count);
-  // Counts one reference less to the clusters of `run`, or to all that Walk visits (ChangeMany).
+  // Counts one reference less to the clusters of `run`.
   Status Drop(const ClusterRun& run) { return Count(run, -1); }
   // Counts `delta` more references to the clusters of `run`.
   Status Count(const ClusterRun& run, std::int64_t delta);
+  // References more or less to very many clusters, at once (ShadowRefcounts::ChangeMany).
+  template <typename Walk>
+  Status CountMany(const Walk& walk) {
+    INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+    return room->refcounts.ChangeMany(walk);
+  }
+  // One reference less to each run that walk(visit) visits.
   template <typename Walk>
   Status DropMany(const Walk& walk) {
-    INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
-    return room->refcounts.ChangeMany(-1, walk);
+    return CountMany([&](const auto& visit) {
+      return walk([&](const ClusterRun& run) { return visit(run, -1); });
+    });
   }
-
-  // Whether the cluster at `offset` was taken, so that the old image has nothing there.
+  // Puts what was said so far into the refcounts; what they are then.
+  Status ApplyCounts();
+  [[nodiscard]] const ShadowRefcounts& counts() const { return room_->refcounts; }
+  // Whether flags COPIED in the image may be wrong; after the first look at the counts.
+  [[nodiscard]] bool has_wrong_flags() const { return has_wrong_flags_; }
+  // Whether the clusters at `offset` were taken by this change.
   [[nodiscard]] bool IsNew(std::uint64_t offset) const {
     return room_ != nullptr && room_->space.IsTaken(offset >> old_.cluster_bits, 1);
   }
 
   // Writes to what was taken; zeros to the end of the last cluster.
   Status Write(std::uint64_t offset, std::span<const std::byte> data);
+  // Allows workers to write to `run`, which was taken, through device().
+  Status ReadyToWrite(const ClusterRun& run);
   // Sees to it that `run`, which TakeSome returned, is in the file and reads as zeros. What the
   // file grows by is stored as `preallocation` says.
   Status Provide(const ClusterRun& run, Preallocation preallocation);
@@ -140,6 +156,7 @@ class ImageChange {
   std::vector<std::uint64_t> l1_;
   std::vector<std::uint64_t> old_l1_;  // up to the end of its last cluster
   std::unique_ptr<Room> room_;         // null: nothing needed any yet
+  bool has_wrong_flags_ = false;
   bool move_l1_ = false;
   std::optional<FileTail> movable_tail_;
 };

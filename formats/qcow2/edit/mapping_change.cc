@@ -1,44 +1,18 @@
 #include "formats/qcow2/edit/mapping_change.h"
 
 #include <algorithm>
+#include <span>
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
-#include "formats/base/read_ahead.h"
 #include "formats/base/zero_bytes.h"
-#include "formats/qcow2/read/l2_references.h"
+#include "formats/qcow2/edit/reference_walk.h"
 #include "formats/qcow2/structures/l2_entry.h"
 
 namespace instar::qcow2 {
 namespace {
 
 constexpr std::uint64_t kNoTable = ~std::uint64_t{0};
-constexpr std::uint64_t kReadBytes = 1 << 20;  // of tables, at a time
-
-// Tells `visit` of the clusters that a table refers to (VisitL2References).
-template <typename Visit>
-class Dropper {
- public:
-  Dropper(const Visit& visit, bool data_file) : visit_(visit), data_file_(data_file) {}
-
-  static bool IsSound(const L2Run&, const CompressedCluster&) { return true; }
-  static bool IsSound(const L2Run&) { return true; }
-  bool Refer(const L2Run& run, std::uint64_t cluster) {
-    if (!data_file_) status_ = visit_(ClusterRun{cluster, run.entries});
-    return status_.has_value();
-  }
-  bool Touch(std::uint64_t cluster, std::uint64_t times) {
-    for (; times > 0 && status_; --times) status_ = visit_(ClusterRun{cluster, 1});
-    return status_.has_value();
-  }
-  [[nodiscard]] const Status& status() const { return status_; }
-
- private:
-  const Visit& visit_;
-  const bool data_file_;  // clusters of a data file are not counted
-  Status status_;
-};
-
 }  // namespace
 
 MappingChange::MappingChange(ImageChange& change)
@@ -143,43 +117,14 @@ Status MappingChange::DropTables(std::uint64_t first, std::uint64_t end) {
   const auto begin = l1->begin() + static_cast<std::ptrdiff_t>(first);
   const auto stop = l1->begin() + static_cast<std::ptrdiff_t>(end);
   if (!std::all_of(begin, stop, is_empty)) {
-    INSTAR_TRY(header_.extended_l2() ? DropReferences<true>(first, end)
-                                     : DropReferences<false>(first, end));
+    const auto tables = std::span<const std::uint64_t>(*l1).subspan(first, end - first);
+    INSTAR_TRY(change_.DropMany([&](const auto& visit) {
+      return VisitReferences(change_.device(), header_, tables, visit);
+    }));
   }
   std::fill(begin, stop, 0);
   selected_ = kNoTable;
   return {};
-}
-
-template <bool extended>
-Status MappingChange::DropReferences(std::uint64_t first, std::uint64_t end) {
-  INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
-  const std::uint64_t cluster_bytes = header_.cluster_bytes();
-  const unsigned bits = header_.cluster_bits;
-  return change_.DropMany([&](const auto& visit) -> Status {
-    Dropper dropper(visit, header_.has_data_file());
-    ReadAhead ahead(change_.device());
-    std::vector<ByteRange> wanted;
-    const std::size_t at_once = std::max<std::uint64_t>(kReadBytes >> bits, 1);
-    for (std::uint64_t i = first; i < end;) {
-      wanted.clear();
-      for (; i < end && wanted.size() < at_once; ++i) {
-        const std::uint64_t offset = L2TableOffset((*l1)[i]);
-        if (offset != 0) wanted.push_back({.offset = offset, .length_bytes = cluster_bytes});
-      }
-      if (wanted.empty()) break;
-      INSTAR_TRY(ahead.Fetch(wanted));
-      for (const ByteRange& range : wanted) {
-        auto table = ahead.Find(range);
-        if (!table) {
-          INSTAR_ASSIGN_OR_RETURN(table, ahead.Fetch({&range, 1}));
-        }
-        if (!VisitL2References<extended>(*table, bits, dropper)) return dropper.status();
-        INSTAR_TRY(visit(ClusterRun{range.offset >> bits, 1}));
-      }
-    }
-    return {};
-  });
 }
 
 Status MappingChange::MoveTablesFrom(std::uint64_t offset) {

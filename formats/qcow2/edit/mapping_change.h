@@ -39,8 +39,6 @@ class MappingChange {
   Status DropEntry(const ClusterEntry& entry);
   // Drops the tables of L1 entries [first, end), with all they refer to.
   Status DropTables(std::uint64_t first, std::uint64_t end);
-  template <bool extended>
-  Status DropReferences(std::uint64_t first, std::uint64_t end);
 
   ImageChange& change_;
   const Header& header_;

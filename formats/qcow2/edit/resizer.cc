@@ -9,6 +9,7 @@
 #include "formats/qcow2/edit/bitmap_change.h"
 #include "formats/qcow2/edit/image_change.h"
 #include "formats/qcow2/edit/mapping_change.h"
+#include "formats/qcow2/edit/move_down.h"
 #include "formats/qcow2/read/decompressor.h"
 #include "formats/qcow2/structures/l2_entry.h"
 
@@ -274,19 +275,6 @@ Status Resizer::GrowDataFile() {
   return file.Resize(new_bytes_, how);
 }
 
-// Moves the tables in `tail`, which are all there is at the end of the file, to where there is room
-// now.
-Status MoveDown(const ResizeOptions& options, const FileTail& tail) {
-  INSTAR_ASSIGN_OR_RETURN(const auto change, ImageChange::Open(*options.device, options.workers));
-  MappingChange mapping(*change);
-  Status moved = mapping.MoveTablesFrom(tail.begin);
-  if (moved) moved = MoveBitmapsFrom(*change, tail.begin);
-  if (moved) moved = change->MoveFrom(tail.begin);
-  if (moved) moved = change->Commit(/*end=*/tail.end - 1);
-  if (!moved) change->Undo();
-  return moved;
-}
-
 }  // namespace
 
 DiskResize::DiskResize(ImageChange& change, const ResizeOptions& options)
@@ -310,7 +298,9 @@ void DiskResize::GiveBack() {
   if (options_.data_file != nullptr && data_file_bytes_ > options_.size_bytes) {
     IgnoreFailure(options_.data_file->Resize(options_.size_bytes, Preallocation::kOff));
   }
-  if (const auto tail = change_.movable_tail()) IgnoreFailure(MoveDown(options_, *tail));
+  if (const auto tail = change_.movable_tail()) {
+    IgnoreFailure(MoveDown(*options_.device, options_.workers, *tail));
+  }
 }
 
 Status Resize(const ResizeOptions& options) {

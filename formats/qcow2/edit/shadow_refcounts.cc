@@ -1,6 +1,9 @@
 #include "formats/qcow2/edit/shadow_refcounts.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
@@ -9,6 +12,49 @@
 #include "formats/qcow2/structures/refcount_entry.h"
 
 namespace instar::qcow2 {
+namespace {
+
+constexpr std::size_t kPieceCounts = 64;  // of 16 bits
+
+using Piece = std::array<std::uint16_t, kPieceCounts>;
+
+std::uint16_t Swapped(std::uint16_t value) {
+  return std::endian::native == std::endian::little ? std::byteswap(value) : value;
+}
+
+// Adds `delta` to each count of a piece, unless one would leave what 16 bits hold. The loops have
+// no branches, so that the compiler does several counts at once.
+bool AddToPiece(std::span<std::byte> bytes, std::int64_t delta) {
+  if (delta < -0xFFFF || delta > 0xFFFF) return false;
+  const auto change = static_cast<std::int32_t>(delta);
+  Piece piece;
+  std::memcpy(&piece, bytes.data(), sizeof(piece));
+  std::uint32_t outside = 0;
+  for (std::uint16_t& count : piece) {
+    const auto sum = static_cast<std::uint32_t>(std::int32_t{Swapped(count)} + change);
+    outside |= sum & 0xFFFF0000;
+    count = Swapped(static_cast<std::uint16_t>(sum));
+  }
+  if (outside != 0) return false;
+  std::memcpy(bytes.data(), &piece, sizeof(piece));
+  return true;
+}
+
+// Whether a count of 16 bits in the piece was not 0 and is 0 now.
+bool AnyFreed(std::span<const std::byte> before, std::span<const std::byte> after) {
+  Piece was;
+  Piece is;
+  std::memcpy(&was, before.data(), sizeof(was));
+  std::memcpy(&is, after.data(), sizeof(is));
+  std::uint16_t any = 0;
+  for (std::size_t i = 0; i < kPieceCounts; ++i) {
+    any = static_cast<std::uint16_t>(any | (is[i] == 0 ? was[i] : 0));
+  }
+  return any != 0;
+}
+
+}  // namespace
+
 ShadowRefcounts::ShadowRefcounts(Transaction& transaction, ClusterSpace& space,
                                  const Header& header, unsigned order)
     : transaction_(transaction),
@@ -102,12 +148,17 @@ Status ShadowRefcounts::Place(std::uint64_t index) {
 
 Status ShadowRefcounts::ApplyInBlock(Block& block, std::uint64_t first, std::uint64_t end,
                                      std::int64_t delta) {
+  block.dirty = true;
+  // Nearly all images have 16 bits, and whole pieces of such counts go by fastest.
+  while (order_ == 4 && end - first >= kPieceCounts &&
+         AddToPiece(std::span(block.bytes).subspan(first * 2), delta)) {
+    first += kPieceCounts;
+  }
   const std::uint64_t most = MaxRefcount(order_);
   const auto less = static_cast<std::uint64_t>(delta < 0 ? -delta : 0);
   const auto more = static_cast<std::uint64_t>(delta > 0 ? delta : 0);
   for (std::uint64_t i = first; i < end; ++i) {
-    const std::uint64_t count =
-        order_ == 4 ? LoadBe16(block.bytes, i * 2) : LoadRefcount(block.bytes, i, order_);
+    const std::uint64_t count = LoadRefcount(block.bytes, i, order_);
     if (count < less) {
       return Corrupt(
           "the cluster at {0x} has the refcount {1}, which is too low: the image has to "
@@ -122,7 +173,6 @@ Status ShadowRefcounts::ApplyInBlock(Block& block, std::uint64_t first, std::uin
     }
     StoreRefcount(block.bytes, i, order_, count + more - less);
   }
-  block.dirty = true;
   return {};
 }
 
@@ -150,23 +200,32 @@ bool ShadowRefcounts::CountsNothingButItself(const Block& block) const {
   return IsZero(others);
 }
 
-Status ShadowRefcounts::WriteBlocks() {
-  std::vector<WritePiece> pieces;
+Status ShadowRefcounts::PlaceChanged() {
   for (Block& block : cache_) {
-    if (!block.dirty) continue;
     const State state = states_[block.index];
-    if (state != State::kNew && CountsNothingButItself(block)) {
-      const std::uint64_t own = OldPlace(block.index) >> cluster_bits_;
-      // What counts the block may be the block.
-      if (state == State::kOld && own != 0 && own / per_block_ != block.index) {
-        Change({own, 1}, -1);
-      }
-      states_[block.index] = State::kDropped;
-      new_[block.index] = 0;
+    if (!block.dirty || state == State::kNew) continue;
+    if (!CountsNothingButItself(block)) {
+      INSTAR_TRY(Place(block.index));
       continue;
     }
-    INSTAR_TRY(Place(block.index));
-    pieces.push_back({.offset = new_[block.index], .data = block.bytes});
+    const std::uint64_t own = OldPlace(block.index) >> cluster_bits_;
+    // What counts the block may be the block.
+    if (state == State::kOld && own != 0 && own / per_block_ != block.index) {
+      Change({own, 1}, -1);
+    }
+    states_[block.index] = State::kDropped;
+    new_[block.index] = 0;
+    std::ranges::fill(block.bytes, std::byte{0});
+    block.dirty = false;
+  }
+  return {};
+}
+
+Status ShadowRefcounts::WriteBlocks() {
+  INSTAR_TRY(PlaceChanged());
+  std::vector<WritePiece> pieces;
+  for (const Block& block : cache_) {
+    if (block.dirty) pieces.push_back({.offset = new_[block.index], .data = block.bytes});
   }
   INSTAR_TRY(transaction_.WriteAll(pieces));
   for (const Block& block : cache_) slots_[block.index] = kNoSlot;
@@ -305,7 +364,32 @@ std::vector<std::uint64_t> ShadowRefcounts::ReplacedBlocks() const {
 Status ShadowRefcounts::FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
                                 std::vector<ClusterRun>& runs,
                                 std::vector<std::uint64_t>& freed_blocks) {
-  if (rebuilds() ? !lowered_[index] : states_[index] == State::kOld) return {};
+  if (rebuilds()) return FreedInRebuilt(index, blocks, runs);
+  if (states_[index] == State::kOld || OldPlace(index) == 0) return {};
+  std::vector<std::byte> before(std::size_t{1} << cluster_bits_);
+  std::vector<std::byte> after(before.size());
+  INSTAR_TRY(transaction_.device().Read(OldPlace(index), before));
+  INSTAR_TRY(ReadBlock(index, after));
+  for (std::uint64_t i = 0; i < per_block_; ++i) {
+    if (order_ == 4 && i % kPieceCounts == 0 &&
+        !AnyFreed(std::span(before).subspan(i * 2), std::span(after).subspan(i * 2))) {
+      i += kPieceCounts - 1;
+      continue;
+    }
+    if (LoadRefcount(before, i, order_) == 0 || LoadRefcount(after, i, order_) != 0) continue;
+    const std::uint64_t cluster = index * per_block_ + i;
+    if (std::ranges::binary_search(blocks, cluster)) {
+      freed_blocks.push_back(cluster);
+    } else {
+      AddRun(runs, {cluster, 1});
+    }
+  }
+  return {};
+}
+
+Status ShadowRefcounts::FreedInRebuilt(std::uint64_t index, std::span<const std::uint64_t> blocks,
+                                       std::vector<ClusterRun>& runs) {
+  if (!lowered_[index]) return {};
   std::vector<std::byte> after(std::size_t{1} << cluster_bits_);
   INSTAR_TRY(ReadBlock(index, after));
   std::array<std::uint64_t, kCountsAtOnce> before;
@@ -318,16 +402,38 @@ Status ShadowRefcounts::FreedIn(std::uint64_t index, std::span<const std::uint64
     for (const std::uint64_t count : counts) {
       const bool is_block = block != blocks.end() && *block == cluster;
       if (is_block) ++block;
-      if (count != 0 && LoadRefcount(after, at, order_) == 0) {
-        if (!is_block) {
-          AddRun(runs, {cluster, 1});
-        } else if (!rebuilds()) {
-          freed_blocks.push_back(cluster);
-        }
-      }
+      const bool freed = count != 0 && LoadRefcount(after, at, order_) == 0;
+      if (freed && !is_block) AddRun(runs, {cluster, 1});
       ++cluster;
       ++at;
     }
+  }
+  return {};
+}
+
+Status ShadowRefcounts::FindOnes(std::uint64_t first, std::span<std::uint64_t> ones) const {
+  const std::uint64_t end = std::min(first + ones.size() * 64, new_.size() * per_block_);
+  std::vector<std::byte> read;
+  for (std::uint64_t at = first; at < end;) {
+    const std::uint64_t index = at / per_block_;
+    const std::uint64_t begin = index * per_block_;
+    const std::uint64_t stop = std::min(end, begin + per_block_);
+    std::span<const std::byte> counts;
+    if (slots_[index] != kNoSlot) {
+      counts = cache_[slots_[index]].bytes;
+    } else if (new_[index] != 0) {
+      read.resize(std::size_t{1} << cluster_bits_);
+      INSTAR_TRY(ReadBlock(index, read));
+      counts = read;
+    }
+    if (!counts.empty()) {
+      ForEachRefcount(counts, order_, at - begin, stop - begin,
+                      [&](std::uint64_t number, std::uint64_t count) {
+                        const std::uint64_t bit = begin + number - first;
+                        ones[bit / 64] |= std::uint64_t{count == 1} << bit % 64;
+                      });
+    }
+    at = stop;
   }
   return {};
 }

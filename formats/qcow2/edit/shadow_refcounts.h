@@ -55,16 +55,16 @@ class ShadowRefcounts {
   // Gives the blocks that stand from host offset `offset` on other places.
   void MoveFrom(std::uint64_t offset);
 
-  // The same as Change, at once, for very many clusters: `walk(visit)` calls visit(run), which
-  // returns a Status, for each run of clusters, as often as there are windows. kCorrupt where a
-  // count would become less than 0, kLimit where one has not enough bits, kIo, kNoSpace.
+  // The same as Change, at once, for very many clusters: `walk(visit)` calls visit(run, delta),
+  // which returns a Status, for each run of clusters, as often as there are windows. kCorrupt where
+  // a count would become less than 0, kLimit where one has not enough bits, kIo, kNoSpace.
   template <typename Walk>
-  Status ChangeMany(std::int64_t delta, const Walk& walk) {
+  Status ChangeMany(const Walk& walk) {
     INSTAR_TRY(ApplyChanges());
     for (std::uint64_t first = 0; first != kNone;) {
       std::uint64_t next = kNone;
       const std::uint64_t end = first + capacity_;
-      INSTAR_TRY(walk([&](const ClusterRun& run) -> Status {
+      INSTAR_TRY(walk([&](const ClusterRun& run, std::int64_t delta) -> Status {
         const std::uint64_t begin = std::max(run.first, first * per_block_);
         const std::uint64_t stop = std::min(run.end(), end * per_block_);
         if (run.end() > end * per_block_) {
@@ -72,11 +72,20 @@ class ShadowRefcounts {
         }
         return begin < stop ? Apply({begin, stop - begin}, delta, /*place=*/false) : Status();
       }));
+      // What the new places of the blocks change is mostly counted in the same blocks.
+      INSTAR_TRY(PlaceChanged());
+      INSTAR_TRY(ApplyChanges());
       INSTAR_TRY(WriteBlocks());
       first = next;
     }
     return {};
   }
+
+  // Clusters from here on have no refcount block.
+  [[nodiscard]] std::uint64_t counted_end() const { return new_.size() * per_block_; }
+  // Sets bit i of `ones` (bit i % 64 of word i / 64), which are all 0, if the count of cluster
+  // `first` + i is 1; of 64 clusters a word. For counts as they are after ApplyChanges. kIo.
+  Status FindOnes(std::uint64_t first, std::span<std::uint64_t> ones) const;
 
   // Writes all new blocks and the new table, if anything has changed.
   Status Finish();
@@ -110,7 +119,7 @@ class ShadowRefcounts {
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  static constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+  static constexpr std::size_t kCacheBytes = std::size_t{36} << 20;  // 1 TiB, of 64 KiB
   static constexpr std::size_t kMostQueued = 65536;
   static constexpr std::size_t kCountsAtOnce = 4096;
   static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
@@ -153,6 +162,8 @@ class ShadowRefcounts {
   Status FirstMisfit();
   // Gives a block that has changed a place of its own.
   Status Place(std::uint64_t index);
+  // The same for all in the cache; those that count nothing any more go.
+  Status PlaceChanged();
   // Writes the blocks of the cache that have changed, and forgets all.
   Status WriteBlocks();
   // Does without blocks that count nothing any more; whether there were any.
@@ -167,6 +178,9 @@ class ShadowRefcounts {
   // `freed_blocks`, unless they are known, and the others to `runs`.
   Status FreedIn(std::uint64_t index, std::span<const std::uint64_t> blocks,
                  std::vector<ClusterRun>& runs, std::vector<std::uint64_t>& freed_blocks);
+  // The same where all blocks are new, because the width changes.
+  Status FreedInRebuilt(std::uint64_t index, std::span<const std::uint64_t> blocks,
+                        std::vector<ClusterRun>& runs);
   [[nodiscard]] std::uint64_t used_entries() const;
 
   Transaction& transaction_;

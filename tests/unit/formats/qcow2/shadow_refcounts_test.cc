@@ -124,7 +124,7 @@ TEST_F(ShadowRefcountsTest, CountsWhatWasChangedAndItself) {
       if (random() % 2 == 0) {
         counts.Change(run, delta);
       } else {
-        ASSERT_TRUE(counts.ChangeMany(delta, [&](const auto& visit) { return visit(run); }));
+        ASSERT_TRUE(counts.ChangeMany([&](const auto& visit) { return visit(run, delta); }));
       }
     }
     const auto finished = counts.Finish();
@@ -178,12 +178,12 @@ TEST_F(ShadowRefcountsTest, BlocksThatCountNothingGo) {
   // All but what the counts themselves stand in.
   std::vector<std::uint64_t> own = BlocksOf(header);
   own.push_back(header.refcount_table_offset >> 9);
-  ASSERT_TRUE(counts.ChangeMany(-1, [&](const auto& visit) -> Status {
+  ASSERT_TRUE(counts.ChangeMany([&](const auto& visit) -> Status {
     for (const auto& [cluster, count] : before) {
       const bool is_own = std::ranges::find(own, cluster) != own.end();
       const bool table =
           cluster > own.back() && cluster - own.back() < header.refcount_table_clusters;
-      if (!is_own && !table) INSTAR_TRY(visit(ClusterRun{cluster, 1}));
+      if (!is_own && !table) INSTAR_TRY(visit(ClusterRun{cluster, 1}, -1));
     }
     return {};
   }));

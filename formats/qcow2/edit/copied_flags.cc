@@ -1,0 +1,141 @@
+#include "formats/qcow2/edit/copied_flags.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "formats/base/endian.h"
+#include "formats/qcow2/edit/table_rewriter.h"
+#include "formats/qcow2/structures/l2_entry.h"
+
+namespace instar::qcow2 {
+namespace {
+
+// Clears COPIED in all entries; whether it was set in any. A table is a multiple of 512 bytes.
+template <std::size_t words>
+bool ClearAll(std::span<std::byte> table) {
+  constexpr std::size_t kWords = 16;  // at a time, so many that the compiler makes the most of it
+  constexpr std::uint64_t kBit =
+      std::endian::native == std::endian::little ? std::byteswap(kCopied) : kCopied;
+  using Words = std::array<std::uint64_t, kWords>;
+  std::uint64_t any = 0;
+  for (std::size_t at = 0; at < table.size(); at += sizeof(Words)) {
+    Words piece;
+    std::memcpy(&piece, table.data() + at, sizeof(piece));
+    for (std::size_t i = 0; i < kWords; i += words) {
+      any |= piece[i];
+      piece[i] &= ~kBit;
+    }
+    std::memcpy(table.data() + at, &piece, sizeof(piece));
+  }
+  return (any & kBit) != 0;
+}
+
+std::vector<std::uint32_t> AllTables(std::span<const std::uint64_t> l1) {
+  std::vector<std::uint32_t> indices;
+  for (std::uint32_t i = 0; i < l1.size(); ++i) {
+    if (L2TableOffset(l1[i]) != 0) indices.push_back(i);
+  }
+  return indices;
+}
+
+// Which clusters have one reference, of a window of clusters.
+class SingleReferences {
+ public:
+  static constexpr std::uint64_t kWindowClusters = std::uint64_t{64} << 20;
+
+  explicit SingleReferences(const ImageChange& change) : change_(change) {}
+
+  // Moves the window, of which clusters below `end` are looked at; after ApplyCounts.
+  Status Select(std::uint64_t first, std::uint64_t end) {
+    if (selected_ == first) return {};
+    selected_ = first;
+    bits_.assign((std::min(kWindowClusters, end - first) + 63) / 64, 0);
+    return change_.counts().FindOnes(first, bits_);
+  }
+  [[nodiscard]] bool any() const {
+    return std::ranges::any_of(bits_, [](std::uint64_t word) { return word != 0; });
+  }
+  [[nodiscard]] bool Holds(std::uint64_t cluster) const {
+    return cluster >= selected_ && cluster - selected_ < bits_.size() * 64;
+  }
+  [[nodiscard]] bool IsOne(std::uint64_t cluster) const {
+    const std::uint64_t bit = cluster - selected_;
+    return (bits_[bit / 64] >> bit % 64 & 1) != 0;
+  }
+
+ private:
+  const ImageChange& change_;
+  std::uint64_t selected_ = ~std::uint64_t{0};
+  std::vector<std::uint64_t> bits_;
+};
+
+// Sets COPIED in the entries that lead to clusters of the window; whether it has changed any.
+class FlagSetter {
+ public:
+  FlagSetter(const SingleReferences& single, const Header& header)
+      : single_(single), bits_(header.cluster_bits), step_(header.l2_entry_bytes()) {}
+
+  bool operator()(std::span<std::byte> table) const {
+    bool changed = false;
+    for (std::size_t at = 0; at < table.size(); at += step_) {
+      const std::uint64_t entry = LoadBe64(table, at);
+      const std::uint64_t cluster = HostOffset(entry) >> bits_;
+      if (IsCompressed(entry) || cluster == 0 || !single_.Holds(cluster)) continue;
+      if (single_.IsOne(cluster) == ((entry & kCopied) != 0)) continue;
+      StoreBe64(table, at, entry ^ kCopied);
+      changed = true;
+    }
+    return changed;
+  }
+
+ private:
+  const SingleReferences& single_;
+  const unsigned bits_;
+  const std::size_t step_;
+};
+
+}  // namespace
+
+Status ClearCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1) {
+  for (std::uint64_t& entry : l1) entry &= ~kCopied;
+  return TableRewriter(change).Rewrite(l1, AllTables(l1),
+                                       change.old_header().extended_l2()
+                                           ? ClearAll<kExtendedL2EntryBytes / sizeof(std::uint64_t)>
+                                           : ClearAll<1>);
+}
+
+Status SetCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1) {
+  const Header& header = change.old_header();
+  const unsigned bits = header.cluster_bits;
+  const std::vector<std::uint32_t> tables = AllTables(l1);
+  if (tables.empty()) return {};
+  INSTAR_TRY(change.ApplyCounts());
+  const std::uint64_t end = change.counts().counted_end();
+  SingleReferences single(change);
+  for (std::uint64_t first = 0; first < end; first += SingleReferences::kWindowClusters) {
+    INSTAR_TRY(single.Select(first, end));
+    for (const std::uint32_t i : tables) {
+      const std::uint64_t table = L2TableOffset(l1[i]);
+      if (!single.Holds(table >> bits)) continue;
+      l1[i] = EncodeL1Entry(table, single.IsOne(table >> bits));
+    }
+  }
+  // Only a table with one reference can refer to clusters that have one.
+  std::vector<std::uint32_t> own;
+  for (const std::uint32_t i : tables) {
+    if ((l1[i] & kCopied) != 0 || change.has_wrong_flags()) own.push_back(i);
+  }
+  if (own.empty()) return {};
+  TableRewriter rewriter(change);
+  for (std::uint64_t first = 0; first < end; first += SingleReferences::kWindowClusters) {
+    INSTAR_TRY(single.Select(first, end));
+    if (!single.any() && !change.has_wrong_flags()) continue;
+    INSTAR_TRY(rewriter.Rewrite(l1, own, FlagSetter(single, header)));
+  }
+  return {};
+}
+
+}  // namespace instar::qcow2
