@@ -152,6 +152,11 @@ def _converted(*options):
                                              "mixed.raw", name)
 
 
+def _with_snapshot(inputs, name):
+    inputs.quiet("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T")
+    inputs.quiet("snapshot", "-c", "s", name)
+
+
 MAKERS = {
     "mixed.raw": _mixed,
     "same.raw": _mixed,
@@ -168,9 +173,10 @@ MAKERS = {
     "tables.qcow2": lambda inputs, name: inputs.quiet(
         "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T"),
     "bitmaps.qcow2": lambda inputs, name: make_bitmaps(inputs.quiet, inputs.directory, name),
+    "snapshot.qcow2": _with_snapshot,  # the same, with a snapshot that shares all of it
     "fragmented.qcow2": lambda inputs, name: make_fragmented(inputs.directory / name, 1 << 40),
 }
 # Made of nothing else.
-ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "bitmaps.qcow2",
+ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "bitmaps.qcow2", "snapshot.qcow2",
          "fragmented.qcow2")
 PARTS = {"top.qcow2": ["top.qcow2", "middle.qcow2", "base.qcow2"]}

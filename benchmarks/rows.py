@@ -111,6 +111,8 @@ def rows():
              "refcount_bits=64", "changed.qcow2", pairs=20),
         changes("amend refcount_bits=64, 1 TiB with all tables", "tables.qcow2", 1 << 40, "amend",
              "-o", "refcount_bits=64", "changed.qcow2"),
+        changes("snapshot -c, 1 GiB", "gib.qcow2", 1 << 30, "snapshot", "-c", "s", "changed.qcow2",
+                pairs=20),
         # What takes long comes last.
         convert("raw to zlib qcow2", "mixed.raw", "out.qcow2",
                 ["-c", "-f", "raw", "-O", "qcow2"], many),
@@ -120,4 +122,10 @@ def rows():
                 ["-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized"], many),
         changes("resize --shrink, 1 TiB with all tables to half", "tables.qcow2", 1 << 39, "resize",
                 "--shrink", "changed.qcow2", "512G"),
+        changes("snapshot -c, 1 TiB with all tables", "tables.qcow2", 1 << 40, "snapshot", "-c", "s",
+                "changed.qcow2"),
+        changes("snapshot -a, 1 TiB with all tables", "snapshot.qcow2", 1 << 40, "snapshot", "-a",
+                "s", "changed.qcow2"),
+        changes("snapshot -d, 1 TiB with all tables", "snapshot.qcow2", 1 << 40, "snapshot", "-d",
+                "s", "changed.qcow2"),
     ]

@@ -10,10 +10,12 @@
 #include "cli/deadline.h"
 #include "cli/program.h"
 #include "cli/stop.h"
+#include "cli/terminal_text.h"
 #include "executor/executor.h"
 #include "jail/jail.h"
 #include "operation/operation.h"
 #include "timing/mark.h"
+#include "verbs/open_image.h"
 
 namespace instar::cli {
 namespace {
@@ -82,6 +84,15 @@ void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used) {
 
 void PrintWarnings(std::span<const std::string> warnings) {
   for (const std::string& warning : warnings) PrintError("warning: " + warning);
+}
+
+void WarnOfGuess(const vmm::ImageSpec& image) {
+  WriteAll(STDERR_FILENO,
+           "WARNING: Image format was not specified for '" + TerminalText(vmm::ShownName(image)) +
+               "' and probing guessed raw.\n"
+               "         Automatically detecting the format is dangerous for raw images, write "
+               "operations on block 0 will be restricted.\n"
+               "         Specify the 'raw' format explicitly to remove the restrictions.\n");
 }
 
 }  // namespace instar::cli

@@ -67,8 +67,8 @@ void WriteFileChild(JsonWriter& json, const vmm::ImageInfo& image) {
   json.EndObject();
 }
 
-void WriteSnapshots(JsonWriter& json, const ReportTree& snapshots) {
-  json.BeginArray("snapshots");
+void WriteSnapshots(JsonWriter& json, std::string_view name, const ReportTree& snapshots) {
+  json.BeginArray(name);
   for (const auto& [none, snapshot] : snapshots.members()) {
     if (snapshot.kind() != ReportTree::Kind::kObject) {
       json.Value({}, snapshot);
@@ -83,7 +83,7 @@ void WriteSnapshots(JsonWriter& json, const ReportTree& snapshots) {
 
 void WriteReported(JsonWriter& json, std::string_view key, const ReportTree& value) {
   if (key == "snapshots" && value.kind() == ReportTree::Kind::kArray) {
-    WriteSnapshots(json, value);
+    WriteSnapshots(json, key, value);
   } else {
     json.Value(key, value);
   }
@@ -178,6 +178,12 @@ void WriteInfoJson(std::span<const vmm::ImageInfo> images,
     for (const vmm::ImageInfo& image : images.subspan(1)) WriteImage(json, image, {}, version);
     json.EndArray();
   }
+  out.Add('\n');
+}
+
+void WriteSnapshotsJson(const vmm::ReportTree& snapshots, TextOutput& out) {
+  JsonWriter json(out);
+  WriteSnapshots(json, {}, snapshots);
   out.Add('\n');
 }
 

@@ -16,6 +16,9 @@ void WriteInfoJson(std::span<const vmm::ImageInfo> images,
                    std::span<const vmm::OpenedReference> opened, bool chain, QemuVersion version,
                    TextOutput& out);
 
+// An array of `snapshots`, as reported by the image; empty unless that is an array.
+void WriteSnapshotsJson(const vmm::ReportTree& snapshots, TextOutput& out);
+
 // Whether what was looked at is not an image, but a file as it is.
 [[nodiscard]] bool IsBareFile(const vmm::ImageInfo& image);
 

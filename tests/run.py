@@ -41,6 +41,7 @@ import conformance.mixed  # noqa: E402
 import conformance.overwrite  # noqa: E402
 import conformance.readers  # noqa: E402
 import conformance.resize  # noqa: E402
+import conformance.snapshot  # noqa: E402
 import conformance.vmdk  # noqa: E402
 import crash.cases  # noqa: E402
 import harness  # noqa: E402
@@ -59,7 +60,7 @@ PYTHON_SUITES = {
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
                             *conformance.mixed.groups(), *conformance.overwrite.groups(),
                             *conformance.amend.groups(), *conformance.bitmap.groups(),
-                            *conformance.resize.groups(),
+                            *conformance.resize.groups(), *conformance.snapshot.groups(),
                             *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,
     "integration": integration.cases.groups,

@@ -3,7 +3,7 @@
 import json
 import re
 
-from conformance.resize import Side, beside_qemu_img
+from conformance.beside import Side, beside_qemu_img
 from harness import Group, run
 
 

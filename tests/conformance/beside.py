@@ -111,8 +111,8 @@ class Side:
         self.records.append((what, value))
 
 
-def beside_qemu_img(t, steps):
-    sides = [Side(t, "theirs"), Side(t, "ours")]
+def beside_qemu_img(t, steps, kind=Side):
+    sides = [kind(t, "theirs"), kind(t, "ours")]
     for side in sides:
         steps(side)
     theirs, ours = (side.records for side in sides)

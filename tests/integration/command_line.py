@@ -6,8 +6,8 @@ import re
 from harness import Group, run
 
 VERBS_HERE = ("amend", "bitmap", "check", "compare", "convert", "create", "dd", "doctor", "info", "map",
-              "measure", "resize")
-VERBS_LATER = ("bench", "commit", "rebase", "snapshot")
+              "measure", "resize", "snapshot")
+VERBS_LATER = ("bench", "commit", "rebase")
 
 
 def make(t):

@@ -119,6 +119,32 @@ struct ResizeRequest {
   }
 };
 
+// instar snapshot -c, -a, -d. Takes, applies or deletes an internal snapshot, in place: the file
+// holds the old image or the new one. Tells a SnapshotRecord before anything is changed.
+enum class SnapshotAction : std::uint32_t {
+  kCreate = 0,
+  kApply = 1,
+  kDelete = 2,
+};
+
+struct SnapshotRequest {
+  ImageSource image{};  // open for writing; no other file is opened
+  SnapshotAction action = SnapshotAction::kCreate;
+  std::string_view name;
+  // kCreate: the time of the snapshot, since 1970-01-01 00:00 UTC.
+  std::uint64_t date_seconds = 0;
+  std::uint64_t date_nanoseconds = 0;
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit(1, image);
+    visit(2, action);
+    visit(3, name);
+    visit(4, date_seconds);
+    visit(5, date_nanoseconds);
+  }
+};
+
 // instar amend. Gives an image other options in place, all of them or none. Tells an AmendRecord
 // before anything is changed.
 struct AmendRequest {

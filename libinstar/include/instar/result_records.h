@@ -214,6 +214,18 @@ struct ResizeRecord {
   }
 };
 
+// instar snapshot -c, -a, -d: one object, told before anything is changed.
+struct SnapshotRecord {
+  bool guessed_raw = false;   // as ResizeRecord
+  bool unfit_footer = false;  // as CheckRecord
+
+  template <typename Visitor>
+  void Visit(Visitor&& visit) {
+    visit("guessed-raw", guessed_raw);
+    visit("unfit-footer", unfit_footer);
+  }
+};
+
 // instar amend: one object, told before anything is changed.
 struct AmendRecord {
   FormatId format = FormatId::kUnknown;

@@ -8,12 +8,12 @@
 //   Stem     StemRequest (requests.h) is what is asked, RunStem (verbs.h) is the planner
 //   heap     MiB that the planner can use at most, below --max-memory; 0: no bound of its own.
 //            Address space that is offered costs time: KVM keeps books for every page, half a
-//            millisecond for 512 MiB. amend, bitmap: as resize. check: a window of
-//            counts (formats/qcow2/check/check.h) and pieces of tables. compare: tables of two chains, and
+//            millisecond for 512 MiB. amend, bitmap, resize, snapshot: the tables that a change
+//            holds (formats/qcow2/edit), and for each worker some MiB. check: a window of counts
+//            (formats/qcow2/check/check.h) and pieces of tables. compare: tables of two chains, and
 //            for each worker two chunks of 2 MiB and what inflating needs. info: the largest tables
 //            of snapshots and bitmaps that may be listed. measure: the tables in use of a long
-//            chain. resize: the tables that a change holds (formats/qcow2/edit), and for each
-//            worker some MiB.
+//            chain.
 //   workers  vCPUs: kOne, or kEveryCore (--workers)
 //   pace     see Pace
 //   brief    one line for --help
@@ -37,7 +37,8 @@
   ROW(inspect, Inspect, 64, kOne, kShort, "judge an image by the strict profile")                  \
   ROW(map, Map, 64, kOne, kTakesTurns, "list which parts of a virtual disk hold data, and where")  \
   ROW(measure, Measure, 256, kOne, kTakesTurns, "calculate the size a new image would have") \
-  ROW(resize, Resize, 128, kEveryCore, kLong, "give the virtual disk of an image another size, in place")
+  ROW(resize, Resize, 128, kEveryCore, kLong, "give the virtual disk of an image another size, in place") \
+  ROW(snapshot, Snapshot, 256, kEveryCore, kLong, "take, apply, delete or list internal snapshots, in place")
 // clang-format on
 
 namespace instar {
