@@ -1,12 +1,13 @@
 # bash completion for instar: verbs, options and their values, then files.
 
 # made by './dev docs': options
-_instar_verbs='check compare convert create dd doctor info map measure resize'
+_instar_verbs='amend check compare convert create dd doctor info map measure resize'
 
 # _instar_options VERB: its options; without a verb those that come before it.
 _instar_options() {
   case $1 in
     '') echo '-h --help -V --version -T' ;;
+    amend) echo '-f --format --image-opts -o --options --shrink --force -t --cache -p --progress -q --quiet -h --help' ;;
     check) echo '-f --format --image-opts --output -T --cache -U --force-share -q --quiet -h --help' ;;
     compare) echo '-f --a-format -F --b-format --image-opts -s --strict -T --cache -U --force-share -p --progress -q --quiet -h --help' ;;
     convert) echo '-f --source-format --image-opts -O --target-format -o --target-format-options -c --compress --compress-level -l --snapshot -b --backing -F --backing-format -n --no-create --target-image-opts --target-is-zero -S --sparse-size --bitmaps --skip-broken-bitmaps --salvage -T --source-cache -t --target-cache -m --parallel -W --oob-writes -C --copy-range-offloading -r --rate-limit -U --force-share -p --progress -q --quiet -h --help' ;;
@@ -26,6 +27,9 @@ _instar_options() {
 _instar_value() {
   case $1:$2 in
     :-T) echo 'ANY' ;;
+    amend:-f | amend:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    amend:-o | amend:--options) echo 'ANY' ;;
+    amend:-t | amend:--cache) echo 'writeback none writethrough directsync unsafe' ;;
     check:-f | check:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     check:--output) echo 'human json' ;;
     check:-T | check:--cache) echo 'writeback none writethrough directsync unsafe' ;;

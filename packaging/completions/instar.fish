@@ -5,6 +5,7 @@ complete -c instar -n '__fish_seen_subcommand_from dd' -f -a 'if= of= bs= count=
 complete -c instar -n '__fish_seen_subcommand_from doctor' -f
 
 # made by './dev docs': options
+complete -c instar -n __fish_use_subcommand -a amend -d 'change the options of an image, in place'
 complete -c instar -n __fish_use_subcommand -a check -d 'look for inconsistencies in an image'
 complete -c instar -n __fish_use_subcommand -a compare -d 'compare the contents of two images'
 complete -c instar -n __fish_use_subcommand -a convert -d 'copy a virtual disk into a new image, of any format'
@@ -18,6 +19,15 @@ complete -c instar -n __fish_use_subcommand -a resize -d 'give the virtual disk 
 complete -c instar -n '__fish_use_subcommand' -s h -l help -d 'show this text'
 complete -c instar -n '__fish_use_subcommand' -s V -l version -d 'show the version'
 complete -c instar -n '__fish_use_subcommand' -s T -x -d 'as --trace'
+complete -c instar -n '__fish_seen_subcommand_from amend' -s f -l format -x -a 'raw qcow2 vmdk vpc vhdx' -d 'take the image for this format instead of looking at its content'
+complete -c instar -n '__fish_seen_subcommand_from amend' -l image-opts -d 'images are named by options'
+complete -c instar -n '__fish_seen_subcommand_from amend' -s o -l options -x -d 'what the image is to have'
+complete -c instar -n '__fish_seen_subcommand_from amend' -l shrink -d 'allow the disk to become smaller'
+complete -c instar -n '__fish_seen_subcommand_from amend' -l force -d 'taken for qemu-img'\''s sake'
+complete -c instar -n '__fish_seen_subcommand_from amend' -s t -l cache -x -a 'writeback none writethrough directsync unsafe' -d 'how to write'
+complete -c instar -n '__fish_seen_subcommand_from amend' -s p -l progress -d 'show how far it is'
+complete -c instar -n '__fish_seen_subcommand_from amend' -s q -l quiet -d 'print nothing but errors'
+complete -c instar -n '__fish_seen_subcommand_from amend' -s h -l help -d 'show this text'
 complete -c instar -n '__fish_seen_subcommand_from check' -s f -l format -x -a 'raw qcow2 vmdk vpc vhdx' -d 'take the image for this format instead of looking at its content'
 complete -c instar -n '__fish_seen_subcommand_from check' -l image-opts -d 'images are named by options'
 complete -c instar -n '__fish_seen_subcommand_from check' -l output -x -a 'human json' -d 'print for people or for programs'

@@ -3,6 +3,7 @@
 
 # made by './dev docs': options
 _instar_verbs=(
+  'amend:change the options of an image, in place'
   'check:look for inconsistencies in an image'
   'compare:compare the contents of two images'
   'convert:copy a virtual disk into a new image, of any format'
@@ -42,6 +43,25 @@ _instar_before=(
 # _instar_set VERB: fills _instar_own with the options of this verb.
 _instar_set() {
   case $1 in
+    amend)
+      _instar_own=(
+        '(-f --format)-f+[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(-f --format)--format=[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(--image-opts)--image-opts[images are named by options]'
+        '*-o+[what the image is to have]:NAME=VALUE,...: '
+        '*--options=[what the image is to have]:NAME=VALUE,...: '
+        '(--shrink)--shrink[allow the disk to become smaller]'
+        '(--force)--force[taken for qemu-img'\''s sake]'
+        '(-t --cache)-t+[how to write]:value:(writeback none writethrough directsync unsafe)'
+        '(-t --cache)--cache=[how to write]:value:(writeback none writethrough directsync unsafe)'
+        '(-p --progress)-p[show how far it is]'
+        '(-p --progress)--progress[show how far it is]'
+        '(-q --quiet)-q[print nothing but errors]'
+        '(-q --quiet)--quiet[print nothing but errors]'
+        '(-h --help)-h[show this text]'
+        '(-h --help)--help[show this text]'
+      )
+      ;;
     check)
       _instar_own=(
         '(-f --format)-f+[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'

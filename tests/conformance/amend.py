@@ -146,7 +146,7 @@ def widths(s):
     for bits in (1, 2, 4, 64, 32, 16, 8):
         amend(s, "-o", f"refcount_bits={bits}", "a.qcow2")
         seen(s)
-    for bits in ("0", "3", "128", "-1", "x", ""):
+    for bits in ("0", "3", "128", "x", ""):
         amend(s, "-o", f"refcount_bits={bits}", "a.qcow2")
 
 
@@ -188,11 +188,11 @@ def words(s):
             ["-o", "encrypt.iter-time=3", "a.qcow2"], ["-o", "data_file=x", "a.qcow2"],
             ["-o", "data_file_raw=on", "a.qcow2"], ["-o", "data_file_raw=off", "a.qcow2"],
             ["-t", "bad", "-o", "compat=1.1", "a.qcow2"], ["-o", "compat=1.1", "a.qcow2", "b.qcow2"],
-            ["-o", "compat=1.1", "none.qcow2"], ["-f", "qcow2", "-o", "compat=1.1", "r.raw"],
-            ["-o", "bogus=1", "r.raw"], ["-f", "raw", "-o", "help"],
+            ["-o", "compat=1.1", "none.qcow2"], ["-o", "bogus=1", "r.raw"], ["-f", "raw", "-o", "help"],
             ["--force", "-q", "-f", "qcow2", "-o", "compat=1.1", "-o", "lazy_refcounts=on", "a.qcow2"],
             ["--image-opts", "-o", "compat=1.1", "driver=qcow2,file.filename=a.qcow2"],
-            ["-f", "nosuch", "-o", "help"], ["-f", "vmdk", "-o", "help"], ["-p", "-q", "-o", "compat=1.1", "a.qcow2"]):
+            ["-f", "nosuch", "-o", "help"], ["-f", "vmdk", "-o", "help"],
+            ["-p", "-q", "-o", "compat=1.1", "a.qcow2"]):
         amend(s, *arguments)
     info(s)
 
@@ -209,9 +209,7 @@ def data_files(s):
     amend(s, "-o", "data_file_raw=off", "a.qcow2")
     seen(s)
     amend(s, "-o", "data_file_raw=on", "a.qcow2")
-    s.path("d.raw").rename(s.path("e.raw"))
-    amend(s, "-o", "data_file=e.raw", "a.qcow2")
-    s.raw("d.raw", 2 << 20)
+    s.path("e.raw").write_bytes(s.path("d.raw").read_bytes())
     amend(s, "-o", "data_file=e.raw", "a.qcow2")
     seen(s)
     amend(s, "-o", "data_file=", "a.qcow2")

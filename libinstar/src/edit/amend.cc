@@ -20,9 +20,10 @@
 namespace instar {
 namespace {
 
-// The version that `compat` names; nothing: as it is.
-Result<std::optional<std::uint32_t>> ReadVersion(std::string_view compat) {
-  if (compat.empty()) return std::nullopt;
+// The version that the option asks for; nothing: as it is.
+Result<std::optional<std::uint32_t>> ReadVersion(const OptionSetting* option) {
+  if (option == nullptr) return std::nullopt;
+  const std::string_view compat = option->text;
   if (compat == "0.10" || compat == "v2") return std::optional<std::uint32_t>(2);
   if (compat == "1.1" || compat == "v3") return std::optional<std::uint32_t>(3);
   return MakeTextError(ErrorCode::kInvalidArgument, "Unknown compatibility level {t}", compat);
@@ -44,7 +45,7 @@ Result<AmendOptions> ReadOptions(OptionSettings settings) {
                        .data_file_raw = ReadBoolean(settings, "data_file_raw"),
                        .backing_file = ReadText(settings, "backing_file"),
                        .backing_format = ReadText(settings, "backing_fmt")};
-  INSTAR_ASSIGN_OR_RETURN(options.version, ReadVersion(SettingText(settings, "compat")));
+  INSTAR_ASSIGN_OR_RETURN(options.version, ReadVersion(FindSetting(settings, "compat")));
   if (const OptionSetting* const bits = FindSetting(settings, "refcount_bits")) {
     options.refcount_bits = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(bits->number, std::numeric_limits<std::uint32_t>::max()));
@@ -79,7 +80,7 @@ Status RunAmend(Host& host, const AmendRequest& request) {
     return InvalidArgument("Image size cannot be negative");
   }
   INSTAR_TRY(edit::CheckDiskBytes(new_bytes));
-  if (told.shrinks) {
+  if (told.shrinks && new_bytes % 512 == 0) {  // else it is wrong, whether it shrinks or not
     return InvalidArgument("Use the --shrink option to perform a shrink operation.");
   }
 
