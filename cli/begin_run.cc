@@ -86,13 +86,4 @@ void PrintWarnings(std::span<const std::string> warnings) {
   for (const std::string& warning : warnings) PrintError("warning: " + warning);
 }
 
-void WarnOfGuess(const vmm::ImageSpec& image) {
-  WriteAll(STDERR_FILENO,
-           "WARNING: Image format was not specified for '" + TerminalText(vmm::ShownName(image)) +
-               "' and probing guessed raw.\n"
-               "         Automatically detecting the format is dangerous for raw images, write "
-               "operations on block 0 will be restricted.\n"
-               "         Specify the 'raw' format explicitly to remove the restrictions.\n");
-}
-
 }  // namespace instar::cli

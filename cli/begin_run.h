@@ -52,11 +52,6 @@ void ConfirmIsolation(const SandboxSettings& settings, vmm::Isolation used);
 
 void PrintWarnings(std::span<const std::string> warnings);
 
-// Warns as qemu-img does where it writes to an image whose format nobody stated and which has no
-// sign of any. What is changed in place here is no longer looked at after this, so nothing is
-// restricted.
-void WarnOfGuess(const vmm::ImageSpec& image);
-
 // What there is to say of a run that came to its end.
 template <typename Report>
 void ConfirmRun(const SandboxSettings& settings, const Report& report) {

@@ -18,6 +18,12 @@ void WarnOfGuess(const vmm::ImageSpec& image) {
                "         Specify the 'raw' format explicitly to remove the restrictions.\n");
 }
 
+void WarnOfShrinking() {
+  PrintError(
+      "warning: Shrinking an image will delete all data beyond the shrunken image's end. "
+      "Before performing such an operation, make sure there is no important data there.");
+}
+
 int PrintEditError(const absl::Status& status) {
   PrintError(status);
   if (absl::EndsWith(status.message(), "is inconsistent and cannot be used")) {

@@ -12,6 +12,9 @@ namespace instar::cli {
 // no longer looked at after this, so nothing is restricted.
 void WarnOfGuess(const vmm::ImageSpec& image);
 
+// Why a disk does not become smaller without --shrink.
+void WarnOfShrinking();
+
 // Prints why the change failed, with the line that qemu-img adds where a bitmap is in the way.
 // Always returns 1, the exit code.
 int PrintEditError(const absl::Status& status);

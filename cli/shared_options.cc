@@ -57,21 +57,6 @@ OrStop<void> AddOptionList(std::string_view list, std::string& lists) {
   return {};
 }
 
-void WarnOfGuess(const vmm::ImageSpec& image) {
-  WriteAll(STDERR_FILENO,
-           "WARNING: Image format was not specified for '" + TerminalText(vmm::ShownName(image)) +
-               "' and probing guessed raw.\n"
-               "         Automatically detecting the format is dangerous for raw images, write "
-               "operations on block 0 will be restricted.\n"
-               "         Specify the 'raw' format explicitly to remove the restrictions.\n");
-}
-
-void WarnOfShrinking() {
-  PrintError(
-      "warning: Shrinking an image will delete all data beyond the shrunken image's end. "
-      "Before performing such an operation, make sure there is no important data there.");
-}
-
 OrStop<void> OneImage::TakeOperands(std::vector<std::string> operands) {
   if (operands.size() != 1) return UsageError("Expecting one image file name");
   name = std::move(operands.front());

@@ -71,14 +71,6 @@ consteval OptionRow OptionLists(const char* names, const char* help) {
           }};
 }
 
-// ---- verbs that change an image in place
-
-// As qemu-img warns where it writes to an image whose format nobody stated. What is changed here is
-// no longer looked at after this, so nothing is restricted.
-void WarnOfGuess(const vmm::ImageSpec& image);
-// Why a disk does not become smaller without --shrink.
-void WarnOfShrinking();
-
 template <auto kOptions, auto kShrink>
 inline constexpr OptionRow kShrinkRow = Flag<kOptions, kShrink>(
     "shrink", "allow the disk to become smaller; what lies beyond its new end is lost");
@@ -106,8 +98,8 @@ inline constexpr OptionRow kFormatRow = Text<kImage, &OneImage::form, &ImageForm
     "format,f", "FORMAT",
     "take the image for this format instead of looking at its content; final, nothing is probed");
 template <auto kImage>
-inline constexpr OptionRow kOutputRow = Text<kImage, &OneImage::output>("output", kForms,
-                                                                        kFormHelp);
+inline constexpr OptionRow kOutputRow =
+    Text<kImage, &OneImage::output>("output", kForms, kFormHelp);
 
 }  // namespace instar::cli
 

@@ -8,6 +8,7 @@
 
 #include "cli/begin_run.h"
 #include "cli/create_option_help.h"
+#include "cli/edit_messages.h"
 #include "cli/interruption.h"
 #include "cli/program.h"
 #include "cli/progress_line.h"

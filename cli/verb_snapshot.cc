@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/begin_run.h"
+#include "cli/edit_messages.h"
 #include "cli/info_human.h"
 #include "cli/info_json.h"
 #include "cli/interruption.h"
