@@ -38,9 +38,7 @@ constexpr Row kRows[] = {
     {Message::kBitmapNoAction, kRemoveAll,
      "Need at least one of --add, --remove, --remove-all, --clear, --enable, --disable, or "
      "--merge"},
-    {Message::kBitmapGranularity, kAll,
-     "Invalid granularity specified. You may use k, M, G, T, P or E suffixes for kilobytes, "
-     "megabytes, gigabytes, terabytes, petabytes and exabytes."},
+    {Message::kBitmapGranularity, kAll, "$1"},
     {Message::kBitmapGranularity, kGetopt, "Invalid granularity specified: '$0'"},
 };
 

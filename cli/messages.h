@@ -28,7 +28,7 @@ enum class Message {
   // Operands of resize.
   kResizeTooFew,
   kResizeTooMany,
-  // bitmap without an action, and with a granularity that is no size ($0: it).
+  // bitmap without an action, and with a granularity that is no size ($0: it, $1: why).
   kBitmapNoAction,
   kBitmapGranularity,
 };

@@ -88,7 +88,9 @@ OrStop<void> BitmapCommand::CheckOptions() {
   const QemuVersion version = settings.qemu_version;
   if (granularity) {
     const auto bytes = ParseByteSize(*granularity, "granularity");
-    if (!bytes) return Refusal(TextOf(Message::kBitmapGranularity, version, {*granularity}));
+    if (!bytes) {
+      return Refusal(TextOf(Message::kBitmapGranularity, version, {*granularity, bytes.error()}));
+    }
     options.granularity_bytes = *bytes;
   }
   if (options.actions.empty()) return Refusal(TextOf(Message::kBitmapNoAction, version));

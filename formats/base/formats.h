@@ -35,8 +35,7 @@ constexpr void ForEachCell(Call call) {
   };
   [&]<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
     (look.template operator()<kIndex>(), ...);
-  }
-  (std::make_index_sequence<kTable.size()>());
+  }(std::make_index_sequence<kTable.size()>());
 }
 
 // What stands in column `kColumn` of the row of `id`; the member's default without such a row.

@@ -1,13 +1,14 @@
 # bash completion for instar: verbs, options and their values, then files.
 
 # made by './dev docs': options
-_instar_verbs='amend check compare convert create dd doctor info map measure resize'
+_instar_verbs='amend bitmap check compare convert create dd doctor info map measure resize snapshot'
 
 # _instar_options VERB: its options; without a verb those that come before it.
 _instar_options() {
   case $1 in
     '') echo '-h --help -V --version -T' ;;
     amend) echo '-f --format --image-opts -o --options --shrink --force -t --cache -p --progress -q --quiet -h --help' ;;
+    bitmap) echo '--add --remove --remove-all --clear --enable --disable --merge -g --granularity -b --source-file -F --source-format -f --format --image-opts -h --help' ;;
     check) echo '-f --format --image-opts --output -T --cache -U --force-share -q --quiet -h --help' ;;
     compare) echo '-f --a-format -F --b-format --image-opts -s --strict -T --cache -U --force-share -p --progress -q --quiet -h --help' ;;
     convert) echo '-f --source-format --image-opts -O --target-format -o --target-format-options -c --compress --compress-level -l --snapshot -b --backing -F --backing-format -n --no-create --target-image-opts --target-is-zero -S --sparse-size --bitmaps --skip-broken-bitmaps --salvage -T --source-cache -t --target-cache -m --parallel -W --oob-writes -C --copy-range-offloading -r --rate-limit -U --force-share -p --progress -q --quiet -h --help' ;;
@@ -18,6 +19,7 @@ _instar_options() {
     map) echo '-f --format --image-opts --output -s --start-offset -l --max-length -U --force-share -h --help' ;;
     measure) echo '-O --target-format -o --target-format-options -s --size -f --source-format --image-opts -l --snapshot --output -U --force-share -h --help' ;;
     resize) echo '-f --format --image-opts --shrink --preallocation -t --cache -q --quiet -h --help' ;;
+    snapshot) echo '-l --list -c --create -a --apply -d --delete -f --format --image-opts --output -t --cache -U --force-share -q --quiet -h --help' ;;
   esac
   echo '--isolation --require --allow-path --references --no-references --qemu-version --max-memory --max-virtual-size --max-output-size --max-chain-depth --timeout --stall-timeout --workers --reproducible --strict --trace'
 }
@@ -30,6 +32,11 @@ _instar_value() {
     amend:-f | amend:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     amend:-o | amend:--options) echo 'ANY' ;;
     amend:-t | amend:--cache) echo 'writeback none writethrough directsync unsafe' ;;
+    bitmap:--merge) echo 'ANY' ;;
+    bitmap:-g | bitmap:--granularity) echo 'ANY' ;;
+    bitmap:-b | bitmap:--source-file) echo 'FILE' ;;
+    bitmap:-F | bitmap:--source-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    bitmap:-f | bitmap:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     check:-f | check:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     check:--output) echo 'human json' ;;
     check:-T | check:--cache) echo 'writeback none writethrough directsync unsafe' ;;
@@ -70,6 +77,12 @@ _instar_value() {
     resize:-f | resize:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     resize:--preallocation) echo 'off metadata falloc full' ;;
     resize:-t | resize:--cache) echo 'writeback none writethrough directsync unsafe' ;;
+    snapshot:-c | snapshot:--create) echo 'ANY' ;;
+    snapshot:-a | snapshot:--apply) echo 'ANY' ;;
+    snapshot:-d | snapshot:--delete) echo 'ANY' ;;
+    snapshot:-f | snapshot:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
+    snapshot:--output) echo 'human json' ;;
+    snapshot:-t | snapshot:--cache) echo 'writeback none writethrough directsync unsafe' ;;
     *:--isolation) echo 'auto kvm process none' ;;
     *:--require) echo 'kvm seccomp landlock openat2' ;;
     *:--allow-path) echo 'DIR' ;;

@@ -4,6 +4,7 @@
 # made by './dev docs': options
 _instar_verbs=(
   'amend:change the options of an image, in place'
+  'bitmap:change the dirty bitmaps of an image, in place'
   'check:look for inconsistencies in an image'
   'compare:compare the contents of two images'
   'convert:copy a virtual disk into a new image, of any format'
@@ -14,6 +15,7 @@ _instar_verbs=(
   'map:list which parts of a virtual disk hold data, and where'
   'measure:calculate the size a new image would have'
   'resize:give the virtual disk of an image another size, in place'
+  'snapshot:take, apply, delete or list internal snapshots, in place'
 )
 _instar_common=(
   '(--isolation)--isolation=[where images are parsed]:value:(auto kvm process none)'
@@ -58,6 +60,28 @@ _instar_set() {
         '(-p --progress)--progress[show how far it is]'
         '(-q --quiet)-q[print nothing but errors]'
         '(-q --quiet)--quiet[print nothing but errors]'
+        '(-h --help)-h[show this text]'
+        '(-h --help)--help[show this text]'
+      )
+      ;;
+    bitmap)
+      _instar_own=(
+        '(--add)--add[add the bitmap]'
+        '(--remove)--remove[remove it, also one that was not stored completely]'
+        '(--remove-all)--remove-all[remove all bitmaps of the image]'
+        '(--clear)--clear[clear all of its bits]'
+        '(--enable)--enable[have it record what is written from now on]'
+        '(--disable)--disable[have it record nothing from now on]'
+        '(--merge)--merge=[set what the bitmap SOURCE has set, too]:SOURCE: '
+        '(-g --granularity)-g+[of the disk that one bit stands for, with --add]:SIZE: '
+        '(-g --granularity)--granularity=[of the disk that one bit stands for, with --add]:SIZE: '
+        '(-b --source-file)-b+[merge bitmaps of this image, which is only read]:FILE:_files'
+        '(-b --source-file)--source-file=[merge bitmaps of this image, which is only read]:FILE:_files'
+        '(-F --source-format)-F+[take that image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(-F --source-format)--source-format=[take that image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(-f --format)-f+[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(-f --format)--format=[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(--image-opts)--image-opts[images are named by options]'
         '(-h --help)-h[show this text]'
         '(-h --help)--help[show this text]'
       )
@@ -247,6 +271,30 @@ _instar_set() {
         '(-t --cache)--cache=[how to write]:value:(writeback none writethrough directsync unsafe)'
         '(-q --quiet)-q[print nothing but errors]'
         '(-q --quiet)--quiet[print nothing but errors]'
+        '(-h --help)-h[show this text]'
+        '(-h --help)--help[show this text]'
+      )
+      ;;
+    snapshot)
+      _instar_own=(
+        '(-l --list)-l[list the snapshots]'
+        '(-l --list)--list[list the snapshots]'
+        '(-c --create)-c+[keep the disk as it is now under that name]:SNAPSHOT: '
+        '(-c --create)--create=[keep the disk as it is now under that name]:SNAPSHOT: '
+        '(-a --apply)-a+[give the disk the content and the size that it had in the snapshot with that ID, or else that name]:SNAPSHOT: '
+        '(-a --apply)--apply=[give the disk the content and the size that it had in the snapshot with that ID, or else that name]:SNAPSHOT: '
+        '(-d --delete)-d+[delete the first snapshot with that name]:SNAPSHOT: '
+        '(-d --delete)--delete=[delete the first snapshot with that name]:SNAPSHOT: '
+        '(-f --format)-f+[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(-f --format)--format=[take the image for this format instead of looking at its content]:FORMAT:(raw qcow2 vmdk vpc vhdx)'
+        '(--image-opts)--image-opts[images are named by options]'
+        '(--output)--output=[print for people or for programs]:value:(human json)'
+        '(-t --cache)-t+[how to write]:value:(writeback none writethrough directsync unsafe)'
+        '(-t --cache)--cache=[how to write]:value:(writeback none writethrough directsync unsafe)'
+        '(-U --force-share)-U[read images even while somebody writes to them]'
+        '(-U --force-share)--force-share[read images even while somebody writes to them]'
+        '(-q --quiet)-q[print nothing but errors and the list]'
+        '(-q --quiet)--quiet[print nothing but errors and the list]'
         '(-h --help)-h[show this text]'
         '(-h --help)--help[show this text]'
       )

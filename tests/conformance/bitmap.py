@@ -308,7 +308,7 @@ def all_of_them(t):
     outcome = t.instar("bitmap", "--remove-all", "a.qcow2", "a")
     t.equal((outcome.code, "Expecting filename" in outcome.err_text), (1, True), "refused", outcome)
     outcome = t.instar("bitmap", "--add", "--remove-all", "a.qcow2", "d")
-    t.equal((outcome.code, outcome.text, outcome.err_text), (0, "", ""), "removed", outcome)
+    t.equal((outcome.code, outcome.text, t.complaint(outcome)), (0, "", []), "removed", outcome)
     t.equal(names_in(t, "a.qcow2"), [], "bitmaps", outcome)
     outcome = t.instar("bitmap", "--remove-all", "--add", "a.qcow2", "e")
     t.equal((outcome.code, names_in(t, "a.qcow2")), (0, ["e"]), "one", outcome)

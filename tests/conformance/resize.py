@@ -384,7 +384,7 @@ def size_anywhere(t):
 def groups():
     group = Group("resize")
     for name, steps in {**RAW, **QCOW2}.items():
-        group.add(name, compare_sides, steps)
+        group.add(name, beside_qemu_img, steps)
     group.case("the size anywhere")(size_anywhere)
     group.case("old bytes do not come back")(old_bytes_do_not_come_back)
     return [group]

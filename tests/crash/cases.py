@@ -6,8 +6,8 @@ from pathlib import Path
 from crash import kill
 from harness import Group, Skip, run
 
-RUNS = {"resize": 100, "snapshot": 100, "amend": 100, "bitmap": 100, "guard": 120, "faults": 25,
-        "cycles": 8}
+RUNS = {"resize": 60, "snapshot": 60, "amend": 60, "bitmap": 60, "guard": 100, "faults": 20,
+        "cycles": 6}
 
 
 def prove(t, proof):

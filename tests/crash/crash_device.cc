@@ -66,13 +66,32 @@ std::unexpected<Error> CrashDevice::Failure() const {
   return MakeError(recording_.disturbance_.error, "this call was made to fail");
 }
 
+Recording::Change CrashDevice::ChangeBy(const Step& step) const {
+  using Change = Recording::Change;
+  const std::uint64_t bytes = file_.size_bytes();
+  if (step.kind == Step::Kind::kResize) {
+    return step.offset > bytes ? Change::kLonger : Change::kOther;
+  }
+  if (step.kind == Step::Kind::kWrite) {
+    std::vector<std::byte> before(step.length);
+    file_.Read(step.offset, before);
+    if (before != *step.data) return Change::kOther;
+  } else if (step.kind == Step::Kind::kZero) {
+    for (std::uint64_t at = step.offset; at < std::min(step.offset + step.length, bytes);) {
+      const FileRun run = file_.NextRun(at, bytes - at);
+      if (!run.hole) return Change::kOther;
+      at += run.length_bytes;
+    }
+  } else {
+    return Change::kOther;
+  }
+  return step.offset + step.length > bytes ? Change::kLonger : Change::kNone;
+}
+
 void CrashDevice::Record(Step step) {
   step.file = number_;
   if (step.kind != Step::Kind::kFlush) {
-    const bool longer = step.kind == Step::Kind::kResize && step.offset > file_.size_bytes();
-    recording_.changes_[number_] =
-        std::max(recording_.changes_[number_],
-                 longer ? Recording::Change::kLonger : Recording::Change::kOther);
+    recording_.changes_[number_] = std::max(recording_.changes_[number_], ChangeBy(step));
     Apply(step, file_, recording_.disturbance_.discarded);
   }
   recording_.steps_.push_back(std::move(step));

@@ -85,8 +85,8 @@ class Recording {
   [[nodiscard]] std::size_t writes() const { return writes_; }
   [[nodiscard]] std::size_t reads() const { return reads_; }
   // Flushes without which nothing would be otherwise: nothing was done to their file since the
-  // last; or it is not file 0 and has only become longer, and what is missing at its end reads as
-  // zeros.
+  // last, or what was written stood there before; or it is not file 0 and has only become longer,
+  // and what is missing at its end reads as zeros.
   [[nodiscard]] const std::vector<std::size_t>& idle_flushes() const { return idle_flushes_; }
   [[nodiscard]] const std::vector<std::size_t>& length_flushes() const { return length_flushes_; }
   // Whether a call was made to fail that had to do with a root.
@@ -143,6 +143,8 @@ class CrashDevice final : public TargetDevice {
   bool Fails();
   [[nodiscard]] std::unexpected<Error> Failure() const;
   void Record(Step step);
+  // What the step does to the file as it is.
+  [[nodiscard]] Recording::Change ChangeBy(const Step& step) const;
   void RecordWrite(std::uint64_t offset, std::span<const std::byte> data);
   // Counts a flush; whether it reaches the disk.
   bool FlushCounts();
