@@ -196,7 +196,7 @@ def two_with_one_name(s):
 def kinds_of_images(s):
     """Written to between snapshots, which then come and go."""
     for options in ("compat=0.10", "cluster_size=512", "cluster_size=2M", "extended_l2=on",
-                    "refcount_bits=2", "refcount_bits=8", "refcount_bits=64", "lazy_refcounts=on",
+                    "refcount_bits=4", "refcount_bits=8", "refcount_bits=64", "lazy_refcounts=on",
                     "compression_type=zstd", "preallocation=metadata"):
         name = options.split("=")[1] + ".qcow2"
         s.create("-o", options, name, "4M")

@@ -122,7 +122,8 @@ class Sequence:
     def amend(self, draw):
         options = [draw.choice(("compat=0.10", "compat=1.1", "compat=1.1", "lazy_refcounts=on",
                                 "lazy_refcounts=off"))]
-        if draw.random() < 0.5:
+        # In larger clusters qemu-img goes through refcounts for minutes.
+        if self.recipe.cluster_bits <= 14 and draw.random() < 0.5:
             options.append(f"refcount_bits={draw.choice((1, 2, 4, 8, 16, 32, 64))}")
         return [AMEND, "-o", ",".join(options), "i.qcow2"]
 
@@ -165,7 +166,7 @@ class Side:
     def step(self, words):
         if words[0] != "io":
             outcome = self.command(words)
-            return outcome, (outcome.code, without_warning(outcome.err_text), outcome.text)
+            return outcome, (outcome.code, without_names(outcome.err_text), outcome.text)
         argv = ["qemu-io", "-f", "qcow2"]
         for command in words[1:]:
             argv += ["-c", command]
@@ -211,11 +212,16 @@ class Side:
         return digest
 
 
-def without_warning(text):
-    return re.sub(r"'#block[0-9]+'", "'#block'", text)
+def without_names(text):
+    """Where qemu-img names a node by a number, ours names the file."""
+    return re.sub(r"persistent (in|to) '?[^' ]*'?", r"persistent \1 it", text)
 
 
 def difference(theirs, ours):
+    if theirs.get("own check") == 3 and ours.get("own check") == 0:
+        # qemu-img leaks a cluster where a snapshot fails for want of bits in a refcount.
+        theirs["own check"] = 0
+        theirs["check"].pop("leaks", None)
     for key in theirs:
         if theirs[key] != ours.get(key):
             return f"{key}:\n      qemu-img: {theirs[key]}\n      ours:     {ours.get(key)}"

@@ -87,6 +87,12 @@ const ChangeSet& AllChanges() {
   return kAll;
 }
 
+// The main ones of all verbs, before and after one another.
+const ChangeSet& MainChanges() {
+  static const ChangeSet kMain{.first = AllChanges().first, .last = AllChanges().first};
+  return kMain;
+}
+
 struct Proof {
   const char* name;
   const char* brief;
@@ -101,6 +107,8 @@ constexpr Proof kProofs[] = {
     {"amend", "every crash of an amend leaves the old image or the new one", ProveCrashes,
      AmendChanges},
     {"bitmap", "every crash of a change of bitmaps does", ProveCrashes, BitmapChanges},
+    {"sequences", "every crash in up to three changes of any verbs does", ProveCrashes,
+     MainChanges},
     {"guard", "a change without a flush, or with a write that is forbidden, is found out",
      ProveGuard, AllChanges},
     {"faults", "a change of which a call fails leaves the old image or the new one", ProveFaults,
@@ -123,7 +131,7 @@ int Main(int count, char** arguments) {
   for (int i = 1; i < count; ++i) {
     const std::string word = arguments[i];
     if (word == "--list") {
-      for (const Proof& proof : kProofs) absl::PrintF("%-8s %s\n", proof.name, proof.brief);
+      for (const Proof& proof : kProofs) absl::PrintF("%-12s %s\n", proof.name, proof.brief);
       return 0;
     }
     if (word == "-v") {

@@ -66,7 +66,7 @@ def main():
     options = parser.parse_args()
     listed = subprocess.run([options.build / "bin/prove", "--list"], capture_output=True, text=True,
                             check=True).stdout
-    listed += f"{KILL:8} {KILL_BRIEF}\n{AGAINST_QEMU:8} {AGAINST_QEMU_BRIEF}\n"
+    listed += f"{KILL:12} {KILL_BRIEF}\n{AGAINST_QEMU:12} {AGAINST_QEMU_BRIEF}\n"
     if options.list:
         print(listed, end="")
         return 0

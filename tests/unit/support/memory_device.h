@@ -34,7 +34,7 @@ class MemoryDevice final : public TargetDevice {
     std::ranges::fill(out, std::byte{0});
     if (offset < bytes.size()) {
       const std::size_t n = std::min<std::uint64_t>(out.size(), bytes.size() - offset);
-      std::memcpy(out.data(), bytes.data() + offset, n);
+      if (n != 0) std::memcpy(out.data(), bytes.data() + offset, n);
     }
     return {};
   }
