@@ -133,7 +133,7 @@ def runs_with_what_is_required(t):
 def refuses_without(t):
     outcome, made = required(t, "--require=seccomp,landlock", launched=without_landlock)
     t.equal((outcome.code, made), (1, False), "exit code and target", outcome)
-    t.equal(len(outcome.err_lines), 1, "lines", outcome)
+    t.equal(len(t.complaint(outcome)), 1, "lines", outcome)
     t.check("'landlock' is required" in outcome.err_text, "says not what is missing", outcome)
 
 

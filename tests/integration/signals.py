@@ -112,7 +112,17 @@ def progress_once(t):
         t.check(running.wait_for_data(t.dir / "out"), "the run ended too early")
         os.kill(running.process.pid, signal.SIGUSR1)
         complaint = running.process.stderr
-        line = poll_until(lambda: os.read(complaint.fileno(), 200) if readable(complaint) else None)
+        said = bytearray()
+
+        def progress():
+            if readable(complaint):
+                said.extend(os.read(complaint.fileno(), 400))
+            rest = bytes(said)
+            for known in t.tools.announcement:
+                rest = rest.replace(known.encode() + b"\n", b"")
+            return rest.strip() and rest
+
+        line = poll_until(progress)
         t.check(running.alive, "SIGUSR1 ended the run")
         t.check(line and re.fullmatch(rb"\s*\(\d+\.\d\d/100%\)\s*", line), f"printed {line!r}")
 
