@@ -6,7 +6,7 @@
 # zeroed a cluster, its entry keeps the old place, which a snapshot may share, and the place is
 # filled with zeros: the snapshot reads zeros. With compression_type=zstd, clusters that only a
 # snapshot has are not looked for, the image becomes one of zlib, and they cannot be read any more.
-# Exit status 0 both times, and qemu-img check finds nothing.
+# Exit status 0 both times.
 # shellcheck disable=SC1091
 . "$(dirname "$(readlink -f "$0")")/packages.sh"
 fetch qemu-utils=1:7.2+dfsg-7+deb12u18+b3
@@ -20,7 +20,6 @@ keeps() {
   qemu-img snapshot -c s disk.qcow2
   qemu-io -f qcow2 -c "$2" disk.qcow2 >/dev/null
   qemu-img amend -o compat=0.10 disk.qcow2 || changed "the downgrade is refused"
-  qemu-img check -q disk.qcow2 || changed "check finds something"
   qemu-img snapshot -a s disk.qcow2
   qemu-io -f qcow2 -c "read -P 5 0 64k" disk.qcow2 >out 2>&1
   ! grep -qE 'Pattern verification failed|read failed' out
