@@ -11,6 +11,7 @@
 #include "formats/qcow2/edit/bitmap_merge.h"
 #include "formats/qcow2/edit/bitmap_plan.h"
 #include "formats/qcow2/edit/bitmap_tables.h"
+#include "formats/qcow2/edit/cluster_stream.h"
 #include "formats/qcow2/edit/image_change.h"
 #include "formats/qcow2/read/bitmap_data.h"
 #include "formats/qcow2/structures/l2_entry.h"
@@ -19,41 +20,6 @@ namespace instar::qcow2 {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-
-// Writes what follows one another to a place that was taken, in pieces of whole clusters.
-class StreamTo {
- public:
-  StreamTo(ImageChange& change, std::uint64_t offset)
-      : change_(change),
-        offset_(offset),
-        piece_bytes_(std::max<std::size_t>(change.old_header().cluster_bytes(), kPieceBytes)) {}
-
-  Status Append(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const std::size_t count = std::min(bytes.size(), piece_bytes_ - pending_.size());
-      pending_.insert(pending_.end(), bytes.begin(),
-                      bytes.begin() + static_cast<std::ptrdiff_t>(count));
-      bytes = bytes.subspan(count);
-      if (pending_.size() == piece_bytes_) INSTAR_TRY(Finish());
-    }
-    return {};
-  }
-  Status Finish() {
-    if (pending_.empty()) return {};
-    INSTAR_TRY(change_.Write(offset_, pending_));
-    offset_ += pending_.size();
-    pending_.clear();
-    return {};
-  }
-  // Where the next byte goes.
-  [[nodiscard]] std::uint64_t end() const { return offset_ + pending_.size(); }
-
- private:
-  ImageChange& change_;
-  std::uint64_t offset_;
-  const std::size_t piece_bytes_;
-  std::vector<std::byte> pending_;
-};
 
 // What the image of the bitmaps to merge says, where that is another one.
 struct OtherImage {
@@ -112,7 +78,7 @@ class BitmapsChange {
   Status MakeCluster(std::uint64_t index, std::uint64_t& entry);
   Status StoreBits(std::uint64_t& entry);
   Status WriteDirectory();
-  Status CopyDirectory(StreamTo& out, std::uint64_t begin, std::uint64_t end) const;
+  Status CopyDirectory(ClusterStream& out, std::uint64_t begin, std::uint64_t end) const;
   [[nodiscard]] std::vector<std::byte> EncodedEntry() const;
 
   ImageChange& change_;
@@ -123,12 +89,12 @@ class BitmapsChange {
   BitmapIndex image_;
   std::optional<BitmapIndex> source_;
   BitmapPlan plan_;
-  BitmapEntry entry_;                  // of the bitmap as it is to be
-  std::uint64_t bits_ = 0;             // that it has
-  std::vector<BitmapSource> sources_;  // to merge into it
-  std::vector<std::byte> cluster_;     // of its bits
-  std::vector<ClusterRun> replaced_;   // clusters of bits that are no longer used
-  std::optional<StreamTo> stream_;     // of clusters of bits
+  BitmapEntry entry_;                    // of the bitmap as it is to be
+  std::uint64_t bits_ = 0;               // that it has
+  std::vector<BitmapSource> sources_;    // to merge into it
+  std::vector<std::byte> cluster_;       // of its bits
+  std::vector<ClusterRun> replaced_;     // clusters of bits that are no longer used
+  std::optional<ClusterStream> stream_;  // of clusters of bits
 };
 
 Status BitmapsChange::Judge() {
@@ -307,7 +273,8 @@ std::vector<std::byte> BitmapsChange::EncodedEntry() const {
   return bytes;
 }
 
-Status BitmapsChange::CopyDirectory(StreamTo& out, std::uint64_t begin, std::uint64_t end) const {
+Status BitmapsChange::CopyDirectory(ClusterStream& out, std::uint64_t begin,
+                                    std::uint64_t end) const {
   std::vector<std::byte> piece;
   for (std::uint64_t at = begin; at < end; at += piece.size()) {
     piece.resize(std::min<std::uint64_t>(end - at, kPieceBytes));
@@ -348,7 +315,7 @@ Status BitmapsChange::WriteDirectory() {
   BitmapsExtension extension{.bitmap_count = count, .directory_bytes = kept + entry.size()};
   INSTAR_ASSIGN_OR_RETURN(extension.directory_offset,
                           change_.Take(tables_.Clusters(0, extension.directory_bytes).count));
-  StreamTo out(change_, extension.directory_offset);
+  ClusterStream out(change_, extension.directory_offset);
   if (!plan_.removes_all) INSTAR_TRY(CopyDirectory(out, 0, cut));
   if (!plan_.is_new) INSTAR_TRY(out.Append(entry));
   if (!plan_.removes_all) INSTAR_TRY(CopyDirectory(out, resume, old.directory_bytes));

@@ -8,6 +8,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
+#include "formats/qcow2/edit/cluster_stream.h"
 
 namespace instar::qcow2 {
 namespace {
@@ -49,39 +50,6 @@ std::uint64_t SnapshotNumber(std::string_view id) {
   if (error == std::errc::result_out_of_range) return std::numeric_limits<std::uint64_t>::max();
   return negative ? -number : number;
 }
-
-// Appends bytes to the new table.
-class SnapshotList::Copier {
- public:
-  Copier(ImageChange& change, std::uint64_t place)
-      : change_(change),
-        place_(place),
-        capacity_(std::max<std::size_t>(change.old_header().cluster_bytes(), 64 << 10)) {}
-
-  Status Append(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const std::size_t part = std::min(bytes.size(), capacity_ - buffer_.size());
-      buffer_.insert(buffer_.end(), bytes.begin(),
-                     bytes.begin() + static_cast<std::ptrdiff_t>(part));
-      bytes = bytes.subspan(part);
-      if (buffer_.size() == capacity_) INSTAR_TRY(Flush());
-    }
-    return {};
-  }
-  Status Flush() {
-    if (buffer_.empty()) return {};
-    INSTAR_TRY(change_.Write(place_, buffer_));
-    place_ += buffer_.size();
-    buffer_.clear();
-    return {};
-  }
-
- private:
-  ImageChange& change_;
-  std::uint64_t place_;
-  const std::size_t capacity_;
-  std::vector<std::byte> buffer_;
-};
 
 std::uint64_t SnapshotList::Clusters(std::uint64_t bytes) const {
   return DivideRoundUp(bytes, change_.old_header().cluster_bytes());
@@ -147,7 +115,7 @@ Status SnapshotList::Rewrite(std::uint64_t old_bytes, std::uint64_t new_bytes, c
   header.snapshots_offset = 0;
   if (new_bytes == 0) return {};
   INSTAR_ASSIGN_OR_RETURN(header.snapshots_offset, change_.Take(Clusters(new_bytes)));
-  Copier copier(change_, header.snapshots_offset);
+  ClusterStream table(change_, header.snapshots_offset);
   ReadWindow window(change_.device(), kMostEntryBytes);
   std::vector<std::byte> bytes;
   std::uint64_t at = old.snapshots_offset;
@@ -162,12 +130,12 @@ Status SnapshotList::Rewrite(std::uint64_t old_bytes, std::uint64_t new_bytes, c
     if (!keep) continue;
     StoreBe64(bytes, kSnapshotFields.OffsetOf<&SnapshotEntry::l1_table_offset>(),
               entry.l1_table_offset);
-    INSTAR_TRY(copier.Append(bytes));
+    INSTAR_TRY(table.Append(bytes));
     ++header.snapshot_count;
   }
   if (!appended.empty()) ++header.snapshot_count;
-  INSTAR_TRY(copier.Append(appended));
-  return copier.Flush();
+  INSTAR_TRY(table.Append(appended));
+  return table.Finish();
 }
 
 Status SnapshotList::Append(SnapshotEntry entry, std::string_view id, std::string_view name) {

@@ -50,8 +50,6 @@ class SnapshotList {
   Status MoveFrom(std::uint64_t offset);
 
  private:
-  class Copier;
-
   [[nodiscard]] std::uint64_t Clusters(std::uint64_t bytes) const;
   Result<std::uint64_t> TableBytes() const;
   // Writes a new table of `new_bytes`: the entries for which edit(index, entry), which may change

@@ -13,7 +13,6 @@
 #include "verbs/convert_target.h"
 #include "verbs/edit_run.h"
 #include "verbs/open_image.h"
-#include "verbs/unfit_footer.h"
 #include "verbs/verb_run.h"
 
 namespace instar::vmm {
@@ -64,11 +63,7 @@ absl::StatusOr<AmendReport> Amend(const AmendOptions& options) {
   const absl::StatusOr<Isolation> isolation =
       run.Run([&] { return AmendHere(options, *settings, only_look, *data_file, run); });
   AmendReport report;
-  if (isolation.ok() || told.Complete()) {
-    static_cast<AmendRecord&>(report) = told.record();
-    if (report.unfit_footer) report.warnings.push_back(UnfitFooterWarning(options.image));
-    if (options.opened) options.opened(report);
-  }
+  TakeRecord(told, isolation, options, report);
   if (!isolation.ok()) return isolation.status();
   if (!fault.ok()) return fault;
   report.isolation = *isolation;

@@ -25,6 +25,8 @@
 #include "instar/vmm/convert.h"
 #include "instar/vmm/image_spec.h"
 #include "instar/vmm/sandbox.h"
+#include "report/one_record.h"
+#include "verbs/unfit_footer.h"
 #include "verbs/verb_run.h"
 
 namespace instar::vmm {
@@ -55,6 +57,17 @@ using EditWork = std::function<absl::StatusOr<Isolation>(Broker& broker, const E
 // For the body of `run`: opens the files, does `work`, and cuts the files back if it failed before
 // the change took effect (VerbRun::Change).
 absl::StatusOr<Isolation> EditHere(const EditOptions& options, VerbRun& run, const EditWork& work);
+
+// What the guest told, if it came to that: `report` is the record, with a warning of a footer that
+// does not fit, and `options.opened` gets it, even if the run failed later.
+template <typename Record, typename Report, typename Options>
+void TakeRecord(OneRecord<Record>& told, const absl::StatusOr<Isolation>& isolation,
+                const Options& options, Report& report) {
+  if (!isolation.ok() && !told.Complete()) return;
+  static_cast<Record&>(report) = told.record();
+  if (report.unfit_footer) report.warnings.push_back(UnfitFooterWarning(options.image));
+  if (options.opened) options.opened(report);
+}
 
 }  // namespace instar::vmm
 

@@ -7,7 +7,6 @@
 #include "report/one_record.h"
 #include "verbs/edit_run.h"
 #include "verbs/open_image.h"
-#include "verbs/unfit_footer.h"
 #include "verbs/verb_run.h"
 
 namespace instar::vmm {
@@ -43,11 +42,7 @@ absl::StatusOr<ResizeReport> Resize(const ResizeOptions& options) {
   const absl::StatusOr<Isolation> isolation =
       run.Run([&] { return ResizeHere(options, *data_file, run); });
   ResizeReport report;
-  if (isolation.ok() || told.Complete()) {
-    static_cast<ResizeRecord&>(report) = told.record();
-    if (report.unfit_footer) report.warnings.push_back(UnfitFooterWarning(options.image));
-    if (options.opened) options.opened(report);
-  }
+  TakeRecord(told, isolation, options, report);
   if (!isolation.ok()) return isolation.status();
   report.isolation = *isolation;
   return report;

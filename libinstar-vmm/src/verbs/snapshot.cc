@@ -7,7 +7,6 @@
 #include "report/one_record.h"
 #include "verbs/edit_run.h"
 #include "verbs/open_image.h"
-#include "verbs/unfit_footer.h"
 #include "verbs/verb_run.h"
 
 namespace instar::vmm {
@@ -38,11 +37,7 @@ absl::StatusOr<SnapshotReport> Snapshot(const SnapshotOptions& options) {
   VerbRun run("snapshot", ShownName(options.image), options.sandbox, told);
   const absl::StatusOr<Isolation> isolation = run.Run([&] { return SnapshotHere(options, run); });
   SnapshotReport report;
-  if (isolation.ok() || told.Complete()) {
-    static_cast<SnapshotRecord&>(report) = told.record();
-    if (report.unfit_footer) report.warnings.push_back(UnfitFooterWarning(options.image));
-    if (options.opened) options.opened(report);
-  }
+  TakeRecord(told, isolation, options, report);
   if (!isolation.ok()) return isolation.status();
   report.isolation = *isolation;
   return report;

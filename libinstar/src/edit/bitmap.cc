@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "disk/host_workers.h"
+#include "edit/edited_image.h"
 #include "formats/base/formats.h"
 #include "instar/chain.h"
 #include "instar/records.h"
@@ -32,15 +33,6 @@ class Teller final : public BitmapListener {
   RecordWriter records_;
   BitmapRecord record_;
 };
-
-// What is wrong with an image names it.
-Status On(const Status& status, DeviceId device) {
-  if (status ||
-      (status.error().code != ErrorCode::kCorrupt && status.error().code != ErrorCode::kIo)) {
-    return status;
-  }
-  return std::unexpected(status.error().On(device));
-}
 
 // One image alone: bitmaps are not inherited from what lies below.
 Result<std::unique_ptr<Chain>> OpenAlone(Host& host, const ImageSource& image) {
@@ -78,7 +70,7 @@ Status RunBitmap(Host& host, const BitmapRequest& request) {
     options.source = source->layers().front().device.get();
     options.source_format = source->top().format();
   }
-  return On(ChangeBitmaps(options), request.image.device);
+  return edit::On(ChangeBitmaps(options), request.image.device);
 }
 
 }  // namespace instar

@@ -2,6 +2,7 @@
 #include "formats/snapshot.h"
 
 #include "disk/host_workers.h"
+#include "edit/edited_image.h"
 #include "formats/base/formats.h"
 #include "instar/chain.h"
 #include "instar/records.h"
@@ -49,12 +50,7 @@ Status RunSnapshot(Host& host, const SnapshotRequest& request) {
                        .name = request.name,
                        .date_seconds = static_cast<std::uint32_t>(request.date_seconds),
                        .date_nanoseconds = static_cast<std::uint32_t>(request.date_nanoseconds)});
-  // What is wrong with the image names it; what is wrong with the wish does not.
-  if (changed ||
-      (changed.error().code != ErrorCode::kCorrupt && changed.error().code != ErrorCode::kIo)) {
-    return changed;
-  }
-  return std::unexpected(changed.error().On(request.image.device));
+  return edit::On(changed, request.image.device);
 }
 
 }  // namespace instar
