@@ -3,14 +3,32 @@
 #define FUZZ_CHANGED_FILE_H_
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "budgeted_device.h"
 #include "counting_sink.h"
+#include "formats/base/endian.h"
 #include "formats/qcow2/check/check.h"
 #include "formats/resize.h"
 
 namespace instar::fuzz {
+
+// What an input is made of: the first bytes say which change is asked for.
+struct WishedChange {
+  std::uint64_t wish = 0;
+  std::span<const std::byte> image;
+
+  // A number below `most`; each takes its part of the wish.
+  std::uint64_t Next(std::uint64_t most) {
+    const std::uint64_t drawn = wish % most;
+    wish /= most;
+    return drawn;
+  }
+};
 
 // A file in memory that may grow a little.
 class FileInMemory final : public TargetDevice {
@@ -102,6 +120,13 @@ inline void RequireOldOrSound(const FileInMemory& file, std::span<const std::byt
   }
   Require(after->corruptions == 0 && after->check_errors == 0, "nothing has become corrupt");
   Require(after->leaks <= before->leaks, "nothing leaks that did not");
+}
+
+// Nothing for an input that is too short or too long.
+inline std::optional<WishedChange> SplitInput(std::span<const std::byte> input) {
+  constexpr std::size_t kWishBytes = 8;
+  if (input.size() < kWishBytes + 512 || input.size() > FileInMemory::kMostBytes / 2) return {};
+  return WishedChange{.wish = LoadLe64(input, 0), .image = input.subspan(kWishBytes)};
 }
 
 }  // namespace instar::fuzz

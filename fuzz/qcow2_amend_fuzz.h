@@ -4,21 +4,14 @@
 
 #include "changed_file.h"
 #include "formats/amend.h"
-#include "formats/base/endian.h"
 
 namespace instar::fuzz {
 
 inline void FuzzQcow2Amend(std::span<const std::byte> input) {
-  // The first bytes say what is asked for.
-  constexpr std::size_t kWishBytes = 8;
-  if (input.size() < kWishBytes + 512 || input.size() > FileInMemory::kMostBytes / 2) return;
-  std::uint64_t wish = LoadLe64(input, 0);
-  const auto next = [&wish](std::uint64_t most) {
-    const std::uint64_t drawn = wish % most;
-    wish /= most;
-    return drawn;
-  };
-  const auto image = input.subspan(kWishBytes);
+  auto change = SplitInput(input);
+  if (!change) return;
+  const auto next = [&](std::uint64_t most) { return change->Next(most); };
+  const auto image = change->image;
   FileInMemory file(image);
   FileInMemory data_file(std::span<const std::byte>{});
   SomeContent content;
@@ -32,7 +25,7 @@ inline void FuzzQcow2Amend(std::span<const std::byte> input) {
   if (const std::uint64_t lazy = next(3); lazy != 0) options.lazy_refcounts = lazy == 1;
   if (next(4) == 0) options.data_file_raw = false;
   if (next(4) == 0) options.data_file_name = "another.raw";
-  if (next(2) != 0) options.size_bytes = wish % (std::uint64_t{1} << 45) / 512 * 512;
+  if (next(2) != 0) options.size_bytes = change->wish % (std::uint64_t{1} << 45) / 512 * 512;
   RequireOldOrSound(file, image, AmendImage(options));
 }
 

@@ -6,23 +6,16 @@
 #include <vector>
 
 #include "changed_file.h"
-#include "formats/base/endian.h"
 #include "formats/bitmap.h"
 
 namespace instar::fuzz {
 
 inline void FuzzQcow2Bitmap(std::span<const std::byte> input) {
-  // The first bytes say what is asked for.
-  constexpr std::size_t kWishBytes = 8;
   constexpr std::string_view kNames[] = {"a", "b", "fine", "coarse"};
-  if (input.size() < kWishBytes + 512 || input.size() > FileInMemory::kMostBytes / 2) return;
-  std::uint64_t wish = LoadLe64(input, 0);
-  const auto next = [&wish](std::uint64_t most) {
-    const std::uint64_t drawn = wish % most;
-    wish /= most;
-    return drawn;
-  };
-  const auto image = input.subspan(kWishBytes);
+  auto change = SplitInput(input);
+  if (!change) return;
+  const auto next = [&](std::uint64_t most) { return change->Next(most); };
+  const auto image = change->image;
   FileInMemory file(image);
   const BudgetedDevice other(image, DeviceId{2}, 32 << 20);
   BitmapOptions options{.format = FormatId::kQcow2, .device = &file, .name = kNames[next(4)]};

@@ -7,17 +7,14 @@
 #include <algorithm>
 
 #include "changed_file.h"
-#include "formats/base/endian.h"
 #include "formats/resize.h"
 
 namespace instar::fuzz {
 
 inline void FuzzQcow2Resize(std::span<const std::byte> input) {
-  // The first bytes say what is asked for.
-  constexpr std::size_t kWishBytes = 8;
-  if (input.size() < kWishBytes + 512 || input.size() > FileInMemory::kMostBytes / 2) return;
-  const std::uint64_t wish = LoadLe64(input, 0);
-  const auto image = input.subspan(kWishBytes);
+  const auto change = SplitInput(input);
+  if (!change) return;
+  const auto& [wish, image] = *change;
   FileInMemory file(image);
   FileInMemory data_file(std::span<const std::byte>{});
   SomeContent content;

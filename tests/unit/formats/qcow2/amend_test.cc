@@ -14,6 +14,7 @@
 #include "formats/qcow2/structures/header_extensions.h"
 #include "formats/qcow2/structures/l2_entry.h"
 #include "formats/qcow2/structures/snapshot_table.h"
+#include "support/changed_image.h"
 #include "support/checked_image.h"
 #include "support/fresh_image.h"
 #include "support/memory_device.h"
@@ -28,18 +29,8 @@ using test::ShownDisk;
 constexpr std::uint64_t kKi = 1 << 10;
 constexpr std::uint64_t kMi = 1 << 20;
 
-class AmendTest : public testing::Test {
+class AmendTest : public test::ChangedImage {
  protected:
-  // An image with a disk of `bytes`, whose first `data` bytes are 5.
-  void Make(std::uint64_t bytes, std::string_view options = "", std::uint64_t data = 0) {
-    image.bytes.clear();
-    auto writer = test::NewImage(FormatId::kQcow2, image, bytes, options);
-    ASSERT_TRUE(writer) << writer.error().message;
-    ASSERT_TRUE((*writer)->Begin());
-    if (data != 0) test::Put(**writer, image, 0, data, 5);
-    ASSERT_TRUE((*writer)->Finish());
-    image.writes = image.flushes = 0;
-  }
   Status Amend(AmendOptions options) {
     ShownDisk content(image, FormatId::kQcow2);
     options.device = &image;
@@ -49,10 +40,7 @@ class AmendTest : public testing::Test {
   void Works(const AmendOptions& options) {
     const std::vector<std::byte> before = ShownDisk(image, FormatId::kQcow2).Bytes();
     const Status amended = Amend(options);
-    ASSERT_TRUE(amended) << amended.error().message;
-    const auto checked = test::CheckedImage(image, FormatId::kQcow2);
-    EXPECT_EQ(checked.counts.corruptions, 0u);
-    EXPECT_EQ(checked.counts.leaks, 0u);
+    ExpectSound(amended);
     if (!options.size_bytes) {
       EXPECT_EQ(Shown(), before);
     }
@@ -61,16 +49,7 @@ class AmendTest : public testing::Test {
   void Refuses(const AmendOptions& options, ErrorCode code, std::string_view words) {
     const std::vector<std::byte> before = image.bytes;
     const Status amended = Amend(options);
-    ASSERT_FALSE(amended);
-    EXPECT_EQ(amended.error().code, code);
-    EXPECT_NE(std::string_view(amended.error().message).find(words), std::string_view::npos)
-        << amended.error().message;
-    EXPECT_EQ(image.bytes, before);
-  }
-  [[nodiscard]] Header header() const { return Header::DecodeFrom(image.bytes).value(); }
-  void SetHeader(const Header& header) { header.EncodeTo(image.bytes); }
-  [[nodiscard]] std::vector<std::byte> Shown() {
-    return ShownDisk(image, FormatId::kQcow2).Bytes();
+    ExpectRefused(amended, before, code, words);
   }
   // Where the entry of cluster `index` stands in the first L2 table.
   [[nodiscard]] std::uint64_t L2At(std::uint64_t index) const {
@@ -129,8 +108,6 @@ class AmendTest : public testing::Test {
   [[nodiscard]] SnapshotEntry Snapshot() const {
     return SnapshotEntry::DecodeFrom(std::span(image.bytes).subspan(header().snapshots_offset));
   }
-
-  MemoryDevice image;
 };
 
 TEST_F(AmendTest, LazyRefcountsAreOneWriteOfOneSector) {

@@ -13,6 +13,7 @@
 #include "formats/qcow2/structures/header.h"
 #include "formats/qcow2/structures/header_extensions.h"
 #include "formats/qcow2/structures/l2_entry.h"
+#include "support/changed_image.h"
 #include "support/checked_image.h"
 #include "support/fresh_image.h"
 #include "support/memory_device.h"
@@ -81,17 +82,8 @@ class Recorder final : public BitmapListener {
   BitmapVerdict verdict;
 };
 
-class BitmapsTest : public testing::Test {
+class BitmapsTest : public test::ChangedImage {
  protected:
-  void Make(std::uint64_t bytes, std::string_view options = "", std::uint64_t data = 0) {
-    image.bytes.clear();
-    auto writer = test::NewImage(FormatId::kQcow2, image, bytes, options);
-    ASSERT_TRUE(writer) << writer.error().message;
-    ASSERT_TRUE((*writer)->Begin());
-    if (data != 0) test::Put(**writer, image, 0, data, 5);
-    ASSERT_TRUE((*writer)->Finish());
-    image.writes = image.flushes = 0;
-  }
   Status Change(std::string_view name, std::vector<BitmapAction> actions,
                 std::uint64_t granularity = 0, const BlockDevice* source = nullptr) {
     recorder = {};
@@ -107,12 +99,9 @@ class BitmapsTest : public testing::Test {
   void Works(std::string_view name, std::vector<BitmapAction> actions,
              std::uint64_t granularity = 0, const BlockDevice* source = nullptr) {
     const Status changed = Change(name, std::move(actions), granularity, source);
-    ASSERT_TRUE(changed) << changed.error().message;
     EXPECT_EQ(recorder.calls, 1);
     EXPECT_EQ(recorder.verdict.fault, BitmapFault::kNone);
-    const auto checked = test::CheckedImage(image, FormatId::kQcow2);
-    EXPECT_EQ(checked.counts.corruptions, 0u);
-    EXPECT_EQ(checked.counts.leaks, leaks);
+    ExpectSound(changed, leaks);
   }
   // Refuses action `at` because of `fault`, with the image as it was.
   void Refuses(std::string_view name, std::vector<BitmapAction> actions, BitmapFault fault,
@@ -127,7 +116,6 @@ class BitmapsTest : public testing::Test {
     EXPECT_EQ(recorder.verdict.action, at);
     EXPECT_EQ(image.bytes, before);
   }
-  [[nodiscard]] Header header() const { return Header::DecodeFrom(image.bytes).value(); }
   [[nodiscard]] HeaderExtensions extensions() const {
     ReadWindow file(image, 4096);
     return HeaderExtensions::ReadFrom(file, header()).value();
@@ -152,7 +140,6 @@ class BitmapsTest : public testing::Test {
     StoreBe32(image.bytes, at + 12, flags);
   }
 
-  MemoryDevice image;
   Recorder recorder;
   std::vector<std::string> order;
   std::vector<BitmapEntry> entries;

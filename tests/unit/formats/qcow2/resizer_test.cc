@@ -8,6 +8,7 @@
 #include "formats/qcow2/structures/header.h"
 #include "formats/qcow2/structures/l2_entry.h"
 #include "formats/resize.h"
+#include "support/changed_image.h"
 #include "support/checked_image.h"
 #include "support/fresh_image.h"
 #include "support/memory_device.h"
@@ -27,17 +28,8 @@ std::vector<std::byte> Fill(std::uint64_t bytes, int value) {
   return std::vector<std::byte>(bytes, static_cast<std::byte>(value));
 }
 
-class ResizerTest : public testing::Test {
+class ResizerTest : public test::ChangedImage {
  protected:
-  // An image with a disk of `bytes`, whose first `data` bytes are 5.
-  void Make(std::uint64_t bytes, std::string_view options = "", std::uint64_t data = 0) {
-    auto writer = test::NewImage(FormatId::kQcow2, image, bytes, options);
-    ASSERT_TRUE(writer) << writer.error().message;
-    ASSERT_TRUE((*writer)->Begin());
-    if (data != 0) test::Put(**writer, image, 0, data, 5);
-    ASSERT_TRUE((*writer)->Finish());
-    image.writes = image.flushes = 0;
-  }
   Status Resize(std::uint64_t bytes, Growth growth = Growth::kOff,
                 const std::vector<std::byte>& backing = {}) {
     ShownDisk content(image, FormatId::kQcow2, backing);
@@ -51,33 +43,19 @@ class ResizerTest : public testing::Test {
   }
   void Works(std::uint64_t bytes, Growth growth = Growth::kOff) {
     const Status resized = Resize(bytes, growth);
-    ASSERT_TRUE(resized) << resized.error().message;
-    const auto checked = test::CheckedImage(image, FormatId::kQcow2);
-    EXPECT_EQ(checked.counts.corruptions, 0u);
-    EXPECT_EQ(checked.counts.leaks, 0u);
+    ExpectSound(resized);
   }
   // Refuses, with the image as it was.
   void Refuses(std::uint64_t bytes, ErrorCode code, std::string_view words) {
     const std::vector<std::byte> before = image.bytes;
     const Status resized = Resize(bytes);
-    ASSERT_FALSE(resized);
-    EXPECT_EQ(resized.error().code, code);
-    EXPECT_NE(std::string_view(resized.error().message).find(words), std::string_view::npos)
-        << resized.error().message;
-    EXPECT_EQ(image.bytes, before);
-  }
-  [[nodiscard]] Header header() const { return Header::DecodeFrom(image.bytes).value(); }
-  void SetHeader(const Header& header) { header.EncodeTo(image.bytes); }
-  [[nodiscard]] std::vector<std::byte> Shown() {
-    return ShownDisk(image, FormatId::kQcow2).Bytes();
+    ExpectRefused(resized, before, code, words);
   }
   // Where data cluster `index` of the first L2 table stands.
   [[nodiscard]] std::uint64_t L2At(std::uint64_t index) const {
     const std::uint64_t table = LoadBe64(image.bytes, header().l1_table_offset) & kOffsetMask;
     return table + index * kTableEntryBytes;
   }
-
-  MemoryDevice image;
 };
 
 TEST_F(ResizerTest, GrowingWithinTheTablesWritesOneSector) {

@@ -13,6 +13,7 @@
 #include "formats/qcow2/structures/snapshot_table.h"
 #include "formats/resize.h"
 #include "formats/snapshot.h"
+#include "support/changed_image.h"
 #include "support/checked_image.h"
 #include "support/fresh_image.h"
 #include "support/memory_device.h"
@@ -40,18 +41,10 @@ struct Listed final : SnapshotVisitor {
   std::vector<std::string> names;
 };
 
-class SnapshotsTest : public testing::Test {
+class SnapshotsTest : public test::ChangedImage {
  protected:
   using Names = std::vector<std::string>;
 
-  void Make(std::uint64_t bytes, std::string_view options = "", std::uint64_t data = 0) {
-    image.bytes.clear();
-    auto writer = test::NewImage(FormatId::kQcow2, image, bytes, options);
-    ASSERT_TRUE(writer) << writer.error().message;
-    ASSERT_TRUE((*writer)->Begin());
-    if (data != 0) test::Put(**writer, image, 0, data, 5);
-    ASSERT_TRUE((*writer)->Finish());
-  }
   using Action = Status (*)(const SnapshotOptions&);
   Status Run(Action action, std::string_view name) {
     return action({.format = FormatId::kQcow2,
@@ -63,20 +56,13 @@ class SnapshotsTest : public testing::Test {
   }
   void Works(Action action, std::string_view name) {
     const Status done = Run(action, name);
-    ASSERT_TRUE(done) << done.error().message;
-    const auto checked = test::CheckedImage(image, FormatId::kQcow2);
-    EXPECT_EQ(checked.counts.corruptions, 0u);
-    EXPECT_EQ(checked.counts.leaks, 0u);
+    ExpectSound(done);
   }
   // Refuses, with the image as it was.
   void Refuses(Action action, std::string_view name, ErrorCode code, std::string_view words) {
     const std::vector<std::byte> before = image.bytes;
     const Status done = Run(action, name);
-    ASSERT_FALSE(done);
-    EXPECT_EQ(done.error().code, code);
-    EXPECT_NE(std::string_view(done.error().message).find(words), std::string_view::npos)
-        << done.error().message;
-    EXPECT_EQ(image.bytes, before);
+    ExpectRefused(done, before, code, words);
   }
   // Overwrites [0, bytes) of the disk with `value`, as a virtual machine does.
   void Overwrite(std::uint64_t bytes, std::uint8_t value) {
@@ -88,8 +74,6 @@ class SnapshotsTest : public testing::Test {
     test::Put(**writer, image, 0, bytes, value);
     ASSERT_TRUE((*writer)->Finish());
   }
-  [[nodiscard]] Header header() const { return Header::DecodeFrom(image.bytes).value(); }
-  void SetHeader(const Header& header) { header.EncodeTo(image.bytes); }
   [[nodiscard]] int FirstByte() {
     return std::to_integer<int>(ShownDisk(image, FormatId::kQcow2).Bytes().at(0));
   }
@@ -105,7 +89,6 @@ class SnapshotsTest : public testing::Test {
     return LoadBe64(image.bytes, L2TableOffset(L1Entry()) + index * kTableEntryBytes);
   }
 
-  MemoryDevice image;
   Workers* workers = nullptr;
 };
 
