@@ -7,10 +7,12 @@
 #include <span>
 #include <string_view>
 
+#include "formats/base/disk_content.h"
 #include "formats/base/image_reader.h"
 #include "formats/base/image_writer.h"
 #include "formats/base/option_settings.h"
 #include "formats/base/raw_window.h"
+#include "formats/base/workers.h"
 
 namespace instar {
 
@@ -27,7 +29,11 @@ struct CreateOptions {
   // order, and the name of `target` without its directory.
   std::span<TargetDevice* const> extents{};
   std::string_view target_name{};
-  RawWindow window{};     // of a raw target that is kept: where in its file the disk lies
+  RawWindow window{};  // of a raw target that is kept: where in its file the disk lies
+  // Of an image that is kept: its disk as it is, if it can be asked, and what much work on tables
+  // is shared out to before the first Place*.
+  DiskContent* content = nullptr;
+  Workers* table_workers = nullptr;
   bool compress = false;  // units will be placed compressed
   unsigned workers = 1;   // Compress is called with worker numbers below this
 };
@@ -40,7 +46,8 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const CreateOptions& options);
 // A writer into the image of format `options.format` that options.target already holds (convert
 // -n): what is not placed keeps its content. Of the options, those that describe a new image are
 // ignored; the image's virtual disk must be at least virtual_size_bytes long, and an image with an
-// external data file needs `data_file`. kInvalidArgument, kUnsupported, kCorrupt, kLimit, kIo.
+// external data file needs `data_file`. A writer that is destroyed before Finish has returned
+// leaves the image as sound as it was. kInvalidArgument, kUnsupported, kCorrupt, kLimit, kIo.
 Result<std::unique_ptr<ImageWriter>> OpenForWriting(const CreateOptions& options);
 
 // What every writer needs: a target, and no more workers than there can be. kInvalidArgument.

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "formats/base/block_device.h"
+#include "formats/base/disk_content.h"
 #include "formats/base/error.h"
 #include "formats/base/growth.h"
 #include "formats/base/ids.h"
@@ -15,14 +16,6 @@
 #include "formats/base/workers.h"
 
 namespace instar {
-
-// The virtual disk as it reads before the change, backing files and all.
-class DiskContent {
- public:
-  virtual ~DiskContent() = default;
-  // Fills `out` from byte `offset` of the disk; zeros beyond its end. kIo, kCorrupt.
-  virtual Status Read(std::uint64_t offset, std::span<std::byte> out) = 0;
-};
 
 // How the file grows by what holds that part.
 [[nodiscard]] constexpr Preallocation PreallocationOf(Growth growth) {

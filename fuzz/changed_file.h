@@ -35,11 +35,12 @@ class FileInMemory final : public TargetDevice {
  public:
   static constexpr std::uint64_t kMostBytes = 4 << 20;
 
-  explicit FileInMemory(std::span<const std::byte> bytes) : bytes_(bytes.begin(), bytes.end()) {}
+  explicit FileInMemory(std::span<const std::byte> bytes, DeviceId id = DeviceId{1})
+      : bytes_(bytes.begin(), bytes.end()), id_(id) {}
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
   [[nodiscard]] bool flipped() const { return flipped_; }
-  [[nodiscard]] DeviceId id() const override { return DeviceId{1}; }
+  [[nodiscard]] DeviceId id() const override { return id_; }
   [[nodiscard]] std::uint64_t size_bytes() const override { return bytes_.size(); }
   Status Read(std::uint64_t offset, std::span<std::byte> out) const override {
     return BudgetedDevice(bytes_, id(), SpendBudget(out.size())).Read(offset, out);
@@ -75,6 +76,7 @@ class FileInMemory final : public TargetDevice {
   }
 
   std::vector<std::byte> bytes_;
+  const DeviceId id_;
   bool flipped_ = false;
   mutable std::uint64_t budget_bytes_ = 32 << 20;
 };

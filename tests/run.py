@@ -39,6 +39,7 @@ import conformance.measure  # noqa: E402
 import conformance.measure_written  # noqa: E402
 import conformance.mixed  # noqa: E402
 import conformance.overwrite  # noqa: E402
+import conformance.overwrite_qcow2  # noqa: E402
 import conformance.readers  # noqa: E402
 import conformance.resize  # noqa: E402
 import conformance.snapshot  # noqa: E402
@@ -59,6 +60,7 @@ PYTHON_SUITES = {
                             *conformance.vmdk.groups(),
                             *conformance.matrix.groups(), *conformance.measure_written.groups(),
                             *conformance.mixed.groups(), *conformance.overwrite.groups(),
+                            *conformance.overwrite_qcow2.groups(),
                             *conformance.amend.groups(), *conformance.bitmap.groups(),
                             *conformance.resize.groups(), *conformance.snapshot.groups(),
                             *conformance.divergences.groups()],

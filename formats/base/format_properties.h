@@ -86,6 +86,9 @@ struct FormatProperties {
   bool can_be_repaired = false;
   bool compresses = false;     // new images may hold compressed units
   bool holds_bitmaps = false;  // of what was written since some time (dirty bitmaps)
+  // Data is written into an image that exists (convert -n) by changes in place, which take effect
+  // by the write of a root (formats/edit).
+  bool overwritten_by_changes = false;
   // Whether an image may be put upon a backing file that it does not name.
   bool takes_any_backing = false;
   // A new image records which image its parent is, so that has to be looked at.

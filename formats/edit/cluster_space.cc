@@ -105,6 +105,20 @@ Result<ClusterRun> ClusterSpace::TakeSome(std::uint64_t count) {
   return run;
 }
 
+Result<ClusterRun> ClusterSpace::TakeLowest(std::uint64_t count) {
+  if (!free_.empty()) {
+    const ClusterRun run{free_.front().first, std::min(count, free_.front().count)};
+    Remove(free_, run);
+    AddRun(taken_, run);
+    return run;
+  }
+  const std::uint64_t most = std::min(count, limit_ > end_ ? limit_ - end_ : 0);
+  if (most == 0) return std::unexpected(Require(count).error());
+  const ClusterRun run{std::exchange(end_, end_ + most), most};
+  AddRun(taken_, run);
+  return run;
+}
+
 void ClusterSpace::Give(const ClusterRun& run) {
   Remove(taken_, run);
   if (run.end() == end_) {

@@ -40,6 +40,8 @@ class ClusterSpace {
   Result<std::uint64_t> Take(std::uint64_t count);
   // From 1 to `count` clusters that follow one another, where there is most room. kNoSpace.
   Result<ClusterRun> TakeSome(std::uint64_t count);
+  // From 1 to `count` clusters that follow one another, as low as there are any. kNoSpace.
+  Result<ClusterRun> TakeLowest(std::uint64_t count);
   // Gives back what Take returned.
   void Give(const ClusterRun& run);
 

@@ -7,8 +7,8 @@
 #include "formats/format.h"
 #include "formats/qcow2/check/check.h"
 #include "formats/qcow2/edit/bitmaps.h"
-#include "formats/qcow2/edit/image_editor.h"
 #include "formats/qcow2/edit/options.h"
+#include "formats/qcow2/edit/overwriter.h"
 #include "formats/qcow2/edit/resizer.h"
 #include "formats/qcow2/edit/snapshots.h"
 #include "formats/qcow2/read/preallocation.h"
@@ -30,7 +30,7 @@ inline constexpr Format kFormat{
     .signatures = kSignatures,
     .open = OpenReader,
     .create = Writer::Create,
-    .edit = ImageEditor::Open,
+    .edit = Overwriter::Open,
     .measure = Measurer::Create,
     .check = [](const CheckOptions& options) { return Check(options); },
     .amend = Amend,

@@ -73,6 +73,7 @@ inline constexpr FormatProperties kProperties{
     .can_be_repaired = true,
     .compresses = true,
     .holds_bitmaps = true,
+    .overwritten_by_changes = true,
     .takes_any_backing = true,
 };
 

@@ -118,16 +118,11 @@ CASES = {
     "check without the backing file": Case(("check", "no-base.qcow2"), code=0, says="No errors"),
     "check without the data file": Case(("check", "no-data.qcow2"), code=0, says="No errors"),
     # images written
-    "-n into an image with a data file": Case(
-        ("convert", "-n", "-O", "qcow2", "plain.qcow2", "with-data.qcow2")),
     "-n with --bitmaps": Case(
         ("convert", "-n", "--bitmaps", "-O", "qcow2", "bitmap.qcow2", "empty.qcow2")),
-    "-n into a dirty image": Case(("convert", "-n", "-O", "qcow2", "plain.qcow2", "dirty.qcow2")),
     "-n into a divided VMDK image": Case(
         ("convert", "-n", "-O", "vmdk", "plain.qcow2", "divided.vmdk"), says="monolithicSparse"),
     "standard output as the target": Case(("convert", "-f", "raw", "-O", "raw", "none.raw", "-"), code=0),
-    "-n into an image with bitmaps": Case(
-        ("convert", "-n", "-O", "qcow2", "plain.qcow2", "bitmap.qcow2")),
 }
 
 
@@ -181,8 +176,6 @@ def furnish(t):
     qemu_img("bitmap", "--add", "bitmap.qcow2", "b0")
     create("empty.qcow2")
     qemu_img("create", "-q", "-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", "divided.vmdk", "1M")
-    create("lazy.qcow2", "-o", "lazy_refcounts=on")
-    patched("dirty.qcow2", lambda image: set_bit(image, FEATURES, 1), "lazy.qcow2")
     qemu_img("convert", "-f", "raw", "-O", "vmdk", "prose.raw", "base.vmdk")
     create("mixed.qcow2", "-b", "base.vmdk", "-F", "vmdk")
     return template

@@ -51,11 +51,25 @@ class OpenFiles {
   Content content_{*this};
 };
 
+// What is to be seen while data is written into the disk: of the first `written_bytes` some are
+// those of `facts`, and others those of `new_disk`.
+struct Between {
+  ImageFacts facts;
+  SparseFile new_disk;
+  std::uint64_t written_bytes = 0;
+  bool after_root = false;  // a root was written before that: not all of `facts` is the old image's
+};
+
 // A change of one image.
 struct PlannedChange {
   ImageFacts after;  // what is to be seen then
   std::function<Status(OpenFiles&)> run;
+  std::optional<Between> between{};  // nothing: the image is never anything but old or new
 };
+
+inline const Between* BetweenOf(const PlannedChange& change) {
+  return change.between ? &*change.between : nullptr;
+}
 
 struct Change {
   std::string name;  // "resize +3C", "snapshot -c two"

@@ -1,5 +1,6 @@
 // Judges crash states of a run that changed an image as one transaction: the image is the old one
-// or the new one, and clean.
+// or the new one, and clean. Where the run writes into the disk, what it writes may be there in
+// part.
 #ifndef TESTS_CRASH_JUDGE_H_
 #define TESTS_CRASH_JUDGE_H_
 
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "crash/change.h"
 #include "crash/crash_states.h"
 #include "crash/image_facts.h"
 #include "crash/qemu_check.h"
@@ -21,6 +23,8 @@ struct JudgeOptions {
   bool has_root = true;
   bool must_be_new_at_end = true;  // the run has said that it has succeeded
   std::size_t most_failures = 1;   // the judge stops behind so many
+  // What else the image may be before the run has succeeded; null: nothing.
+  const Between* between = nullptr;
   // Is given one state in eight, to go on with it; what is wrong then. May be empty.
   std::function<std::string(const ImageFiles&)> go_on;
 };
@@ -40,9 +44,9 @@ Verdict JudgeStates(const Recording& recording, const ImageFiles& files, const I
                     const ImageFacts& after, const JudgeOptions& options, QemuCheck* qemu);
 
 // Why `files` are neither the image of `before` nor that of `after`; empty if they are one of them.
-// `may_be_old`, `may_be_new`: which of them is allowed.
+// `may_be_old`, `may_be_new`: which of them is allowed. `between`: what is allowed besides.
 std::string WhyNot(const ImageFiles& files, const ImageFacts& before, const ImageFacts& after,
-                   bool may_be_old, bool may_be_new);
+                   bool may_be_old, bool may_be_new, const Between* between = nullptr);
 
 }  // namespace instar::crash
 

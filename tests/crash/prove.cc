@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "crash/amend_changes.h"
 #include "crash/bitmap_changes.h"
+#include "crash/overwrite_changes.h"
 #include "crash/proofs.h"
 #include "crash/qemu_check.h"
 #include "crash/resize_changes.h"
@@ -76,8 +77,8 @@ const ChangeSet& AllChanges() {
     const auto append = [](auto& to, const auto& from) {
       to.insert(to.end(), from.begin(), from.end());
     };
-    for (const ChangeSet* set :
-         {&ResizeChanges(), &SnapshotChanges(), &AmendChanges(), &BitmapChanges()}) {
+    for (const ChangeSet* set : {&ResizeChanges(), &SnapshotChanges(), &AmendChanges(),
+                                 &BitmapChanges(), &OverwriteChanges()}) {
       append(all.first, set->first);
       append(all.last, set->last);
       append(all.cycles, set->cycles);
@@ -107,6 +108,8 @@ constexpr Proof kProofs[] = {
     {"amend", "every crash of an amend leaves the old image or the new one", ProveCrashes,
      AmendChanges},
     {"bitmap", "every crash of a change of bitmaps does", ProveCrashes, BitmapChanges},
+    {"overwrite", "every crash of a convert -n leaves a sound image, and never a wrong bitmap",
+     ProveCrashes, OverwriteChanges},
     {"sequences", "every crash in up to three changes of any verbs does", ProveCrashes,
      MainChanges},
     {"guard", "a change without a flush, or with a write that is forbidden, is found out",

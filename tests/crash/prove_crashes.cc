@@ -82,6 +82,7 @@ void ProveOne(const ProofOptions& options, const Scenario& scenario, ProofLog& l
                   {.states = {.seed = seed},
                    .has_root = start.files.format == FormatId::kQcow2,
                    .must_be_new_at_end = may_change,
+                   .between = BetweenOf(start.change),
                    .go_on = may_change ? again : nullptr},
                   qemu ? &*qemu : nullptr);
   log.Count(verdict.states);

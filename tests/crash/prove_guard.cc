@@ -21,9 +21,11 @@ bool IsFoundOut(const Prepared& start, std::uint64_t seed, const Disturbance& di
   ImageFiles files = start.files;
   const Status status = Run(start.change, files, recording);
   if (!status) return true;
-  const Verdict verdict = JudgeStates(
-      recording, start.files, start.before, start.change.after,
-      {.states = {.seed = seed}, .has_root = start.files.format == FormatId::kQcow2}, nullptr);
+  const Verdict verdict = JudgeStates(recording, start.files, start.before, start.change.after,
+                                      {.states = {.seed = seed},
+                                       .has_root = start.files.format == FormatId::kQcow2,
+                                       .between = BetweenOf(start.change)},
+                                      nullptr);
   log.Count(verdict.states);
   return !verdict.failures.empty();
 }
@@ -38,14 +40,24 @@ bool HidesClusters(const ImageRecipe& recipe) {
   return false;
 }
 
-// Whether `files` would look the same with other bytes in [offset, offset + length).
+// Whether `files` would look the same with other bytes in [offset, offset + length), but for what
+// is written into the disk anyway.
 bool IsHidden(const Prepared& start, std::uint64_t offset, std::uint64_t length) {
   ImageFiles files = start.files;
   std::vector<std::byte> bytes(length);
   files.image.Read(offset, bytes);
   for (std::byte& byte : bytes) byte ^= std::byte{0x2D};
   files.image.Write(offset, bytes);
-  return WhyNot(files, start.before, start.before, true, false).empty();
+  if (!start.change.between) {
+    return WhyNot(files, start.before, start.before, true, false).empty();
+  }
+  auto facts = Observe(files);
+  if (!facts) return false;
+  ImageFacts before = start.before;
+  for (SparseFile* disk : {&facts->disk, &before.disk}) {
+    disk->Zero(0, start.change.between->written_bytes);
+  }
+  return facts->findings == before.findings && Difference(*facts, before).empty();
 }
 
 // Writes to each cluster that the old image uses.
@@ -60,8 +72,8 @@ void ProveProtection(const Prepared& start, const ImageRecipe& recipe, const std
   for (std::uint64_t at = 0; at < start.files.image.size_bytes(); at += bytes) {
     const auto count = refcounts.At(at >> header.cluster_bits);
     if (!count || count->value_or(0) == 0) continue;
-    if (HidesClusters(recipe) && IsHidden(start, at, bytes)) {
-      log.Count("clusters in use that nothing shows", 1);
+    if ((HidesClusters(recipe) || start.change.between) && IsHidden(start, at, bytes)) {
+      log.Count("clusters in use that nothing shows, or that are written anyway", 1);
       continue;
     }
     log.Count("clusters in use that were written to", 1);

@@ -47,6 +47,8 @@ class BitmapChanger {
       : change_(change), tables_(change), cluster_bytes_(change.old_header().cluster_bytes()) {}
 
   Status Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::uint64_t new_bytes);
+  // Sets the bits of [0, end_bytes) of a disk of `disk_bytes`.
+  Status Mark(BitmapEntry& entry, std::uint64_t end_bytes, std::uint64_t disk_bytes);
   Status Move(BitmapEntry& entry, std::uint64_t offset);
   Status WriteDirectory(const std::vector<StoredBitmap>& bitmaps);
 
@@ -56,25 +58,82 @@ class BitmapChanger {
     INSTAR_TRY(change_.Drop(tables_.TableClusters(entry)));
     return tables_.Write(entry, table);
   }
+  // The table, which is as long as a disk of `disk_bytes` needs it.
+  Result<std::vector<std::uint64_t>> ReadTable(const BitmapEntry& entry,
+                                               std::uint64_t disk_bytes) const;
+  // The bits of table entry `entry`.
+  Result<std::vector<std::byte>> ReadBits(std::uint64_t entry) const;
   // Clears the bits of table entry `entry` from `kept` on.
   Status ClearFrom(std::uint64_t& entry, std::uint64_t kept);
+  // Sets the bits of table entry `entry` before `end`.
+  Status SetUntil(std::uint64_t& entry, std::uint64_t end);
+  Status DropBits(std::uint64_t entry) {
+    const std::uint64_t place = HostOffset(entry);
+    return place == 0 ? Status() : change_.Drop(tables_.Clusters(place, cluster_bytes_));
+  }
 
   ImageChange& change_;
   BitmapTables tables_;
   const std::uint64_t cluster_bytes_;
 };
 
-Status BitmapChanger::ClearFrom(std::uint64_t& entry, std::uint64_t kept) {
+Result<std::vector<std::uint64_t>> BitmapChanger::ReadTable(const BitmapEntry& entry,
+                                                            std::uint64_t disk_bytes) const {
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, tables_.Read(entry));
+  const std::uint64_t entries =
+      DivideRoundUp(BitmapBits(disk_bytes, entry.granularity_bits), cluster_bytes_ * 8);
+  if (table.size() == entries) return table;
+  return Corrupt("the table of a bitmap has {0} entries where its disk needs {1}", table.size(),
+                 entries);
+}
+
+Result<std::vector<std::byte>> BitmapChanger::ReadBits(std::uint64_t entry) const {
   const std::uint64_t place = HostOffset(entry);
-  if (entry == 0) return {};
-  std::vector<std::byte> bits(cluster_bytes_, std::byte{0xFF});
+  const bool ones = place == 0 && (entry & kBitmapAllOnes) != 0;
+  std::vector<std::byte> bits(cluster_bytes_, ones ? std::byte{0xFF} : std::byte{0});
   if (place != 0) INSTAR_TRY(change_.device().Read(place, bits));
+  return bits;
+}
+
+Status BitmapChanger::SetUntil(std::uint64_t& entry, std::uint64_t end) {
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::byte> bits, ReadBits(entry));
+  const std::vector<std::byte> before = bits;
+  const std::uint64_t whole = end / 8;
+  std::fill_n(bits.begin(), whole, std::byte{0xFF});
+  if (end % 8 != 0) bits[whole] |= static_cast<std::byte>((1U << (end % 8)) - 1);
+  if (bits == before) return {};
+  INSTAR_TRY(DropBits(entry));
+  INSTAR_ASSIGN_OR_RETURN(entry, tables_.Store(bits));
+  return {};
+}
+
+Status BitmapChanger::Mark(BitmapEntry& entry, std::uint64_t end_bytes, std::uint64_t disk_bytes) {
+  const std::uint64_t all = BitmapBits(disk_bytes, entry.granularity_bits);
+  const std::uint64_t end = BitmapBits(end_bytes, entry.granularity_bits);
+  const std::uint64_t per_cluster = cluster_bytes_ * 8;
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, ReadTable(entry, disk_bytes));
+  const std::vector<std::uint64_t> before = table;
+  for (std::size_t i = 0; i * per_cluster < end; ++i) {
+    const std::uint64_t stop = std::min(all, (i + 1) * per_cluster);
+    if (end < stop) {
+      INSTAR_TRY(SetUntil(table[i], end - i * per_cluster));
+    } else {
+      INSTAR_TRY(DropBits(table[i]));
+      table[i] = kBitmapAllOnes;
+    }
+  }
+  return table == before ? Status() : Replace(entry, table);
+}
+
+Status BitmapChanger::ClearFrom(std::uint64_t& entry, std::uint64_t kept) {
+  if (entry == 0) return {};
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::byte> bits, ReadBits(entry));
   const std::vector<std::byte> before = bits;
   if (kept % 8 != 0) bits[kept / 8] &= static_cast<std::byte>((1U << (kept % 8)) - 1);
   std::fill(bits.begin() + static_cast<std::ptrdiff_t>(DivideRoundUp(kept, 8)), bits.end(),
             std::byte{0});
   if (bits == before) return {};
-  if (place != 0) INSTAR_TRY(change_.Drop(tables_.Clusters(place, cluster_bytes_)));
+  INSTAR_TRY(DropBits(entry));
   INSTAR_ASSIGN_OR_RETURN(entry, tables_.Store(bits));
   return {};
 }
@@ -87,16 +146,9 @@ Status BitmapChanger::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::u
   if (BitmapBytes(new_bytes, entry.granularity_bits) > kMaxBitmapDataBytes) {
     return OverLimit("a bitmap would have more than {0} bytes", kMaxBitmapDataBytes);
   }
-  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, tables_.Read(entry));
-  if (table.size() != DivideRoundUp(old_bits, per_cluster)) {
-    return Corrupt("the table of a bitmap has {0} entries where its disk needs {1}", table.size(),
-                   DivideRoundUp(old_bits, per_cluster));
-  }
+  INSTAR_ASSIGN_OR_RETURN(std::vector<std::uint64_t> table, ReadTable(entry, old_bytes));
   const std::vector<std::uint64_t> before = table;
-  for (std::size_t i = entries; i < table.size(); ++i) {
-    const std::uint64_t place = HostOffset(table[i]);
-    if (place != 0) INSTAR_TRY(change_.Drop(tables_.Clusters(place, cluster_bytes_)));
-  }
+  for (std::size_t i = entries; i < table.size(); ++i) INSTAR_TRY(DropBits(table[i]));
   table.resize(entries);
   const std::uint64_t kept = std::min(old_bits, new_bits);
   if (kept % per_cluster != 0) {
@@ -183,6 +235,16 @@ Status ResizeBitmaps(ImageChange& change, std::uint64_t old_bytes, std::uint64_t
                         return InvalidArgument("a disk with bitmaps cannot have the size 0");
                       }
                       return changer.Resize(entry, old_bytes, new_bytes);
+                    });
+}
+
+Status MarkWritten(ImageChange& change, std::uint64_t end_bytes) {
+  const std::uint64_t disk_bytes = change.old_header().virtual_size_bytes;
+  return ChangeEach(change, /*anyway=*/false,
+                    [&](BitmapChanger& changer, BitmapEntry& entry) -> Status {
+                      // One that was not stored completely tells nothing any more.
+                      if ((entry.flags & (kBitmapAuto | kBitmapInUse)) != kBitmapAuto) return {};
+                      return changer.Mark(entry, std::min(end_bytes, disk_bytes), disk_bytes);
                     });
 }
 

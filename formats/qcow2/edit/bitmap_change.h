@@ -20,6 +20,9 @@ Status CheckNoBitmaps(ImageChange& change);
 // Fits the bitmaps of a disk of `old_bytes` to one of `new_bytes`: what is added is clear.
 Status ResizeBitmaps(ImageChange& change, std::uint64_t old_bytes, std::uint64_t new_bytes);
 
+// Sets the bits of [0, end_bytes) of the disk in every bitmap that records writes.
+Status MarkWritten(ImageChange& change, std::uint64_t end_bytes);
+
 // Gives what bitmaps have from host offset `offset` on other places.
 Status MoveBitmapsFrom(ImageChange& change, std::uint64_t offset);
 

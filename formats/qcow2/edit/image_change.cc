@@ -132,6 +132,20 @@ Result<ClusterRun> ImageChange::TakeSome(std::uint64_t count) {
   return run;
 }
 
+Result<ClusterRun> ImageChange::TakeLowest(std::uint64_t count) {
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, room->space.TakeLowest(count));
+  room->refcounts.Change(run, 1);
+  return run;
+}
+
+Status ImageChange::CoverTaken() {
+  if (room_ == nullptr || room_->space.taken().empty() || device_.has_fixed_length()) return {};
+  // Not all that was written there went through the device, which may know of a shorter file.
+  const std::uint64_t end = room_->space.taken().back().end() << old_.cluster_bits;
+  return device_.size_bytes() >= end ? Status() : device_.Resize(end, Preallocation::kOff);
+}
+
 Status ImageChange::RequireRoom(std::uint64_t count) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   return room->space.Require(count);
@@ -158,9 +172,12 @@ Status ImageChange::Write(std::uint64_t offset, std::span<const std::byte> data)
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   INSTAR_TRY(room->transaction.Write(offset, data));
   const std::uint64_t rest = -data.size() % cluster_bytes();
-  if (rest == 0) return {};
-  const std::vector<std::byte> zeros(rest);
-  return room->transaction.Write(offset + data.size(), zeros);
+  return rest == 0 ? Status() : room->transaction.Zero(offset + data.size(), rest);
+}
+
+Status ImageChange::WriteAll(std::span<const WritePiece> pieces) {
+  INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  return room->transaction.WriteAll(pieces);
 }
 
 Status ImageChange::Provide(const ClusterRun& run, Preallocation preallocation) {
@@ -254,9 +271,12 @@ Status ImageChange::FindMovableTail(const ShadowRefcounts& refcounts, std::uint6
   INSTAR_TRY(VisitSnapshots(device_, header_.header, snapshots));
   snapshots.Add(header_.header.snapshots_offset, snapshots.table_bytes());
   std::ranges::sort(movable);
-  INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, refcounts.CountedEnd(movable));
-  const auto moved =
-      static_cast<std::uint64_t>(movable.end() - std::ranges::lower_bound(movable, first));
+  INSTAR_ASSIGN_OR_RETURN(std::uint64_t first, refcounts.CountedEnd(movable));
+  auto moved = static_cast<std::uint64_t>(movable.end() - std::ranges::lower_bound(movable, first));
+  if (moved > freed && freed != 0) {  // as many as there is room for
+    moved = freed;
+    first = *(movable.end() - static_cast<std::ptrdiff_t>(moved));
+  }
   if (first < end && moved <= freed && moved << old_.cluster_bits <= kMostBytes) {
     movable_tail_ =
         FileTail{first << old_.cluster_bits, end << old_.cluster_bits, moved << old_.cluster_bits};

@@ -63,6 +63,8 @@ class ImageChange {
   Result<std::uint64_t> Take(std::uint64_t count);
   // Room for 1 to `count` clusters at the end of the file, or where there is most of it.
   Result<ClusterRun> TakeSome(std::uint64_t count);
+  // The same at the lowest place.
+  Result<ClusterRun> TakeLowest(std::uint64_t count);
   // kNoSpace, with how many are missing, if there is no room for `count` clusters. To be asked
   // before many are taken and written to.
   Status RequireRoom(std::uint64_t count);
@@ -95,11 +97,16 @@ class ImageChange {
 
   // Writes to what was taken; zeros to the end of the last cluster.
   Status Write(std::uint64_t offset, std::span<const std::byte> data);
+  // Writes whole clusters that were taken.
+  Status WriteAll(std::span<const WritePiece> pieces);
   // Allows workers to write to `run`, which was taken, through device().
   Status ReadyToWrite(const ClusterRun& run);
   // Sees to it that `run`, which TakeSome returned, is in the file and reads as zeros. What the
   // file grows by is stored as `preallocation` says.
   Status Provide(const ClusterRun& run, Preallocation preallocation);
+
+  // Lengthens the file so that all that was taken is in it. What it grows by reads as zeros.
+  Status CoverTaken();
 
   // Gives the L1 table and blocks of refcounts that stand from host offset `offset` on other
   // places.

@@ -23,12 +23,13 @@ MappingChange::MappingChange(ImageChange& change)
 
 Status MappingChange::Select(std::uint64_t l1_index) {
   if (selected_ == l1_index) return {};
-  INSTAR_TRY(Finish());
+  INSTAR_TRY(Keep());
   INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
   const std::uint64_t offset = l1_index < l1->size() ? L2TableOffset((*l1)[l1_index]) : 0;
   if (offset == 0) {
     std::ranges::fill(table_, std::byte{0});
   } else {
+    if (change_.IsNew(offset)) INSTAR_TRY(WritePending());
     INSTAR_TRY(change_.device().Read(offset, table_));
   }
   selected_ = l1_index;
@@ -36,6 +37,21 @@ Status MappingChange::Select(std::uint64_t l1_index) {
 }
 
 Status MappingChange::Finish() {
+  INSTAR_TRY(Keep());
+  return WritePending();
+}
+
+Status MappingChange::WritePending() {
+  std::vector<WritePiece> pieces;
+  for (const Pending& pending : pending_) {
+    pieces.push_back({.offset = pending.offset, .data = pending.table});
+  }
+  if (!pieces.empty()) INSTAR_TRY(change_.WriteAll(pieces));
+  pending_.clear();
+  return {};
+}
+
+Status MappingChange::Keep() {
   if (!dirty_) return {};
   INSTAR_ASSIGN_OR_RETURN(auto* const l1, change_.L1());
   std::uint64_t& entry = (*l1)[selected_];
@@ -44,18 +60,26 @@ Status MappingChange::Finish() {
   // A table that this change has made, and that no snapshot shares, can be written again.
   const bool stays = !is_zero && (entry & kCopied) != 0 && old != 0 && change_.IsNew(old);
   if (old != 0 && !stays) INSTAR_TRY(change_.Drop({old >> header_.cluster_bits, 1}));
-  if (stays) {
-    INSTAR_TRY(change_.Write(old, table_));
-  } else if (is_zero) {
+  if (is_zero) {
     entry = 0;
   } else {
-    INSTAR_ASSIGN_OR_RETURN(const std::uint64_t place, change_.Take(1));
-    INSTAR_TRY(change_.Write(place, table_));
-    entry = EncodeL1Entry(place, /*copied=*/true);
+    std::uint64_t place = old;
+    if (!stays) {
+      INSTAR_ASSIGN_OR_RETURN(place, change_.Take(1));
+      entry = EncodeL1Entry(place, /*copied=*/true);
+    }
+    pending_.push_back({.offset = place, .table = table_});
   }
   dirty_ = false;
   selected_ = kNoTable;
-  return {};
+  return pending_.size() << header_.cluster_bits >= kPendingBytes ? WritePending() : Status();
+}
+
+Result<bool> MappingChange::HasTable(std::uint64_t cluster) {
+  const std::uint64_t index = cluster / l2_entries_;
+  if (selected_ == index && dirty_) return true;
+  INSTAR_ASSIGN_OR_RETURN(const auto* const l1, change_.L1());
+  return index < l1->size() && L2TableOffset((*l1)[index]) != 0;
 }
 
 Result<ClusterEntry> MappingChange::Get(std::uint64_t cluster) {
@@ -133,9 +157,9 @@ Status MappingChange::MoveTablesFrom(std::uint64_t offset) {
     if (L2TableOffset((*l1)[i]) < offset) continue;
     INSTAR_TRY(Select(i));
     dirty_ = true;
-    INSTAR_TRY(Finish());
+    INSTAR_TRY(Keep());
   }
-  return {};
+  return Finish();
 }
 
 }  // namespace instar::qcow2

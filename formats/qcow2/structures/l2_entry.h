@@ -86,6 +86,13 @@ struct SubclusterBitmap {
   friend bool operator==(const SubclusterBitmap&, const SubclusterBitmap&) = default;
 };
 
+// How one cluster is described; `bitmap` counts with extended L2 entries only.
+struct ClusterEntry {
+  std::uint64_t entry = 0;
+  SubclusterBitmap bitmap{};
+  friend bool operator==(const ClusterEntry&, const ClusterEntry&) = default;
+};
+
 inline constexpr SubclusterBitmap kAllZeroSubclusters{.allocated = 0, .reads_zero = 0xFFFFFFFF};
 
 }  // namespace instar::qcow2

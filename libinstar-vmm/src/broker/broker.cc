@@ -66,6 +66,7 @@ absl::StatusOr<DeviceId> Broker::Impl::OpenTarget(const std::string& path,
   }
   if (options.edit) {
     if (absl::Status status = AddEdited(*target->device); !status.ok()) return status;
+    if (options.several_changes) edited_.BeginAnew();
   }
   AddReadable(*target->device);
   return devices_.Add(std::move(target->device)).value_or(kNoDevice);

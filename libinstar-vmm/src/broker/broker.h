@@ -38,6 +38,8 @@ struct TargetOptions {
   // With keep: the image, or its data file, is changed in place, and what it names may be followed.
   // Discard and the end of the process cut it back to its length (edited_files.h).
   bool edit = false;
+  // With edit: what is written after a change took effect can be undone again, by itself.
+  bool several_changes = false;
   CacheMode cache = CacheMode::kUnsafe;
 };
 

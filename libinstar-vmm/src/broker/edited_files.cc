@@ -37,6 +37,12 @@ static_assert(std::atomic<Phase>::is_always_lock_free && std::atomic<RunStop*>::
 
 std::array<Change, 16> changes;
 
+std::uint64_t LengthOf(const OpenFile& file) {
+  struct stat status{};
+  const bool regular = FileStatus(file.fd, &status) == 0 && S_ISREG(status.st_mode);
+  return regular ? static_cast<std::uint64_t>(status.st_size) : file.old_bytes;
+}
+
 // How many writes this thread is in: a signal handler may have interrupted one.
 constinit thread_local int own_writes = 0;
 
@@ -138,10 +144,16 @@ bool EditedFiles::BeginFlip() {
 
 void EditedFiles::EndFlip(FlipEnd end) {
   if (entry_ < 0) return;
-  const auto next = [end] {
+  Change& change = changes[static_cast<std::size_t>(entry_)];
+  const auto next = [&] {
     switch (end) {
       case FlipEnd::kDone:
-        return Phase::kFlipped;
+        if (!begins_anew_) return Phase::kFlipped;
+        // Nobody looks at the lengths while a flip is under way.
+        for (std::size_t i = 0; i < change.count.load(); ++i) {
+          change.files[i].old_bytes = LengthOf(change.files[i]);
+        }
+        return Phase::kOpen;
       case FlipEnd::kNothingDone:
         return Phase::kOpen;
       case FlipEnd::kDoubtful:
@@ -149,7 +161,7 @@ void EditedFiles::EndFlip(FlipEnd end) {
     }
     return Phase::kDoubtful;
   };
-  changes[static_cast<std::size_t>(entry_)].phase.store(next());
+  change.phase.store(next());
 }
 
 EditedFiles::Phase EditedFiles::phase() const {

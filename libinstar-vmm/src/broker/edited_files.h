@@ -11,7 +11,8 @@
 //     v  BeginFlip
 //   kFlipping  --- a signal, a deadline ------------->  waits until the flip has returned
 //     |  EndFlip
-//     v                     back to kOpen, if the flip did nothing at all
+//     v                     back to kOpen, if the flip did nothing at all, or if another change
+//                           follows that counts for itself (BeginAnew)
 //   kFlipped   --- a signal, a deadline ------------->  what is left to do is given up, soon
 //   kDoubtful                                           nothing is changed any more
 //
@@ -73,6 +74,10 @@ class EditedFiles {
   // changed and has `old_bytes`. `stop`: ends the work of the broker. False if the table is full.
   bool Add(int fd, std::uint64_t old_bytes, RunStop& stop);
 
+  // From now on each flip ends a change and begins the next, which can be undone by itself: the
+  // files are then cut back to the length that they had after the flip.
+  void BeginAnew() { begins_anew_ = true; }
+
   // Around everything that changes a file: while it lasts nobody cuts the files. Not allowed: they
   // were cut back already, or the flip failed.
   class Write {
@@ -104,6 +109,7 @@ class EditedFiles {
 
  private:
   int entry_ = -1;
+  bool begins_anew_ = false;
 };
 
 }  // namespace instar::vmm

@@ -18,9 +18,11 @@
 #include "verbs/convert_streams.h"
 #include "verbs/convert_target.h"
 #include "verbs/description.h"
+#include "verbs/edit_run.h"
 #include "verbs/hidden_reference.h"
 #include "verbs/identity.h"
 #include "verbs/open_image.h"
+#include "verbs/table_workers.h"
 #include "verbs/target_bound.h"
 #include "verbs/target_extents.h"
 #include "verbs/unfit_footer.h"
@@ -218,7 +220,32 @@ Sharing SharingOf(const ConvertOptions& options, const TargetPlan& plan) {
   return options.copy_offloading ? Sharing::kAlways : Sharing::kLosingNothing;
 }
 
-absl::StatusOr<Isolation> ConvertHere(const ConvertOptions& options, VerbRun& run) {
+// Whether the target is changed as resize changes an image (edit_run.h).
+bool ChangesTarget(const ConvertOptions& options) {
+  const FormatId format = FormatFromName(options.target_format);
+  return options.keep_target && PropertyOf<&FormatProperties::overwritten_by_changes>(format);
+}
+
+// Opens a target that is changed in place, and runs the guest.
+absl::StatusOr<Isolation> ChangeTarget(Broker& broker, const ConvertOptions& options,
+                                       const TargetPlan& plan, Devices& devices,
+                                       const std::string& data_file, VerbRun& run) {
+  const TargetOptions how{
+      .keep = true, .edit = true, .several_changes = true, .cache = options.target_cache};
+  INSTAR_ASSIGN_OR_RETURN_STATUS(devices.target, broker.OpenTarget(options.target, how));
+  INSTAR_RETURN_IF_ERROR(broker.AllowReferences(run.sandbox().references));
+  if (!data_file.empty()) {
+    INSTAR_ASSIGN_OR_RETURN_STATUS(devices.data_file,
+                                   broker.OpenDataFile(devices.target, data_file, how));
+  }
+  // What is copied is looked into first, and the tables are looked over for each of two changes.
+  broker.set_read_passes(2 + TablePassesFor(broker.readable_bytes(), /*looks=*/2));
+  return VerbRun::Change(broker, [&] { return RunGuest(broker, options, plan, devices, run); });
+}
+
+// `data_file`: of a target that is changed in place.
+absl::StatusOr<Isolation> ConvertHere(const ConvertOptions& options, const std::string& data_file,
+                                      VerbRun& run) {
   if (options.sources.empty()) return absl::InvalidArgumentError("there is no source to convert");
   const SandboxOptions& sandbox = run.sandbox();
   const FormatId target_format = FormatFromName(options.target_format);
@@ -237,6 +264,7 @@ absl::StatusOr<Isolation> ConvertHere(const ConvertOptions& options, VerbRun& ru
   INSTAR_RETURN_IF_ERROR(KeepStreams(broker, options, plan, devices));
   MeasureDisk(broker, options, sandbox, devices, plan);
   INSTAR_RETURN_IF_ERROR(OpenBacking(broker, options, plan, devices));
+  if (ChangesTarget(options)) return ChangeTarget(broker, options, plan, devices, data_file, run);
   INSTAR_RETURN_IF_ERROR(broker.AllowReferences(sandbox.references));
   return VerbRun::Write(broker, [&]() -> absl::StatusOr<Isolation> {
     INSTAR_RETURN_IF_ERROR(OpenTargets(broker, options, plan, devices));
@@ -266,13 +294,19 @@ absl::StatusOr<ConvertReport> Convert(const ConvertOptions& options) {
       ReferenceRole::kBacking);
   const std::string hidden_data_file = HiddenReferenceWarning(
       policy, options.target, TextOption(target_options, "data_file"), ReferenceRole::kDataFile);
+  std::string data_file;
+  if (ChangesTarget(options)) {
+    INSTAR_ASSIGN_OR_RETURN_STATUS(
+        data_file,
+        DataFileOf({.path = options.target, .format = options.target_format}, options.sandbox));
+  }
   OneRecord<ConvertRecord> told(/*optional=*/true);
   VerbRun run("convert",
               options.sources.empty() ? std::string_view() : ShownName(options.sources.front()),
               options.sandbox, told);
   run.set_progress(options.progress);
   INSTAR_ASSIGN_OR_RETURN_STATUS(const Isolation isolation,
-                                 run.Run([&] { return ConvertHere(reopened, run); }));
+                                 run.Run([&] { return ConvertHere(reopened, data_file, run); }));
   if (!options.keep_target) Warn(options.sandbox.notices, {hidden_backing, hidden_data_file});
   return ConvertReport{.isolation = isolation,
                        .warnings = Warnings(told.record(), reopened.sources)};

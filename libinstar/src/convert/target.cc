@@ -39,6 +39,10 @@ Result<std::unique_ptr<Target>> Target::Open(Host& host, const ConvertRequest& r
     target->extents_.push_back(std::move(extent));
   }
   if (!request.backing_name.empty()) INSTAR_TRY(target->OpenBacking(host, request));
+  if (request.keep_target) {
+    target->content_ = std::make_unique<KeptContent>(host, request);
+    target->table_workers_ = std::make_unique<disk::HostWorkers>(host);
+  }
   auto writer = target->MakeWriter(request, size_bytes, workers);
   if (!writer) return std::unexpected(writer.error().On(request.target));
   target->writer_ = *std::move(writer);
@@ -76,6 +80,8 @@ Result<std::unique_ptr<ImageWriter>> Target::MakeWriter(const ConvertRequest& re
                               .extents = extents,
                               .target_name = request.target_name,
                               .window = request.target_window,
+                              .content = content_.get(),
+                              .table_workers = table_workers_.get(),
                               .compress = request.compress,
                               .workers = workers};
   return request.keep_target ? OpenForWriting(options) : CreateImage(options);

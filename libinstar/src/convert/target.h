@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "convert/kept_content.h"
+#include "disk/host_workers.h"
 #include "formats/base/image_writer.h"
 #include "instar/chain.h"
 #include "instar/host.h"
@@ -61,6 +63,8 @@ class Target {
   std::unique_ptr<HostDevice> data_file_;
   std::vector<std::unique_ptr<HostDevice>> extents_;
   std::unique_ptr<Chain> backing_;
+  std::unique_ptr<KeptContent> content_;              // with -n
+  std::unique_ptr<disk::HostWorkers> table_workers_;  // likewise
   std::unique_ptr<ImageWriter> writer_;
   // With a backing file: where it ends; beyond, what is never placed reads as zeros.
   std::optional<std::uint64_t> backing_bytes_;

@@ -13,6 +13,7 @@
 #include "../../../fuzz/qcow2_check_fuzz.h"
 #include "../../../fuzz/qcow2_header_fuzz.h"
 #include "../../../fuzz/qcow2_map_fuzz.h"
+#include "../../../fuzz/qcow2_overwrite_fuzz.h"
 #include "../../../fuzz/qcow2_resize_fuzz.h"
 #include "../../../fuzz/vhdx_map_fuzz.h"
 #include "../../../fuzz/vmdk_map_fuzz.h"
@@ -49,6 +50,7 @@ INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                                          Replay{"qcow2_amend", fuzz::FuzzQcow2Amend},
                                          Replay{"qcow2_check", fuzz::FuzzQcow2Check},
                                          Replay{"qcow2_bitmap", fuzz::FuzzQcow2Bitmap},
+                                         Replay{"qcow2_overwrite", fuzz::FuzzQcow2Overwrite},
                                          Replay{"qcow2_resize", fuzz::FuzzQcow2Resize},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},
                                          Replay{"vmdk_map", fuzz::FuzzVmdkMap},

@@ -132,10 +132,35 @@ TEST(OpenForWriting, RefusesImagesThatMustNotBeWrittenTo) {
   MemoryDevice good = image_with(0, 0);
   EXPECT_TRUE(open(good, 1 << 20));
   EXPECT_EQ(open(good, 2 << 20).error().code, ErrorCode::kInvalidArgument) << "too small";
-  MemoryDevice dirty = image_with(1, 0);
-  EXPECT_EQ(open(dirty, 1 << 20).error().code, ErrorCode::kUnsupported);
   MemoryDevice corrupt = image_with(2, 0);
   EXPECT_EQ(open(corrupt, 1 << 20).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(OpenForWriting, CleansAnImageThatWasNotClosedProperly) {
+  MemoryDevice image(0, DeviceId{1});
+  auto writer =
+      CreateImage({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
+  ASSERT_TRUE((*writer)->Begin());
+  ASSERT_TRUE((*writer)->Finish());
+  image.PutBe64(72, 1);
+  auto over =
+      OpenForWriting({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
+  ASSERT_TRUE(over);
+  ASSERT_TRUE((*over)->Begin());
+  EXPECT_EQ(LoadBe64(image.bytes, 72), 0U);
+}
+
+TEST(OpenForWriting, PlacesNothingBeforeItHasBegun) {
+  MemoryDevice image(0, DeviceId{1});
+  auto writer =
+      CreateImage({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
+  ASSERT_TRUE((*writer)->Begin());
+  ASSERT_TRUE((*writer)->Finish());
+  auto over =
+      OpenForWriting({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
+  ASSERT_TRUE(over);
+  EXPECT_EQ((*over)->PlaceData(0, 65536).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ((*over)->PlaceZero(0, 65536).error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST(OpenForWriting, ClearsAutoclearFeaturesItDoesNotKnow) {
@@ -166,9 +191,9 @@ TEST(OpenForWriting, AnL1EntryThatNamesTheRefcountTableIsCorrupt) {
   auto over =
       OpenForWriting({.format = FormatId::kQcow2, .virtual_size_bytes = 1 << 20, .target = &image});
   ASSERT_TRUE(over);
-  const auto place = (*over)->PlaceData(0, 65536);
-  ASSERT_FALSE(place);
-  EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
+  const Status begun = (*over)->Begin();
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().code, ErrorCode::kCorrupt);
 }
 
 }  // namespace

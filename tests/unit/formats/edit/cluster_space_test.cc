@@ -44,6 +44,17 @@ TEST(ClusterSpace, TakesSomeAtTheEndOrWhereThereIsMost) {
   EXPECT_EQ(space.TakeSome(9).error().code, ErrorCode::kNoSpace);
 }
 
+TEST(ClusterSpace, TakesTheLowest) {
+  ClusterSpace space({{1, 2}, {5, 7}}, 20, 24);
+  EXPECT_EQ(space.TakeLowest(1).value(), (ClusterRun{1, 1}));
+  EXPECT_EQ(space.TakeLowest(3).value(), (ClusterRun{2, 1}));
+  EXPECT_EQ(space.TakeLowest(9).value(), (ClusterRun{5, 7}));
+  EXPECT_EQ(space.TakeLowest(3).value(), (ClusterRun{20, 3}));
+  EXPECT_EQ(space.TakeLowest(3).value(), (ClusterRun{23, 1}));
+  EXPECT_EQ(space.TakeLowest(3).error().code, ErrorCode::kNoSpace);
+  EXPECT_EQ(space.end(), 24u);
+}
+
 TEST(ClusterSpace, KnowsWhatWasTaken) {
   ClusterSpace space({{3, 2}}, 10, 100);
   ASSERT_EQ(space.Take(2).value(), 3u);

@@ -4,9 +4,9 @@
 #include <map>
 #include <string>
 
+#include "crash/disk_writer.h"
 #include "formats/create.h"
 #include "formats/qcow2/read/bitmap_data.h"
-#include "formats/qcow2_write/disk_writer.h"
 #include "formats/qcow2_write/qemu_img.h"
 #include "support/memory_device.h"
 #include "support/option_settings.h"

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "crash/disk_writer.h"
 #include "formats/create.h"
-#include "formats/qcow2_write/disk_writer.h"
 #include "formats/qcow2_write/qemu_img.h"
 #include "support/memory_device.h"
 #include "support/option_settings.h"

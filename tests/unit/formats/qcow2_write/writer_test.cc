@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "crash/disk_writer.h"
 #include "formats/create.h"
 #include "formats/open.h"
-#include "formats/qcow2_write/disk_writer.h"
 #include "support/memory_device.h"
 #include "support/option_settings.h"
 

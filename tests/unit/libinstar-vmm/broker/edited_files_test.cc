@@ -109,6 +109,30 @@ TEST_F(EditedImage, IsCutBackByASignalHandlerAndNotWrittenAfterThat) {
   EXPECT_EQ(Content(), std::string(kBytes, 'o'));
 }
 
+TEST_F(EditedImage, OfSeveralChangesTheLastIsUndoneByItself) {
+  Broker broker({.max_output_bytes = 1 << 24});
+  FakeGuest guest(broker);
+  const std::string path = directory_.Write("several", std::string(kBytes, 'o'));
+  const DeviceId image =
+      broker
+          .OpenTarget(
+              path,
+              {.keep = true, .edit = true, .several_changes = true, .cache = CacheMode::kWriteback})
+          .value();
+  ASSERT_EQ(guest.Write(image, kBytes, "new tables").result, 0);
+  ASSERT_EQ(guest
+                .Call(INSTAR_OP_WRITE_ROOT,
+                      {static_cast<std::uint64_t>(image), 0, guest.Put(std::string_view("n")), 1})
+                .result,
+            0);
+  EXPECT_EQ(broker.change(), Phase::kOpen);
+  ASSERT_EQ(guest.Write(image, kBytes + 10, "and more").result, 0);
+  broker.Discard();
+  EXPECT_EQ(ReadWholeFile(path), "n" + std::string(kBytes - 1, 'o') + "new tables");
+  EXPECT_LT(guest.Write(image, kBytes, "more").result, 0);
+  broker.EndChange();
+}
+
 TEST_F(EditedImage, StaysAsItIsOnceTheRootIsWritten) {
   ASSERT_EQ(guest_.Write(image_, kBytes, "new tables").result, 0);
   ASSERT_EQ(WriteRoot(512, "new root").result, 0);

@@ -1,6 +1,6 @@
 // Writes a disk that stands in memory through an ImageWriter, the way convert does.
-#ifndef TESTS_UNIT_FORMATS_QCOW2_WRITE_DISK_WRITER_H_
-#define TESTS_UNIT_FORMATS_QCOW2_WRITE_DISK_WRITER_H_
+#ifndef TESTS_CRASH_DISK_WRITER_H_
+#define TESTS_CRASH_DISK_WRITER_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -116,4 +116,4 @@ class DiskWriter {
 
 }  // namespace instar::test
 
-#endif  // TESTS_UNIT_FORMATS_QCOW2_WRITE_DISK_WRITER_H_
+#endif  // TESTS_CRASH_DISK_WRITER_H_
