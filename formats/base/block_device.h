@@ -20,6 +20,11 @@ struct FileRun {
   bool hole = false;               // reads as zeros and occupies no storage
 };
 
+struct ByteRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length_bytes = 0;
+};
+
 // One of several reads that are asked for together.
 struct ReadPiece {
   std::uint64_t offset = 0;
@@ -115,6 +120,13 @@ class TargetDevice : public BlockDevice {
   virtual Status Discard(std::uint64_t offset, std::uint64_t length) {
     (void)offset;
     (void)length;
+    return {};
+  }
+
+  // The same of several ranges. A device for which a call is dear does all in one; this default
+  // makes one Discard of each.
+  virtual Status DiscardAll(std::span<const ByteRange> ranges) {
+    for (const ByteRange& range : ranges) INSTAR_TRY(Discard(range.offset, range.length_bytes));
     return {};
   }
 

@@ -15,11 +15,6 @@
 
 namespace instar {
 
-struct ByteRange {
-  std::uint64_t offset = 0;
-  std::uint64_t length_bytes = 0;
-};
-
 class ReadAhead {
  public:
   // `device` must outlive this.

@@ -1,5 +1,6 @@
 // The guest's heap: blocks of a few dozen size classes, four to each doubling, cut from the arena
-// in order and kept on a free list of their class afterwards. Nothing is merged: a guest lives for
+// in order and kept on a free list of their class afterwards. A class is of so many bytes and a
+// header besides: most large buffers are of a power of two. Nothing is merged: a guest lives for
 // one operation, allocates its large buffers once, and the arena is address space that costs memory
 // only where it is touched.
 //
@@ -19,7 +20,7 @@ namespace instar::guest {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 16;  // keeps blocks 16-byte aligned
-constexpr unsigned kSmallestShift = 5;    // 32 bytes, header included
+constexpr unsigned kSmallestShift = 4;    // 16 bytes
 constexpr unsigned kClasses = 4 * 32;
 
 struct Block {
@@ -41,9 +42,10 @@ constinit Arena small_pages = {};
 constinit Arena large_pages = {};
 constinit Block* free_blocks[kClasses] = {};
 
+// Without the header; a multiple of 16.
 constexpr std::size_t ClassBytes(unsigned size_class) {
   const std::size_t base = std::size_t{1} << (kSmallestShift + size_class / 4);
-  return base + base / 4 * (size_class % 4);
+  return (base + base / 4 * (size_class % 4) + 15) & ~std::size_t{15};
 }
 
 unsigned ClassFor(std::size_t bytes) {
@@ -85,14 +87,14 @@ void* Allocate(std::size_t bytes) {
     Die(static_cast<std::uint32_t>(ErrorCode::kLimit),
         "the image needs more memory than the sandbox has");
   }
-  const unsigned size_class = ClassFor(bytes + kHeaderBytes);
-  const std::size_t block_bytes = ClassBytes(size_class);
+  const unsigned size_class = ClassFor(bytes);
+  const std::size_t block_bytes = kHeaderBytes + ClassBytes(size_class);
   lock.Lock();
   Block* block = free_blocks[size_class];
   if (block != nullptr) {
     free_blocks[size_class] = block->next;
   } else {
-    const bool large = block_bytes >= kLargeBlock;
+    const bool large = bytes >= kLargeBlock;
     block = Cut(large ? large_pages : small_pages, block_bytes);
     if (block == nullptr) block = Cut(large ? small_pages : large_pages, block_bytes);
   }

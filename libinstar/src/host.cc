@@ -125,13 +125,30 @@ Status HostDevice::ResizeRoot(std::uint64_t size_bytes, Preallocation preallocat
 }
 
 Status HostDevice::Discard(std::uint64_t offset, std::uint64_t length) {
+  const ByteRange range{.offset = offset, .length_bytes = length};
+  return DiscardAll({&range, 1});
+}
+
+Status HostDevice::DiscardAll(std::span<const ByteRange> ranges) {
   // A disk keeps what it has: most take long to give anything back, and nobody waits for it.
-  if (length == 0 || info_.block_device) return {};
-  const TransferStep step{.kind = TransferStep::Kind::kDiscard,
-                          .target = id_,
-                          .target_offset = offset,
-                          .length_bytes = length};
-  return Named(host_->Transfer({&step, 1}), id_);
+  if (info_.block_device) return {};
+  constexpr std::size_t kBatch = 64;
+  std::array<TransferStep, kBatch> batch;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    if (ranges[i].length_bytes != 0) {
+      batch[count++] = {.kind = TransferStep::Kind::kDiscard,
+                        .target = id_,
+                        .target_offset = ranges[i].offset,
+                        .length_bytes = ranges[i].length_bytes};
+    }
+    const bool last = i + 1 == ranges.size();
+    if (count == kBatch || (last && count != 0)) {
+      INSTAR_TRY(Named(host_->Transfer(std::span(batch).first(count)), id_));
+      count = 0;
+    }
+  }
+  return {};
 }
 
 Status HostDevice::Zero(std::uint64_t offset, std::uint64_t length) {

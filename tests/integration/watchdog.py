@@ -14,11 +14,16 @@ from hostile.generate import COPIED, Qcow2, word
 SOURCE_BYTES = 16 << 20
 # A check of them takes a minute and more where one of 1024 takes a second.
 TABLES = 65536
+# How often tables may be walked again follows what the file stores.
+STORED_MIB = 256
 
 
 def make(t):
     (t.dir / "slow.raw").write_bytes(bytes(range(1, 256)) * (SOURCE_BYTES // 255))
-    # One table of 2 MiB that a check has to walk once for each entry of the L1 table.
+
+
+def make_slow_to_check(path):
+    """One table of 2 MiB that a check has to walk once for each entry of the L1 table."""
     image = Qcow2(cluster_bits=21, size=1 << 20).data(0)
     built = image.build()
     entry = int.from_bytes(built[image.l1_offset: image.l1_offset + 8], "big") & ~COPIED
@@ -32,7 +37,10 @@ def make(t):
     table = entry & 0x00FFFFFFFFFFFE00
     for at in range(0, image.cluster, 8):
         word(built, table + at, 1)
-    (t.dir / "slow.qcow2").write_bytes(built)
+    with path.open("wb") as file:
+        file.write(built)
+        for _ in range(STORED_MIB):
+            file.write(b"\1" * (1 << 20))
 
 
 def ends_convert(t, isolation, target):
@@ -46,6 +54,7 @@ def ends_convert(t, isolation, target):
 
 def ends_check(t, isolation):
     t.tools.isolation(isolation)
+    make_slow_to_check(t.dir / "slow.qcow2")
     outcome = t.instar("check", f"--isolation={isolation}", "--timeout=1", "slow.qcow2", deadline=8)
     t.refused(outcome, says="watchdog")
 

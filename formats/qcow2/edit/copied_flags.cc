@@ -65,6 +65,13 @@ class SingleReferences {
     const std::uint64_t bit = cluster - selected_;
     return (bits_[bit / 64] >> bit % 64 & 1) != 0;
   }
+  // Whether all 64 clusters from `cluster` on, all of which it holds, have one reference.
+  [[nodiscard]] bool AreOnes(std::uint64_t cluster) const {
+    const std::uint64_t bit = cluster - selected_;
+    const unsigned shift = bit % 64;
+    if (bits_[bit / 64] >> shift != ~std::uint64_t{0} >> shift) return false;
+    return shift == 0 || ~(bits_[bit / 64 + 1] | ~std::uint64_t{0} << shift) == 0;
+  }
 
  private:
   const ImageChange& change_;
@@ -80,18 +87,59 @@ class FlagSetter {
 
   bool operator()(std::span<std::byte> table) const {
     bool changed = false;
-    for (std::size_t at = 0; at < table.size(); at += step_) {
-      const std::uint64_t entry = LoadBe64(table, at);
-      const std::uint64_t cluster = HostOffset(entry) >> bits_;
-      if (IsCompressed(entry) || cluster == 0 || !single_.Holds(cluster)) continue;
-      if (single_.IsOne(cluster) == ((entry & kCopied) != 0)) continue;
-      StoreBe64(table, at, entry ^ kCopied);
-      changed = true;
+    for (std::size_t at = 0; at < table.size();) {
+      const std::size_t run = step_ == kTableEntryBytes ? SetRun(table.subspan(at), changed) : 0;
+      if (run == 0 && SetOne(table, at)) changed = true;
+      at += run != 0 ? run : step_;
     }
     return changed;
   }
 
  private:
+  static constexpr std::size_t kRunEntries = 64;
+  static constexpr std::size_t kRunBytes = kRunEntries * kTableEntryBytes;
+
+  bool SetOne(std::span<std::byte> table, std::size_t at) const {
+    const std::uint64_t entry = LoadBe64(table, at);
+    const std::uint64_t cluster = HostOffset(entry) >> bits_;
+    if (IsCompressed(entry) || cluster == 0 || !single_.Holds(cluster)) return false;
+    if (single_.IsOne(cluster) == ((entry & kCopied) != 0)) return false;
+    StoreBe64(table, at, entry ^ kCopied);
+    return true;
+  }
+
+  // The same for the first 64 entries, without branches for each, if they lead to clusters that
+  // follow one another and have one reference each; how many bytes they are, else 0.
+  std::size_t SetRun(std::span<std::byte> table, bool& changed) const {
+    const std::uint64_t first = LoadBe64(table, 0);
+    const std::uint64_t cluster = HostOffset(first) >> bits_;
+    if (IsCompressed(first) || cluster == 0 || !single_.Holds(cluster) ||
+        !single_.Holds(cluster + kRunEntries - 1) || !single_.AreOnes(cluster)) {
+      return 0;
+    }
+    std::array<std::uint64_t, kRunEntries> entries;
+    std::memcpy(&entries, table.data(), kRunBytes);
+    std::uint64_t others = 0;
+    std::uint64_t wanted = first | kCopied;
+    std::uint64_t same = ~std::uint64_t{0};
+    for (std::uint64_t& entry : entries) {
+      const std::uint64_t value = BigEndian(entry);
+      others |= (value | kCopied) ^ wanted;
+      same &= value;
+      entry = BigEndian(value | kCopied);
+      wanted += std::uint64_t{1} << bits_;
+    }
+    if (others != 0) return 0;
+    if ((same & kCopied) == 0) {
+      std::memcpy(table.data(), &entries, kRunBytes);
+      changed = true;
+    }
+    return kRunBytes;
+  }
+  static std::uint64_t BigEndian(std::uint64_t value) {
+    return std::endian::native == std::endian::little ? std::byteswap(value) : value;
+  }
+
   const SingleReferences& single_;
   const unsigned bits_;
   const std::size_t step_;

@@ -104,16 +104,27 @@ Result<ImageChange::Room*> ImageChange::LookOver() {
   return room_.get();
 }
 
+template <typename Visit>
+Result<bool> ImageChange::VisitOldL1(std::uint64_t entries, const Visit& visit) const {
+  std::vector<std::byte> piece(std::min(entries, kPieceEntries) * kTableEntryBytes);
+  for (std::uint64_t first = 0; first < entries; first += kPieceEntries) {
+    const std::uint64_t count = std::min(entries - first, kPieceEntries);
+    const std::span bytes = std::span(piece).first(count * kTableEntryBytes);
+    INSTAR_TRY(device_.Read(old_.l1_table_offset + first * kTableEntryBytes, bytes));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (!visit(first + i, LoadBe64(bytes, i * kTableEntryBytes))) return false;
+    }
+  }
+  return true;
+}
+
 Result<std::vector<std::uint64_t>*> ImageChange::L1() {
   if (has_l1_) return &l1_;
-  const std::uint64_t used = old_.l1_entries * kTableEntryBytes;
-  std::vector<std::byte> bytes(DivideRoundUp(used, cluster_bytes()) << old_.cluster_bits);
-  INSTAR_TRY(device_.Read(old_.l1_table_offset, bytes));
-  old_l1_.resize(bytes.size() / kTableEntryBytes);
-  for (std::size_t i = 0; i < old_l1_.size(); ++i) {
-    old_l1_[i] = LoadBe64(bytes, i * kTableEntryBytes);
-  }
-  l1_.assign(old_l1_.begin(), old_l1_.begin() + old_.l1_entries);
+  l1_.resize(old_.l1_entries);
+  INSTAR_TRY(VisitOldL1(old_.l1_entries, [&](std::uint64_t index, std::uint64_t entry) {
+    l1_[index] = entry;
+    return true;
+  }));
   has_l1_ = true;
   return &l1_;
 }
@@ -199,9 +210,11 @@ Status ImageChange::MoveFrom(std::uint64_t offset) {
 }
 
 // Whether the L1 table keeps its place: no entry changes, and those that it grows by are zeros.
-bool ImageChange::L1CanStay() const {
-  return !move_l1_ && l1_.size() <= old_l1_.size() &&
-         std::equal(l1_.begin(), l1_.end(), old_l1_.begin());
+Result<bool> ImageChange::L1CanStay() const {
+  const std::uint64_t room = L1Clusters(old_.l1_entries) * cluster_bytes() / kTableEntryBytes;
+  if (move_l1_ || l1_.size() > room) return false;
+  return VisitOldL1(l1_.size(),
+                    [&](std::uint64_t index, std::uint64_t entry) { return l1_[index] == entry; });
 }
 
 std::uint64_t ImageChange::L1Clusters(std::uint64_t entries) const {
@@ -213,14 +226,28 @@ Status ImageChange::WriteL1() {
   const ClusterRun old{old_.l1_table_offset >> old_.cluster_bits, L1Clusters(old_.l1_entries)};
   const std::uint64_t clusters = L1Clusters(l1_.size());
   header_.header.l1_entries = static_cast<std::uint32_t>(l1_.size());
-  if (L1CanStay()) {
+  INSTAR_ASSIGN_OR_RETURN(const bool stays, L1CanStay());
+  if (stays) {
     return clusters < old.count ? Drop({old.first + clusters, old.count - clusters}) : Status();
   }
   if (old.count != 0) INSTAR_TRY(Drop(old));
   INSTAR_ASSIGN_OR_RETURN(header_.header.l1_table_offset, Take(clusters));
-  std::vector<std::byte> bytes(l1_.size() * kTableEntryBytes);
-  for (std::size_t i = 0; i < l1_.size(); ++i) StoreBe64(bytes, i * kTableEntryBytes, l1_[i]);
-  return Write(header_.header.l1_table_offset, bytes);
+  return WriteNewL1();
+}
+
+Status ImageChange::WriteNewL1() {
+  // A table may be as large as memory is scarce. The last piece is filled up to its cluster's end.
+  std::vector<std::byte> piece(std::min<std::uint64_t>(l1_.size(), kPieceEntries) *
+                               kTableEntryBytes);
+  for (std::uint64_t first = 0; first < l1_.size(); first += kPieceEntries) {
+    const std::uint64_t count = std::min<std::uint64_t>(l1_.size() - first, kPieceEntries);
+    const std::span bytes = std::span(piece).first(count * kTableEntryBytes);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      StoreBe64(bytes, i * kTableEntryBytes, l1_[first + i]);
+    }
+    INSTAR_TRY(Write(header_.header.l1_table_offset + first * kTableEntryBytes, bytes));
+  }
+  return {};
 }
 
 Status ImageChange::WriteRefcounts(Room& room, std::uint64_t end) {
@@ -287,12 +314,21 @@ Status ImageChange::FindMovableTail(const ShadowRefcounts& refcounts, std::uint6
 Status ImageChange::Reclaim(Room& room) {
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t end, room.refcounts.CountedEnd());
   std::uint64_t freed = 0;
+  constexpr std::size_t kAtOnce = 1024;
+  std::vector<ByteRange> ranges;
+  const auto discard = [&] {
+    IgnoreFailure(device_.DiscardAll(ranges));
+    ranges.clear();
+  };
   INSTAR_TRY(room.refcounts.VisitFreed([&](const ClusterRun& run) {
     if (run.first >= end) return;
     const std::uint64_t count = std::min(run.count, end - run.first);
     freed += count;
-    IgnoreFailure(device_.Discard(run.first << old_.cluster_bits, count << old_.cluster_bits));
+    ranges.push_back(
+        {.offset = run.first << old_.cluster_bits, .length_bytes = count << old_.cluster_bits});
+    if (ranges.size() == kAtOnce) discard();
   }));
+  discard();
   INSTAR_TRY(FindMovableTail(room.refcounts, end, freed));
   return room.transaction.CutTo(end << old_.cluster_bits);
 }

@@ -144,7 +144,12 @@ class ImageChange {
   // Checks the image and finds out where there is room, once.
   Result<Room*> LookOver();
   Status WriteL1();
-  [[nodiscard]] bool L1CanStay() const;
+  Status WriteNewL1();
+  [[nodiscard]] Result<bool> L1CanStay() const;
+  // Calls visit(index, entry) for the first `entries` of the old L1 table, up to the end of its
+  // last cluster, until it returns false. Whether it never did.
+  template <typename Visit>
+  Result<bool> VisitOldL1(std::uint64_t entries, const Visit& visit) const;
   [[nodiscard]] std::uint64_t L1Clusters(std::uint64_t entries) const;
   // As Commit says of `end`.
   Status WriteRefcounts(Room& room, std::uint64_t end);
@@ -153,6 +158,8 @@ class ImageChange {
   Status FindMovableTail(const ShadowRefcounts& refcounts, std::uint64_t end, std::uint64_t freed);
 
   static constexpr std::size_t kMostTables = std::size_t{1} << 20;
+  // Of an L1 table, at a time: whole clusters, of whatever size.
+  static constexpr std::uint64_t kPieceEntries = (std::uint64_t{2} << 20) / kTableEntryBytes;
 
   TargetDevice& device_;
   Workers* const workers_;
@@ -161,8 +168,7 @@ class ImageChange {
   HeaderChange header_;
   bool has_l1_ = false;
   std::vector<std::uint64_t> l1_;
-  std::vector<std::uint64_t> old_l1_;  // up to the end of its last cluster
-  std::unique_ptr<Room> room_;         // null: nothing needed any yet
+  std::unique_ptr<Room> room_;  // null: nothing needed any yet
   bool has_wrong_flags_ = false;
   bool move_l1_ = false;
   std::optional<FileTail> movable_tail_;

@@ -294,8 +294,9 @@ void DiskResize::Undo() {
 
 void DiskResize::GiveBack() {
   if (options_.size_bytes >= change_.old_header().virtual_size_bytes) return;
-  // The image is the new one already: if the following fails, a file is longer than it could be.
-  if (options_.data_file != nullptr && data_file_bytes_ > options_.size_bytes) {
+  // The image is the new one already: if the following fails, a file is longer than it could be, or
+  // ends where the rest of the disk reads as zeros.
+  if (options_.data_file != nullptr && data_file_bytes_ != options_.size_bytes) {
     IgnoreFailure(options_.data_file->Resize(options_.size_bytes, Preallocation::kOff));
   }
   if (const auto tail = change_.movable_tail()) {

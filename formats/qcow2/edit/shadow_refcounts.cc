@@ -40,6 +40,17 @@ bool AddToPiece(std::span<std::byte> bytes, std::int64_t delta) {
   return true;
 }
 
+// How many counts of 16 bits in the piece are `value`.
+std::size_t CountEqual(std::span<const std::byte> bytes, std::uint16_t value) {
+  Piece piece;
+  std::memcpy(&piece, bytes.data(), sizeof(piece));
+  std::uint16_t equal = 0;
+  for (const std::uint16_t count : piece) {
+    equal = static_cast<std::uint16_t>(equal + (count == Swapped(value) ? 1 : 0));
+  }
+  return equal;
+}
+
 // Whether a count of 16 bits in the piece was not 0 and is 0 now.
 bool AnyFreed(std::span<const std::byte> before, std::span<const std::byte> after) {
   Piece was;
@@ -152,6 +163,7 @@ Status ShadowRefcounts::ApplyInBlock(Block& block, std::uint64_t first, std::uin
   // Nearly all images have 16 bits, and whole pieces of such counts go by fastest.
   while (order_ == 4 && end - first >= kPieceCounts &&
          AddToPiece(std::span(block.bytes).subspan(first * 2), delta)) {
+    NotePiece(block, first, delta);
     first += kPieceCounts;
   }
   const std::uint64_t most = MaxRefcount(order_);
@@ -171,9 +183,67 @@ Status ShadowRefcounts::ApplyInBlock(Block& block, std::uint64_t first, std::uin
           "can hold",
           (block.index * per_block_ + i) << cluster_bits_, 1U << order_);
     }
-    StoreRefcount(block.bytes, i, order_, count + more - less);
+    const std::uint64_t sum = count + more - less;
+    StoreRefcount(block.bytes, i, order_, sum);
+    if ((count == 0) == (sum == 0)) continue;
+    const std::uint64_t cluster = block.index * per_block_ + i;
+    sum == 0 ? NoteFreed({cluster, 1}) : NoteUsed({cluster, 1});
   }
   return {};
+}
+
+void ShadowRefcounts::NotePiece(const Block& block, std::uint64_t first, std::int64_t delta) {
+  if (delta == 0 || (delta > 0 && noted_.empty())) return;
+  // Of counts that were 0.
+  const auto risen = static_cast<std::uint16_t>(delta > 0 ? delta : 0);
+  const auto piece = std::span(block.bytes).subspan(first * 2);
+  const std::size_t equal = CountEqual(piece, risen);
+  if (equal == 0) return;
+  const std::uint64_t cluster = block.index * per_block_ + first;
+  for (std::uint64_t i = 0; i < kPieceCounts; ++i) {
+    if (LoadRefcount(piece, i, order_) != risen) continue;
+    const ClusterRun run{cluster + i, equal == kPieceCounts ? kPieceCounts : 1};
+    delta > 0 ? NoteUsed(run) : NoteFreed(run);
+    if (equal == kPieceCounts) return;
+  }
+}
+
+void ShadowRefcounts::NoteFreed(const ClusterRun& run) {
+  if (!freed_are_noted_) return;
+  if (!noted_.empty() && noted_.back().end() == run.first) {
+    noted_.back().count += run.count;
+  } else if (noted_.size() < kMostNoted) {
+    noted_.push_back(run);
+  } else {
+    freed_are_noted_ = false;
+  }
+}
+
+void ShadowRefcounts::NoteUsed(const ClusterRun& run) {
+  // What was taken was free in the old image, and NotedFreed leaves it out.
+  if (!noted_.empty() && !space_.IsTaken(run.first, run.count)) freed_are_noted_ = false;
+}
+
+std::vector<ClusterRun> ShadowRefcounts::NotedFreed() {
+  std::ranges::sort(noted_, {}, &ClusterRun::first);
+  std::vector<ClusterRun> runs;
+  auto taken = space_.taken().begin();
+  const auto last = space_.taken().end();
+  std::uint64_t at = 0;  // clusters before were looked at
+  for (const ClusterRun& run : noted_) {
+    at = std::max(at, run.first);
+    while (at < run.end()) {
+      while (taken != last && taken->end() <= at) ++taken;
+      const std::uint64_t stop = taken == last ? run.end() : std::min(run.end(), taken->first);
+      if (at < stop) {
+        AddRun(runs, {at, stop - at});
+        at = stop;
+      } else {
+        at = taken->end();
+      }
+    }
+  }
+  return runs;
 }
 
 Status ShadowRefcounts::Apply(const ClusterRun& run, std::int64_t delta, bool place) {
@@ -210,8 +280,8 @@ Status ShadowRefcounts::PlaceChanged() {
     }
     const std::uint64_t own = OldPlace(block.index) >> cluster_bits_;
     // What counts the block may be the block.
-    if (state == State::kOld && own != 0 && own / per_block_ != block.index) {
-      Change({own, 1}, -1);
+    if (state == State::kOld && own != 0) {
+      own / per_block_ == block.index ? NoteFreed({own, 1}) : Change({own, 1}, -1);
     }
     states_[block.index] = State::kDropped;
     new_[block.index] = 0;
@@ -411,6 +481,21 @@ Status ShadowRefcounts::FreedInRebuilt(std::uint64_t index, std::span<const std:
   return {};
 }
 
+// Bits of the 64 counts of a block from `first` on: which are 1.
+std::uint64_t ShadowRefcounts::OnesOf(std::span<const std::byte> block, std::uint64_t first) const {
+  static_assert(kPieceCounts == 64);
+  if (order_ == 4) {
+    const std::size_t equal = CountEqual(block.subspan(first * 2), 1);
+    if (equal == 0 || equal == kPieceCounts) return equal == 0 ? 0 : ~std::uint64_t{0};
+  }
+  std::uint64_t ones = 0;
+  ForEachRefcount(block, order_, first, first + kPieceCounts,
+                  [&](std::uint64_t number, std::uint64_t count) {
+                    ones |= std::uint64_t{count == 1} << (number - first);
+                  });
+  return ones;
+}
+
 Status ShadowRefcounts::FindOnes(std::uint64_t first, std::span<std::uint64_t> ones) const {
   const std::uint64_t end = std::min(first + ones.size() * 64, new_.size() * per_block_);
   std::vector<std::byte> read;
@@ -427,11 +512,9 @@ Status ShadowRefcounts::FindOnes(std::uint64_t first, std::span<std::uint64_t> o
       counts = read;
     }
     if (!counts.empty()) {
-      ForEachRefcount(counts, order_, at - begin, stop - begin,
-                      [&](std::uint64_t number, std::uint64_t count) {
-                        const std::uint64_t bit = begin + number - first;
-                        ones[bit / 64] |= std::uint64_t{count == 1} << bit % 64;
-                      });
+      for (std::uint64_t i = at - begin; i < stop - begin; i += kPieceCounts) {
+        ones[(begin + i - first) / kPieceCounts] = OnesOf(counts, i);
+      }
     }
     at = stop;
   }

@@ -75,7 +75,8 @@ class ShadowRefcounts {
       // What the new places of the blocks change is mostly counted in the same blocks.
       INSTAR_TRY(PlaceChanged());
       INSTAR_TRY(ApplyChanges());
-      INSTAR_TRY(WriteBlocks());
+      // Those of the last window may change again.
+      if (next != kNone) INSTAR_TRY(WriteBlocks());
       first = next;
     }
     return {};
@@ -95,17 +96,22 @@ class ShadowRefcounts {
   [[nodiscard]] std::uint64_t table_clusters() const { return table_.count; }
   [[nodiscard]] bool changed() const { return changed_; }
 
-  // After the flip: calls visit(run) for the clusters that were in use and are no longer. Clusters
-  // with old blocks come last, because the old counts are read from them.
+  // After the flip: calls visit(run) for the clusters that were in use and are no longer. Where
+  // they are so many that they were not noted, the counts are compared: clusters with old blocks
+  // come last, because the old counts are read from them.
   template <typename Visit>
   Status VisitFreed(const Visit& visit) {
-    const std::vector<std::uint64_t> blocks = ReplacedBlocks();
-    std::vector<ClusterRun> runs;
     std::vector<std::uint64_t> last = freed_own_;
-    for (std::uint64_t i = 0; i < new_.size(); ++i) {
-      runs.clear();
-      INSTAR_TRY(FreedIn(i, blocks, runs, last));
-      for (const ClusterRun& run : runs) visit(run);
+    std::vector<ClusterRun> runs;
+    if (freed_are_noted_) {
+      for (const ClusterRun& run : NotedFreed()) visit(run);
+    } else {
+      const std::vector<std::uint64_t> blocks = ReplacedBlocks();
+      for (std::uint64_t i = 0; i < new_.size(); ++i) {
+        runs.clear();
+        INSTAR_TRY(FreedIn(i, blocks, runs, last));
+        for (const ClusterRun& run : runs) visit(run);
+      }
     }
     for (const std::uint64_t cluster : last) visit(ClusterRun{cluster, 1});
     return {};
@@ -119,8 +125,9 @@ class ShadowRefcounts {
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  static constexpr std::size_t kCacheBytes = std::size_t{36} << 20;  // 1 TiB, of 64 KiB
+  static constexpr std::size_t kCacheBytes = std::size_t{33} << 20;  // 1 TiB, of 64 KiB
   static constexpr std::size_t kMostQueued = 65536;
+  static constexpr std::size_t kMostNoted = 65536;
   static constexpr std::size_t kCountsAtOnce = 4096;
   static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
 
@@ -147,6 +154,14 @@ class ShadowRefcounts {
   }
   Status Apply(const ClusterRun& run, std::int64_t delta, bool place);
   Status ApplyInBlock(Block& block, std::uint64_t first, std::uint64_t end, std::int64_t delta);
+  // Of clusters whose counts have become 0, or were 0 and are so no longer.
+  void NoteFreed(const ClusterRun& run);
+  void NoteUsed(const ClusterRun& run);
+  // The same for those of the piece from count `first` of a block on, to which `delta` was added.
+  void NotePiece(const Block& block, std::uint64_t first, std::int64_t delta);
+  // What was noted and is not in use again.
+  [[nodiscard]] std::vector<ClusterRun> NotedFreed();
+  [[nodiscard]] std::uint64_t OnesOf(std::span<const std::byte> block, std::uint64_t first) const;
   // Lengthens the table so that it has entry `index`.
   Status Reserve(std::uint64_t index);
   Result<Block*> Get(std::uint64_t index);
@@ -194,6 +209,8 @@ class ShadowRefcounts {
   OldRefcounts old_;
   std::vector<std::uint64_t> own_;        // where all is made anew: the clusters of old_
   std::vector<std::uint64_t> freed_own_;  // those that nothing else refers to
+  std::vector<ClusterRun> noted_;         // clusters whose count became 0, in any order
+  bool freed_are_noted_ = true;           // all of them are in noted_
   ClusterRun table_;
   std::vector<std::uint64_t> new_;  // offsets of the blocks, 0 for none
   std::vector<State> states_;

@@ -35,7 +35,7 @@ class TableRewriter {
 
  private:
   using EditTable = bool (*)(const void* argument, std::span<std::byte> table);
-  static constexpr std::size_t kPortionBytes = std::size_t{4} << 20;  // of tables, a worker
+  static constexpr std::size_t kPortionBytes = std::size_t{1} << 20;  // of tables, a worker
 
   Status RewriteAll(std::span<std::uint64_t> l1, std::span<const std::uint32_t> indices,
                     EditTable edit, const void* argument);

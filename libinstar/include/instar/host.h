@@ -182,6 +182,7 @@ class HostDevice final : public TargetDevice {
   Status WriteRoot(std::uint64_t offset, std::span<const std::byte> data) override;
   Status ResizeRoot(std::uint64_t size_bytes, Preallocation preallocation) override;
   Status Discard(std::uint64_t offset, std::uint64_t length) override;
+  Status DiscardAll(std::span<const ByteRange> ranges) override;
   [[nodiscard]] bool has_fixed_length() const override { return info_.block_device; }
   [[nodiscard]] bool fresh_reads_zero() const override { return info_.fresh_reads_zero; }
   [[nodiscard]] bool appends_only() const override { return info_.sequential; }

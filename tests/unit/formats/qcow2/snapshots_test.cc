@@ -124,6 +124,18 @@ TEST_F(SnapshotsTest, CopiedSaysWhatIsShared) {
   EXPECT_NE(L2Entry(3) & kCopied, 0u);
 }
 
+TEST_F(SnapshotsTest, CopiedIsSetWhereverRunsOfClustersBegin) {
+  for (const std::uint64_t overwritten : {1, 63, 64, 65, 100, 1000}) {
+    SCOPED_TRACE(overwritten);
+    Make(kMi, "cluster_size=512", kMi);
+    Works(CreateSnapshot, "s");
+    Overwrite(overwritten * 512, 9);
+    Works(DeleteSnapshot, "s");  // a wrong flag is a corruption
+    EXPECT_EQ(FirstByte(), 9);
+    EXPECT_NE(L2Entry(63) & kCopied, 0u);
+  }
+}
+
 TEST_F(SnapshotsTest, TableOfASnapshotWithCopiedIsNotShared) {
   Make(kMi, "", kMi);
   Works(CreateSnapshot, "s");
