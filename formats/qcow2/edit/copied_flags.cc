@@ -149,10 +149,11 @@ class FlagSetter {
 
 Status ClearCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1) {
   for (std::uint64_t& entry : l1) entry &= ~kCopied;
-  return TableRewriter(change).Rewrite(l1, AllTables(l1),
-                                       change.old_header().extended_l2()
-                                           ? ClearAll<kExtendedL2EntryBytes / sizeof(std::uint64_t)>
-                                           : ClearAll<1>);
+  const bool extended = change.old_header().extended_l2();
+  return TableRewriter(change).Rewrite(l1, AllTables(l1), [extended](std::span<std::byte> table) {
+    return extended ? ClearAll<kExtendedL2EntryBytes / sizeof(std::uint64_t)>(table)
+                    : ClearAll<1>(table);
+  });
 }
 
 Status SetCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1) {

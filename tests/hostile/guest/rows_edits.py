@@ -4,7 +4,7 @@ the message says that the change took effect. What is said of the length holds a
 
 from hostile.guest import script as sc
 from hostile.guest.script import Code, Kind, Op
-from hostile.guest.table import Table
+from hostile.guest.table import EDITS, Table
 
 table = Table("edited files")
 row = table.row
@@ -28,46 +28,46 @@ def lengthen(p):
 
 # ---- before the change takes effect
 
-@row(verbs=("resize",), says=HELD)
+@row(verbs=EDITS, says=HELD)
 def what_a_failed_change_has_appended_is_cut_off(s):
     lengthen(s.main).holds()
 
 
-@row(verbs=("resize",), says=NO_REPORT)
+@row(verbs=EDITS, says=NO_REPORT)
 def what_a_change_without_a_result_has_appended_is_cut_off(s):
     lengthen(s.main).finish()
 
 
-@row(verbs=("resize",), says="an unknown operation")
+@row(verbs=EDITS, says="an unknown operation")
 def what_a_guest_that_breaks_the_protocol_has_appended_is_cut_off(s):
     lengthen(s.main).ring(99)
 
 
-@row(verbs=("resize",), options=["--stall-timeout=1"], says="no progress", within=1)
+@row(verbs=EDITS, options=["--stall-timeout=1"], says="no progress", within=1)
 def what_a_guest_that_spins_has_appended_is_cut_off(s):
     lengthen(s.main).spin()
 
 
-@row(verbs=("resize",), options=LIMIT, says="not done after 1 seconds", within=1)
+@row(verbs=EDITS, options=LIMIT, says="not done after 1 seconds", within=1)
 def what_a_guest_that_is_late_has_appended_is_cut_off(s):
     s.main.for_ever(lambda p: p.write(0, 3 * MIB, b"x"))
 
 
 # ---- the root
 
-@row(verbs=("resize",), says=HELD + TOOK_EFFECT, keeps_target=True)
+@row(verbs=EDITS, says=HELD + TOOK_EFFECT, keeps_target=True)
 def a_root_that_is_written_is_said(s):
     lengthen(s.main).write_root(0, 4096, ROOT).gets(0).holds()
 
 
-@row(verbs=("resize",), says=NO_REPORT + TOOK_EFFECT, keeps_target=True,
+@row(verbs=EDITS, says=NO_REPORT + TOOK_EFFECT, keeps_target=True,
      look=lambda t, outcome, images: t.check(
          (images / "evil.img").read_bytes()[4096:].startswith(ROOT), "the root is not there", outcome))
 def a_root_without_a_result_is_said(s):
     s.main.write_root(0, 4096, ROOT).gets(0).finish()
 
 
-@row(verbs=("resize",), says=HELD + TOOK_EFFECT, keeps_target=True,
+@row(verbs=EDITS, says=HELD + TOOK_EFFECT, keeps_target=True,
      look=lambda t, outcome, images: t.equal((images / "evil.img").stat().st_size, 32 * MIB, "the length",
                                              outcome))
 def a_length_that_is_a_root_stays(s):
@@ -83,7 +83,7 @@ def roots_may_follow_one_another(s):
     s.main.finish()
 
 
-@row(verbs=("resize",), says=HELD)
+@row(verbs=EDITS, says=HELD)
 def a_root_that_no_disk_writes_whole_is_refused(s):
     for offset, length in ((4090, 12), (1, 4096), (8191, 2), ((1 << 63) - 4096, 4096), ((1 << 64) - 1, 1)):
         s.main.write_root(0, offset, sc.arena(), length).is_refused()
@@ -91,7 +91,7 @@ def a_root_that_no_disk_writes_whole_is_refused(s):
 
 
 def violation(name, says, ring):
-    @row(verbs=("resize",), says=says, name=name)
+    @row(verbs=EDITS, says=says, name=name)
     def write(s):
         ring(lengthen(s.main))
         s.main.fail(b"it was taken")
@@ -112,7 +112,7 @@ violation("a length with an unknown preallocation ends the guest", "an unknown k
           lambda p: p.ring(Op.RESIZE_ROOT, 0, MIB, 99))
 
 
-@row(verbs=("resize",), says=HELD)
+@row(verbs=EDITS, says=HELD)
 def only_the_file_that_is_changed_has_a_root(s):
     s.main.open(b"other.img").gets(1)
     for device in (1, 2, 7, 0xFFFFFFFF):
@@ -134,33 +134,33 @@ def a_file_that_is_only_read_has_no_root(s):
 
 # ---- after the change has taken effect
 
-@row(verbs=("resize",), options=["--stall-timeout=1"], says="no progress", within=1, keeps_target=True,
+@row(verbs=EDITS, options=["--stall-timeout=1"], says="no progress", within=1, keeps_target=True,
      look=lambda t, outcome, _: t.check(TOOK_EFFECT in outcome.err_text, "what became of it", outcome))
 def a_guest_that_spins_after_the_root_is_ended(s):
     s.main.write_root(0, 4096, ROOT).gets(0).spin()
 
 
-@row(verbs=("resize",), options=LIMIT, says="not done after 1 seconds", within=4, keeps_target=True)
+@row(verbs=EDITS, options=LIMIT, says="not done after 1 seconds", within=4, keeps_target=True)
 def a_guest_that_writes_roots_for_ever_is_ended(s):
     s.main.for_ever(lambda p: p.write_root(0, 4096, ROOT))
 
 
-@row(verbs=("resize",), options=LIMIT, says="not done after 1 seconds", within=4, keeps_target=True)
+@row(verbs=EDITS, options=LIMIT, says="not done after 1 seconds", within=4, keeps_target=True)
 def a_guest_that_sets_lengths_for_ever_is_ended(s):
     s.main.for_ever(lambda p: p.ring(Op.RESIZE_ROOT, 0, 32 * MIB, 0).ring(Op.RESIZE_ROOT, 0, 16 * MIB, 0))
 
 
-@row(verbs=("resize",), options=["--stall-timeout=1"], says="no progress", within=2, keeps_target=True)
+@row(verbs=EDITS, options=["--stall-timeout=1"], says="no progress", within=2, keeps_target=True)
 def roots_that_are_written_again_are_no_progress(s):
     s.main.for_ever(lambda p: p.write_root(0, 4096, ROOT))
 
 
-@row(verbs=("resize",), options=["--stall-timeout=1"], says="no progress", within=2, keeps_target=True)
+@row(verbs=EDITS, options=["--stall-timeout=1"], says="no progress", within=2, keeps_target=True)
 def lengths_that_are_reserved_again_are_no_progress(s):
     s.main.for_ever(lambda p: p.ring(Op.RESIZE_ROOT, 0, 32 * MIB, 2).ring(Op.RESIZE_ROOT, 0, 16 * MIB, 0))
 
 
-@row(verbs=("resize",), says=HELD + TOOK_EFFECT, keeps_target=True)
+@row(verbs=EDITS, says=HELD + TOOK_EFFECT, keeps_target=True)
 def what_is_given_back_after_the_root_may_be_the_old_image_alone(s):
     s.main.open(b"other.img").gets(1).write_root(0, 4096, ROOT).gets(0)
     s.main.move(Kind.DISCARD, 0, 4096, 4096).gets(0).ring(Op.RESIZE, 0, 4096, 0).gets(0)
@@ -185,7 +185,7 @@ FAR = {
 for what, attempt in FAR.items():
     for option, places in (("--max-virtual-size=1M", (8 << 30, 1 << 62)),
                            ("--max-output-size=1M", (MIB, 8 << 30, 1 << 62))):
-        @row(verbs=("resize",), options=[option], says=(), name=f"{option} holds against {what}")
+        @row(verbs=EDITS, options=[option], says=(), name=f"{option} holds against {what}")
         def far(s, attempt=attempt, places=places):
             for at in places:
                 attempt(s.main, at)

@@ -15,6 +15,7 @@
 #include "../../../fuzz/qcow2_map_fuzz.h"
 #include "../../../fuzz/qcow2_overwrite_fuzz.h"
 #include "../../../fuzz/qcow2_resize_fuzz.h"
+#include "../../../fuzz/qcow2_snapshot_fuzz.h"
 #include "../../../fuzz/vhdx_map_fuzz.h"
 #include "../../../fuzz/vmdk_map_fuzz.h"
 #include "../../../fuzz/vpc_map_fuzz.h"
@@ -52,6 +53,7 @@ INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                                          Replay{"qcow2_bitmap", fuzz::FuzzQcow2Bitmap},
                                          Replay{"qcow2_overwrite", fuzz::FuzzQcow2Overwrite},
                                          Replay{"qcow2_resize", fuzz::FuzzQcow2Resize},
+                                         Replay{"qcow2_snapshot", fuzz::FuzzQcow2Snapshot},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},
                                          Replay{"vmdk_map", fuzz::FuzzVmdkMap},
                                          Replay{"vpc_map", fuzz::FuzzVpcMap}),
