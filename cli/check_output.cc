@@ -35,8 +35,15 @@ const char* Prefix(CheckFinding::Kind kind) {
 
 }  // namespace
 
-std::string CheckText(const vmm::CheckResult& report) {
+std::string CheckText(const vmm::CheckResult& report, bool dry_run) {
   std::string out;
+  if (report.corruptions_fixed != 0 || report.leaks_fixed != 0) {
+    out += dry_run ? "The following inconsistencies would be repaired:\n\n"
+                   : "The following inconsistencies were found and repaired:\n\n";
+    out += "    " + std::to_string(report.leaks_fixed) + " leaked clusters\n    " +
+           std::to_string(report.corruptions_fixed) + " corruptions\n\n" +
+           (dry_run ? "What would be left:\n" : "Double checking the fixed image now...\n");
+  }
   if (report.corruptions == 0 && report.leaks == 0 && report.check_errors == 0) {
     out += "No errors were found on the image.\n";
   }
@@ -72,7 +79,12 @@ void WriteCheckJson(const vmm::CheckResult& result, std::string_view filename, T
   JsonWriter json(out);
   json.BeginObject({});
   // As in qemu-img without what is zero, check-errors aside.
+  const auto write_fixed = [&](std::string_view key, std::uint64_t count) {
+    if (count != 0) json.Unsigned(key, count);
+  };
   const auto write_count = [&](std::string_view key, const std::optional<std::uint64_t>& count) {
+    if (key == "check-errors") write_fixed("corruptions-fixed", result.corruptions_fixed);
+    if (key == "allocated-clusters") write_fixed("leaks-fixed", result.leaks_fixed);
     if (key == "fragmented-clusters") {
       json.String("filename", filename);
       json.String("format", NameOf(result.format));
@@ -84,13 +96,20 @@ void WriteCheckJson(const vmm::CheckResult& result, std::string_view filename, T
   out.Add('\n');
 }
 
-void WriteFindingLines(const vmm::CheckResult& report, TextOutput& out) {
+void WriteFindingLines(const vmm::CheckResult& report, bool dry_run, TextOutput& out) {
   for (const CheckFinding& finding : report.findings) {
-    out.Add(Prefix(finding.kind));
+    out.Add(finding.fix == FixKind::kNone ? Prefix(finding.kind)
+            : dry_run                     ? "Would repair: "
+                                          : "Repairing: ");
     out.Add(TerminalText(finding.text));
+    if (!finding.name.empty()) out.Add(" ('" + TerminalText(finding.name) + "')");
+    if (!finding.reason.empty() && finding.fix == FixKind::kNone) {
+      out.Add(" (beyond repair: " + TerminalText(finding.reason) + ")");
+    }
     out.Add('\n');
   }
-  const std::uint64_t all = report.corruptions + report.leaks + report.check_errors;
+  const std::uint64_t all = report.corruptions + report.leaks + report.check_errors +
+                            report.corruptions_fixed + report.leaks_fixed;
   if (all > report.findings.size()) {
     out.AddNumber(all - report.findings.size());
     out.Add(" more are not shown\n");

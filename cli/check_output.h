@@ -10,11 +10,11 @@
 
 namespace instar::cli {
 
-[[nodiscard]] std::string CheckText(const vmm::CheckResult& report);
+[[nodiscard]] std::string CheckText(const vmm::CheckResult& report, bool dry_run);
 void WriteCheckJson(const vmm::CheckResult& report, std::string_view filename, TextOutput& out);
 
-// The findings, a line each; for standard error.
-void WriteFindingLines(const vmm::CheckResult& report, TextOutput& out);
+// The findings, a line each; for standard error. `dry_run`: nothing was repaired.
+void WriteFindingLines(const vmm::CheckResult& report, bool dry_run, TextOutput& out);
 
 }  // namespace instar::cli
 

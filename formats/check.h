@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "formats/base/block_device.h"
 #include "formats/base/check_counts.h"
@@ -15,6 +16,18 @@
 #include "formats/base/workers.h"
 
 namespace instar {
+
+// What can be done about something found. `where`, `from` and `to`: kCount: a host offset and two
+// refcounts; kCopied, kEntry: the offset that the entry leads to and two entries; kSnapshot,
+// kBitmap: the number of the entry; others: a host offset.
+struct Fix {
+  FixKind kind = FixKind::kNone;
+  std::uint64_t where = 0;
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  // kNone: why nothing can be done, a few words; static. Null where nobody has asked.
+  const char* reason = nullptr;
+};
 
 // One thing found. `message` is static and has places for the numbers as Error's has ("{0}" in
 // decimal, "{1x}" in hexadecimal).
@@ -25,6 +38,8 @@ struct Finding {
   // kCorruption: whether the metadata can be changed in place all the same, because no count is too
   // low and nothing is used twice.
   bool harmless = false;
+  Fix fix{};
+  std::string_view name{};  // of the bitmap that it is about, untrusted; valid during Add
 };
 
 class FindingSink {

@@ -17,6 +17,7 @@
 #include "formats/create.h"
 #include "formats/inspect.h"
 #include "formats/measure.h"
+#include "formats/repair.h"
 #include "formats/resize.h"
 #include "formats/signatures.h"
 #include "formats/snapshot.h"
@@ -38,6 +39,8 @@ struct Format {
   Result<std::unique_ptr<ImageMeasurer>> (*measure)(const CreateOptions& options) = nullptr;
   // As CheckImage (check.h).
   Result<CheckCounts> (*check)(const CheckOptions& options) = nullptr;
+  // As RepairImage (repair.h).
+  Result<RepairCounts> (*repair)(const RepairOptions& options) = nullptr;
   // As AmendImage (amend.h).
   Status (*amend)(const AmendOptions& options) = nullptr;
   // As ResizeImage (resize.h).

@@ -8,6 +8,7 @@
 #include "formats/create.h"
 #include "formats/measure.h"
 #include "formats/open.h"
+#include "formats/repair.h"
 #include "formats/resize.h"
 #include "formats/snapshot.h"
 
@@ -96,6 +97,13 @@ Result<CheckCounts> CheckImage(const CheckOptions& options) {
   const auto check = FunctionOf<&Format::check>(options.reader->format());
   if (check != nullptr) return check(options);
   return Unsupported("images of this format have nothing that could be checked");
+}
+
+bool CanRepair(FormatId format) { return FunctionOf<&Format::repair>(format) != nullptr; }
+
+Result<RepairCounts> RepairImage(const RepairOptions& options) {
+  if (const auto repair = FunctionOf<&Format::repair>(options.format)) return repair(options);
+  return Unsupported("images of this format cannot be repaired");
 }
 
 }  // namespace instar

@@ -41,6 +41,7 @@ import conformance.mixed  # noqa: E402
 import conformance.overwrite  # noqa: E402
 import conformance.overwrite_qcow2  # noqa: E402
 import conformance.readers  # noqa: E402
+import conformance.repair  # noqa: E402
 import conformance.resize  # noqa: E402
 import conformance.snapshot  # noqa: E402
 import conformance.vmdk  # noqa: E402
@@ -62,6 +63,7 @@ PYTHON_SUITES = {
                             *conformance.mixed.groups(), *conformance.overwrite.groups(),
                             *conformance.overwrite_qcow2.groups(),
                             *conformance.amend.groups(), *conformance.bitmap.groups(),
+                            *conformance.repair.groups(),
                             *conformance.resize.groups(), *conformance.snapshot.groups(),
                             *conformance.divergences.groups()],
     "hostile": hostile.cases.groups,

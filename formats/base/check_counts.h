@@ -17,6 +17,26 @@ enum class FindingKind : std::uint32_t {
   return kind >= FindingKind::kCorruption && kind <= FindingKind::kWarning;
 }
 
+// What a repair makes of something that was found. The values are told by guests: append only.
+enum class FixKind : std::uint32_t {
+  kNone = 0,      // nothing
+  kCount = 1,     // a refcount becomes the number of references
+  kCopied = 2,    // an entry's flag COPIED becomes what the refcount says
+  kEntry = 3,     // an entry of a table becomes one that makes sense and reads the same
+  kRebuild = 4,   // the refcount table and its blocks are made anew from the references
+  kCopy = 5,      // what shares a place that only one can have gets a copy of its own
+  kSnapshot = 6,  // an entry of the snapshot table is completed, or taken out where it is none
+  kBitmap = 7,    // a bitmap is dropped
+};
+[[nodiscard]] constexpr bool IsKnown(FixKind kind) { return kind <= FixKind::kBitmap; }
+
+enum class RepairMode : std::uint32_t {
+  kNone = 0,   // nothing is repaired
+  kLeaks = 1,  // what only wastes storage
+  kAll = 2,
+};
+[[nodiscard]] constexpr bool IsKnown(RepairMode mode) { return mode <= RepairMode::kAll; }
+
 // What a check counted. Clusters are the format's units (clusters, grains, blocks). What a format
 // does not count stays empty; qemu-img's JSON leaves it out likewise.
 struct CheckCounts {

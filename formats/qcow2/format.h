@@ -9,6 +9,7 @@
 #include "formats/qcow2/edit/bitmaps.h"
 #include "formats/qcow2/edit/options.h"
 #include "formats/qcow2/edit/overwriter.h"
+#include "formats/qcow2/edit/repair.h"
 #include "formats/qcow2/edit/resizer.h"
 #include "formats/qcow2/edit/snapshots.h"
 #include "formats/qcow2/read/preallocation.h"
@@ -33,6 +34,7 @@ inline constexpr Format kFormat{
     .edit = Overwriter::Open,
     .measure = Measurer::Create,
     .check = [](const CheckOptions& options) { return Check(options); },
+    .repair = Repair,
     .amend = Amend,
     .resize = Resize,
     .change_bitmaps = ChangeBitmaps,

@@ -8,7 +8,9 @@
 
 #include "disk/host_workers.h"
 #include "formats/base/checked.h"
+#include "formats/base/formats.h"
 #include "formats/base/stored_bytes.h"
+#include "formats/repair.h"
 #include "instar/chain.h"
 #include "instar/records.h"
 #include "instar/result_records.h"
@@ -116,15 +118,32 @@ class ReadBudgetDevice final : public BlockDevice {
 
 class FindingReporter final : public FindingSink {
  public:
-  FindingReporter(ReportSink& report, std::uint64_t max_findings, const ReadBudgetDevice& device,
+  FindingReporter(ReportSink& report, const CheckRequest& request, const ReadBudgetDevice& device,
                   Heartbeat& signs)
-      : report_(report), left_(max_findings), device_(device), signs_(signs) {}
+      : report_(report),
+        repairs_(request.repair != RepairMode::kNone),
+        tells_reasons_(request.repair == RepairMode::kAll),
+        left_(request.max_findings),
+        device_(device),
+        signs_(signs) {}
+
+  // Whether there was anything to tell.
+  [[nodiscard]] bool any() const { return any_; }
 
   void Add(const Finding& finding) override {
+    any_ = true;
     if (left_ == 0) return;
     --left_;
     Tell(report_, FindingRecord{.kind = finding.kind,
-                                .text = {.message = finding.message, .numbers = finding.numbers}});
+                                .text = {.message = finding.message, .numbers = finding.numbers},
+                                .fix = repairs_ ? finding.fix.kind : FixKind::kNone,
+                                .where = finding.fix.where,
+                                .from = finding.fix.from,
+                                .to = finding.fix.to,
+                                .reason = tells_reasons_ && finding.fix.reason != nullptr
+                                              ? finding.fix.reason
+                                              : std::string_view(),
+                                .name = finding.name});
   }
 
   void Proceed(std::uint64_t done, std::uint64_t total) override {
@@ -138,7 +157,10 @@ class FindingReporter final : public FindingSink {
   static constexpr std::uint64_t kSteps = 4096;  // at most so many signs, however many passes
 
   ReportSink& report_;
+  const bool repairs_;
+  const bool tells_reasons_;
   std::uint64_t left_;
+  bool any_ = false;
   const ReadBudgetDevice& device_;
   Heartbeat& signs_;
   std::uint64_t next_sign_ = 0;
@@ -146,30 +168,70 @@ class FindingReporter final : public FindingSink {
 
 }  // namespace
 
-Status RunCheck(Host& host, const CheckRequest& request) {
-  const ChainOptions options{.image = request.image, .references = References::kNone};
-  INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
+namespace {
+
+// Checks or repairs the image on `file`, and tells how that came out; `record` says which format it
+// is.
+Status Run(Host& host, const CheckRequest& request, HostDevice& file, const ImageReader* reader,
+           CheckRecord record) {
   RecordWriter report(host);
-  const Layer& layer = chain->layers().front();
   Heartbeat signs(report);
-  const ReadBudgetDevice device(host, *layer.device, signs);
-  FindingReporter findings(report, request.max_findings, device, signs);
+  const ReadBudgetDevice device(host, file, signs);
+  FindingReporter findings(report, request, device, signs);
   disk::HostWorkers workers(host);
-  const auto counts = CheckImage({.device = &device,
-                                  .reader = layer.reader.get(),
-                                  .findings = &findings,
-                                  .workers = &workers});
-  if (!counts && counts.error().code != ErrorCode::kUnsupported) {
+  const bool repairs = request.repair != RepairMode::kNone;
+  const auto run = [&]() -> Result<RepairCounts> {
+    if (repairs && !PropertiesOf(record.format).can_be_repaired) {
+      return Unsupported("images of this format cannot be repaired");
+    }
+    if (!repairs || !CanRepair(record.format)) {
+      INSTAR_ASSIGN_OR_RETURN(
+          const CheckCounts counts,
+          CheckImage(
+              {.device = &device, .reader = reader, .findings = &findings, .workers = &workers}));
+      return RepairCounts{.left = counts};
+    }
+    return RepairImage({.format = record.format,
+                        .image = &device,
+                        .device = request.dry_run ? nullptr : &file,
+                        .workers = &workers,
+                        .findings = &findings,
+                        .mode = request.repair});
+  };
+  const auto counts = run();
+  record.supported = counts || counts.error().code != ErrorCode::kUnsupported;
+  if (!counts && record.supported) {
     INSTAR_TRY(report.Finish());
     return std::unexpected(counts.error().On(request.image.device));
   }
-  CheckRecord record;
-  static_cast<CheckCounts&>(record) = counts.value_or(CheckCounts{});
-  record.format = layer.reader->format();
-  record.supported = counts.has_value();
-  record.unfit_footer = layer.unfit_footer;
+  // Where nothing is wrong nothing has to be repaired.
+  if (repairs && !CanRepair(record.format) && findings.any()) record.supported = false;
+  if (counts) {
+    static_cast<CheckCounts&>(record) = counts->left;
+    record.corruptions_fixed = counts->corruptions_fixed;
+    record.leaks_fixed = counts->leaks_fixed;
+  }
   Tell(report, record);
   return report.Finish();
+}
+
+}  // namespace
+
+Status RunCheck(Host& host, const CheckRequest& request) {
+  const ChainOptions options{.image = request.image, .references = References::kNone};
+  CheckRecord record;
+  {
+    INSTAR_ASSIGN_OR_RETURN(const auto chain, Chain::Open(host, options));
+    const Layer& layer = chain->layers().front();
+    record.format = layer.reader->format();
+    record.unfit_footer = layer.unfit_footer;
+    if (request.repair == RepairMode::kNone || !CanRepair(record.format)) {
+      return Run(host, request, *layer.device, layer.reader.get(), record);
+    }
+  }
+  // What is changed must not be read through what a reader has kept.
+  INSTAR_ASSIGN_OR_RETURN(HostDevice file, HostDevice::Open(host, request.image.device));
+  return Run(host, request, file, nullptr, record);
 }
 
 }  // namespace instar

@@ -9,7 +9,7 @@ _instar_options() {
     '') echo '-h --help -V --version -T' ;;
     amend) echo '-f --format --image-opts -o --options --shrink --force -t --cache -p --progress -q --quiet -h --help' ;;
     bitmap) echo '--add --remove --remove-all --clear --enable --disable --merge -g --granularity -b --source-file -F --source-format -f --format --image-opts -h --help' ;;
-    check) echo '-f --format --image-opts --output -T --cache -U --force-share -q --quiet -h --help' ;;
+    check) echo '-f --format --image-opts --output -T --cache -U --force-share -q --quiet -h --help -r --repair --dry-run' ;;
     compare) echo '-f --a-format -F --b-format --image-opts -s --strict -T --cache -U --force-share -p --progress -q --quiet -h --help' ;;
     convert) echo '-f --source-format --image-opts -O --target-format -o --target-format-options -c --compress --compress-level -l --snapshot -b --backing -F --backing-format -n --no-create --target-image-opts --target-is-zero -S --sparse-size --bitmaps --skip-broken-bitmaps --salvage -T --source-cache -t --target-cache -m --parallel -W --oob-writes -C --copy-range-offloading -r --rate-limit -U --force-share -p --progress -q --quiet -h --help' ;;
     create) echo '-f --format -o --options -b --backing -F --backing-format -u --backing-unsafe -q --quiet -h --help' ;;
@@ -40,6 +40,7 @@ _instar_value() {
     check:-f | check:--format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     check:--output) echo 'human json' ;;
     check:-T | check:--cache) echo 'writeback none writethrough directsync unsafe' ;;
+    check:-r | check:--repair) echo 'leaks all' ;;
     compare:-f | compare:--a-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     compare:-F | compare:--b-format) echo 'raw qcow2 vmdk vpc vhdx' ;;
     compare:-T | compare:--cache) echo 'writeback none writethrough directsync unsafe' ;;

@@ -50,6 +50,8 @@ complete -c instar -n '__fish_seen_subcommand_from check' -s T -l cache -x -a 'w
 complete -c instar -n '__fish_seen_subcommand_from check' -s U -l force-share -d 'read images even while somebody writes to them'
 complete -c instar -n '__fish_seen_subcommand_from check' -s q -l quiet -d 'print findings and errors only'
 complete -c instar -n '__fish_seen_subcommand_from check' -s h -l help -d 'show this text'
+complete -c instar -n '__fish_seen_subcommand_from check' -s r -l repair -x -a 'leaks all' -d 'repair the image'
+complete -c instar -n '__fish_seen_subcommand_from check' -l dry-run -d 'with --repair'
 complete -c instar -n '__fish_seen_subcommand_from compare' -s f -l a-format -x -a 'raw qcow2 vmdk vpc vhdx' -d 'take the first image for this format instead of looking at its content'
 complete -c instar -n '__fish_seen_subcommand_from compare' -s F -l b-format -x -a 'raw qcow2 vmdk vpc vhdx' -d 'take the second one for this format'
 complete -c instar -n '__fish_seen_subcommand_from compare' -l image-opts -d 'images are named by options'

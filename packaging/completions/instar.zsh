@@ -100,6 +100,9 @@ _instar_set() {
         '(-q --quiet)--quiet[print findings and errors only]'
         '(-h --help)-h[show this text]'
         '(-h --help)--help[show this text]'
+        '(-r --repair)-r+[repair the image]:value:(leaks all)'
+        '(-r --repair)--repair=[repair the image]:value:(leaks all)'
+        '(--dry-run)--dry-run[with --repair]'
       )
       ;;
     compare)

@@ -91,7 +91,6 @@ CASES = {
     "the last block of a fixed VHDX": Case(
         ("convert", "-f", "raw", "-O", "vhdx", "-o", "subformat=fixed,block_state_zero=off",
          "prose.raw", "out"), code=0),
-    "repairing": Case(("check", "-r", "all", "plain.qcow2"), says="not available"),
     "the options of a format that is measured for": Case(
         ("measure", "--size", "1M", "-o", "help"), code=0, says="preallocation"),
     "the figure of a disk that cannot be made": Case(

@@ -22,6 +22,8 @@
 #include <cstdint>
 
 #include "formats/check.h"
+#include "formats/qcow2/structures/header.h"
+#include "formats/qcow2/structures/header_extensions.h"
 
 namespace instar::qcow2 {
 
@@ -36,6 +38,11 @@ struct CheckPortions {
 // `survey`: filled unless it is null.
 Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions = {},
                           Survey* survey = nullptr);
+
+// The same of an image that says what `header` and `extensions` say, whatever stands in the file.
+Result<CheckCounts> CheckAs(const CheckOptions& options, const Header& header,
+                            HeaderExtensions extensions, const CheckPortions& portions = {},
+                            Survey* survey = nullptr);
 
 }  // namespace instar::qcow2
 

@@ -57,6 +57,7 @@ Result<CheckCounts> Checker::Run() {
     next_wanted_ = UINT64_MAX;
     INSTAR_TRY(CountReferences());
     INSTAR_TRY(CompareRefcounts());
+    INSTAR_TRY(told_counts_);
     if (survey_ != nullptr) SurveyWindow();
     sink_.Proceed(counts_.end(), windows_end_);
     // What lies in between nothing refers to, and nothing says so: a hole of any size.
@@ -109,9 +110,36 @@ Status Checker::CountReferences() {
     INSTAR_TRY(ReferTable(extensions_.encryption->offset, extensions_.encryption->length_bytes));
   }
   INSTAR_TRY(WalkBitmaps());
-  Refer(header_.refcount_table_offset,
-        std::uint64_t{header_.refcount_table_clusters} << header_.cluster_bits);
-  return WalkRefcountBlocks();
+  const std::uint64_t table_bytes = std::uint64_t{header_.refcount_table_clusters}
+                                    << header_.cluster_bits;
+  if (repairs() &&
+      header_.refcount_table_offset + table_bytes >= device_.size_bytes() + cluster_bytes_) {
+    damage()->lost_counts = true;
+    Corrupted({.kind = FixKind::kRebuild, .where = header_.refcount_table_offset},
+              "the refcount table at {0x} lies beyond the end of the file",
+              header_.refcount_table_offset);
+  } else {
+    Refer(header_.refcount_table_offset, table_bytes);
+  }
+  INSTAR_TRY(WalkRefcountBlocks());
+  NoteSharedTables();
+  return {};
+}
+
+// A repair gives these tables other places. Who shares the old ones would be left with other counts
+// than flags say.
+void Checker::NoteSharedTables() {
+  if (damage() == nullptr) return;
+  const std::uint64_t l1_bytes = header_.l1_entries * kTableEntryBytes;
+  const std::uint64_t refcount_bytes = std::uint64_t{header_.refcount_table_clusters}
+                                       << header_.cluster_bits;
+  for (const ByteRange& table : {ByteRange{header_.l1_table_offset, l1_bytes},
+                                 ByteRange{header_.refcount_table_offset, refcount_bytes}}) {
+    const std::uint64_t end = DivideRoundUp(table.offset + table.length_bytes, cluster_bytes_);
+    for (std::uint64_t at = table.offset >> header_.cluster_bits; at < end; ++at) {
+      if (counts_.Holds(at) && counts_.count(at) > 1) NoteShared(at);
+    }
+  }
 }
 
 Status Checker::CompareRefcounts() {
@@ -146,10 +174,7 @@ Status Checker::CompareRange(std::uint64_t cluster, std::uint64_t end) {
     if (counts_.Agree(run, header_.refcount_order, cluster, stop, highest_)) {
       cluster = stop;
     } else if (run.misplaced) {
-      for (; cluster < stop; ++cluster) {
-        Found(FindingKind::kError, "the refcount of the cluster at {0x} cannot be told",
-              cluster << header_.cluster_bits);
-      }
+      for (; cluster < stop; ++cluster) UntoldRefcount(cluster);
     } else if (run.counts.empty()) {
       for (; cluster < stop; ++cluster) CompareRefcount(cluster, 0);
     } else {
@@ -163,6 +188,17 @@ Status Checker::CompareRange(std::uint64_t cluster, std::uint64_t end) {
   return {};
 }
 
+void Checker::UntoldRefcount(std::uint64_t cluster) {
+  // A repair makes all refcounts anew.
+  if (repairs()) {
+    if (counts_.count(cluster) > 1) NoteShared(cluster);
+    if (counts_.count(cluster) != 0) highest_ = cluster;
+    return;
+  }
+  Found(FindingKind::kError, "the refcount of the cluster at {0x} cannot be told",
+        cluster << header_.cluster_bits);
+}
+
 void Checker::CompareRefcount(std::uint64_t cluster, std::uint64_t on_disk) {
   const std::uint64_t counted = counts_.count(cluster);
   if (on_disk != 0 || counted != 0) highest_ = cluster;
@@ -170,13 +206,24 @@ void Checker::CompareRefcount(std::uint64_t cluster, std::uint64_t on_disk) {
     return;
   const bool leak = on_disk > counted;
   if (survey_ != nullptr && survey_->recount) {
-    survey_->Recount(cluster, on_disk, counted);
+    if (survey_->counts == nullptr) {
+      survey_->Recount(cluster, on_disk, counted);
+    } else if (told_counts_) {
+      told_counts_ = survey_->counts->Add({cluster, on_disk, counted});
+    }
     return;
   }
-  Found(leak ? FindingKind::kLeak : FindingKind::kCorruption,
-        leak ? "the cluster at {0x} has the refcount {1}, but only {2} references"
-             : "the cluster at {0x} has the refcount {1}, but {2} references",
-        cluster << header_.cluster_bits, on_disk, counted);
+  const std::uint64_t offset = cluster << header_.cluster_bits;
+  if (damage() != nullptr) {
+    survey_->Recount(cluster, on_disk, counted);
+    if (on_disk == 0) damage()->uncounted = true;
+    if (counted > 1) NoteShared(cluster);
+  }
+  Report({.kind = leak ? FindingKind::kLeak : FindingKind::kCorruption,
+          .message = leak ? "the cluster at {0x} has the refcount {1}, but only {2} references"
+                          : "the cluster at {0x} has the refcount {1}, but {2} references",
+          .numbers = {offset, on_disk, counted},
+          .fix = {.kind = FixKind::kCount, .where = offset, .from = on_disk, .to = counted}});
 }
 
 Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& portions,
@@ -186,6 +233,12 @@ Result<CheckCounts> Check(const CheckOptions& options, const CheckPortions& port
   INSTAR_ASSIGN_OR_RETURN(const Header header, Header::DecodeFrom(bytes));
   INSTAR_TRY(header.Validate());
   INSTAR_ASSIGN_OR_RETURN(HeaderExtensions extensions, HeaderExtensions::ReadFrom(file, header));
+  return CheckAs(options, header, std::move(extensions), portions, survey);
+}
+
+Result<CheckCounts> CheckAs(const CheckOptions& options, const Header& header,
+                            HeaderExtensions extensions, const CheckPortions& portions,
+                            Survey* survey) {
   return Checker(options, header, std::move(extensions), portions, survey).Run();
 }
 

@@ -39,16 +39,22 @@ class Checker {
   void Found(FindingKind kind, const char* message, Numbers... numbers) {
     Report({.kind = kind, .message = message, .numbers = {std::uint64_t{numbers}...}});
   }
+  // A corruption that shows in an entry itself, and what can be done about it: told once, whatever
+  // the number of passes.
+  template <typename... Numbers>
+  void Corrupted(const Fix& fix, const char* message, Numbers... numbers) {
+    if (!first_pass_) return;
+    Report({.message = message, .numbers = {std::uint64_t{numbers}...}, .fix = fix});
+  }
   // A corruption that changes in place can pass over.
   template <typename... Numbers>
   void FoundHarmless(const char* message, Numbers... numbers) {
     Report({.message = message, .numbers = {std::uint64_t{numbers}...}, .harmless = true});
   }
-  // A corruption that shows in an entry itself: told once, whatever the number of passes.
-  template <typename... Numbers>
-  void Corrupted(const char* message, Numbers... numbers) {
-    if (first_pass_) Found(FindingKind::kCorruption, message, numbers...);
-  }
+  // Of a corruption that nothing can be done about.
+  static constexpr Fix Beyond(const char* reason) { return {.reason = reason}; }
+  // Of one for which an entry becomes another.
+  Fix FixEntry(std::uint64_t where, std::uint64_t from, std::uint64_t to);
 
   Status OpenWindow(std::uint64_t first, std::uint64_t end);
   // A reference to clusters behind the end of the file, which read as zeros.
@@ -56,6 +62,7 @@ class Checker {
   // What a survey learns of the window, and at the end of all, besides what is found.
   void SurveyWindow();
   Status SurveyBehindEnd();
+  void SurveyCountBehindEnd(std::uint64_t cluster, std::uint64_t on_disk);
   Status CountReferences();
   // Clusters [first, last] have references or refcounts: those behind this window want another.
   void Want(std::uint64_t first, std::uint64_t last);
@@ -68,11 +75,23 @@ class Checker {
   // Counts a reference to every cluster that [offset, offset + bytes) touches. The last cluster of
   // the file may be cut short; what reaches further is not in the file.
   void Refer(std::uint64_t offset, std::uint64_t bytes);
-  // The same for a table, which a few bytes of another can claim to be of any length. kLimit.
+  // Counts a reference to every cluster that [offset, end) touches.
+  void Count(std::uint64_t offset, std::uint64_t end);
+  // As Refer, for a table, which a few bytes of another can claim to be of any length. kLimit.
   Status ReferTable(std::uint64_t offset, std::uint64_t bytes);
   Result<std::uint64_t> ZeroEntries(std::uint64_t offset, std::uint64_t entries);
   // COPIED must tell whether the refcount is exactly one.
-  Status CheckCopied(std::uint64_t offset, bool copied, const char* message, std::uint64_t entry);
+  Status CheckCopied(std::uint64_t offset, std::uint64_t entry, bool of_table);
+  // It does not. A repair looks again when it knows the refcounts as they will be.
+  void ContradictsCopied(std::uint64_t offset, std::uint64_t entry, bool of_table);
+  [[nodiscard]] Damage* damage() const { return survey_ == nullptr ? nullptr : survey_->damage; }
+  // Whether what is repaired counts as repaired already.
+  [[nodiscard]] bool repairs() const {
+    return damage() != nullptr && damage()->mode == RepairMode::kAll;
+  }
+  // More than one thing refers to `cluster`, and its refcount on disk says less.
+  void NoteShared(std::uint64_t cluster);
+  void NoteSharedTables();
   Status WalkL1(std::uint64_t offset, std::uint64_t entries, bool active);
   Status VisitL1Entry(std::uint64_t entry, std::span<const std::byte> piece, std::uint64_t index,
                       bool active);
@@ -83,9 +102,12 @@ class Checker {
   Status VisitCompressed(std::uint64_t entry, std::uint64_t bitmap, bool active);
   Status VisitStandard(std::uint64_t entry, std::uint64_t bitmap, bool active);
 
+  // Something refers to clusters of which it cannot be told which.
+  void Unseen();
   Status WalkSnapshots();
   Status VisitSnapshot(const SnapshotEntry& entry, std::uint32_t number);
   Status WalkBitmaps();
+  Status WalkDamagedBitmaps(const BitmapsExtension& extension);
   Status WalkBitmap(const BitmapEntry& entry);
   void VisitBitmapTableEntry(std::uint64_t entry);
   Status WalkRefcountBlocks();
@@ -93,6 +115,7 @@ class Checker {
   Status CompareRefcounts();
   Status CompareRange(std::uint64_t cluster, std::uint64_t end);
   void CompareRefcount(std::uint64_t cluster, std::uint64_t on_disk);
+  void UntoldRefcount(std::uint64_t cluster);
 
   const BlockDevice& device_;
   FindingSink& sink_;
@@ -127,6 +150,7 @@ class Checker {
   std::uint64_t fragmented_ = 0;
   std::uint64_t compressed_ = 0;
   CheckCounts result_;
+  Status told_counts_;  // of the survey's sink
 };
 
 }  // namespace instar::qcow2

@@ -12,6 +12,8 @@ namespace instar::qcow2 {
 void Survey::Recount(std::uint64_t cluster, std::uint64_t on_disk, std::uint64_t references) {
   if (wrong_counts.size() < kMaxWrongCounts) {
     wrong_counts.push_back({cluster, on_disk, references});
+  } else if (damage != nullptr) {
+    damage->more_counts = true;
   } else if (!obstacle) {
     obstacle = Finding{.kind = FindingKind::kCorruption,
                        .message = "more than {0} refcounts are wrong",
@@ -23,6 +25,19 @@ void Checker::ReferBehindEnd(std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t first =
       std::max(offset >> header_.cluster_bits, DivideRoundUp(device_.size_bytes(), cluster_bytes_));
   const std::uint64_t end = DivideRoundUp(offset + bytes, cluster_bytes_);
+  if (survey_->damage != nullptr) {
+    auto& runs = survey_->damage->behind_end;
+    if (end <= first) return;
+    if (!runs.empty() && runs.back().end() == first) {
+      runs.back().count += end - first;
+    } else if (runs.size() < Damage::kMaxBehindEnd) {
+      runs.push_back({first, end - first});
+    } else {
+      survey_->damage->more_behind_end = true;
+      survey_->end = std::max(survey_->end, end);
+    }
+    return;
+  }
   survey_->end = std::max(survey_->end, end);
   if (end > first && end - first > kMaxL1Bytes >> kMinClusterBits) {
     survey_->obstacle =
@@ -61,21 +76,22 @@ Status Checker::SurveyBehindEnd() {
   survey_->end = std::max(survey_->end, highest_ + 1);
   const std::uint64_t per_block = RefcountsPerBlock(header_.cluster_bits, header_.refcount_order);
   // A cluster that nothing refers to has not been compared.
-  const std::uint64_t file_end = DivideRoundUp(device_.size_bytes(), cluster_bytes_);
+  std::uint64_t file_end = DivideRoundUp(device_.size_bytes(), cluster_bytes_);
+  // Nor one that only begins in it, unless something refers to what is in it.
+  if (damage() != nullptr) file_end = std::max(file_end, clusters_);
+  if (damage() != nullptr) std::ranges::sort(damage()->behind_end, {}, &ClusterRun::first);
   for (std::uint64_t i = disk_.table_entries(); i-- > file_end / per_block;) {
     INSTAR_ASSIGN_OR_RETURN(const std::uint64_t entry, disk_.TableEntry(i));
-    if (entry == 0 || (i + 1) * per_block <= survey_->end) continue;
+    if (entry == 0 || (damage() == nullptr && (i + 1) * per_block <= survey_->end)) continue;
     const std::uint64_t first = std::max(i * per_block, file_end);
     for (std::uint64_t cluster = first; cluster < (i + 1) * per_block;) {
       INSTAR_ASSIGN_OR_RETURN(const auto run, disk_.RunAt(cluster));
-      if (run.misplaced) return Corrupt("a refcount block is misplaced");
+      if (run.misplaced && damage() == nullptr) return Corrupt("a refcount block is misplaced");
       const std::uint64_t stop = std::min(run.end, (i + 1) * per_block);
       if (!run.counts.empty()) {
         ForEachRefcount(run.counts, header_.refcount_order, cluster - run.first, stop - run.first,
                         [&](std::uint64_t number, std::uint64_t count) {
-                          if (count != 0) {
-                            survey_->end = std::max(survey_->end, run.first + number + 1);
-                          }
+                          if (count != 0) SurveyCountBehindEnd(run.first + number, count);
                         });
       }
       cluster = stop;
@@ -88,6 +104,26 @@ Status Checker::SurveyBehindEnd() {
     if (last.count == 0) survey_->free.pop_back();
   }
   return {};
+}
+
+void Checker::SurveyCountBehindEnd(std::uint64_t cluster, std::uint64_t on_disk) {
+  if (damage() == nullptr || damage()->counted_behind_end.size() >= Damage::kMaxBehindEnd) {
+    survey_->end = std::max(survey_->end, cluster + 1);
+  } else {
+    AddRun(damage()->counted_behind_end, {cluster, 1});
+  }
+  if (damage() == nullptr) return;
+  const std::uint64_t references = damage()->ReferencesBehindEnd(cluster);
+  if (references != on_disk) survey_->Recount(cluster, on_disk, references);
+}
+
+std::uint64_t Damage::ReferencesBehindEnd(std::uint64_t cluster) const {
+  std::uint64_t references = 0;
+  for (const ClusterRun& run : behind_end) {
+    if (run.first > cluster) break;
+    if (cluster < run.end()) ++references;
+  }
+  return references;
 }
 
 }  // namespace instar::qcow2

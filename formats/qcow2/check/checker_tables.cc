@@ -5,14 +5,13 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/qcow2/check/checker.h"
+#include "formats/qcow2/check/repaired_entries.h"
 #include "formats/qcow2/structures/l2_entry.h"
 
 namespace instar::qcow2 {
 namespace {
 
-constexpr std::uint64_t kL1Reserved = 0x7F000000000001FF;
-constexpr std::uint64_t kL2Reserved = 0x3F000000000001FE;  // of standard entries
-constexpr std::size_t kMaxTables = 1024;                   // read at a time
+constexpr std::size_t kMaxTables = 1024;  // read at a time
 
 }  // namespace
 
@@ -25,6 +24,7 @@ Status Checker::WalkDisks() {
   const CheckCounts result = result_;
   const std::uint64_t found = found_;
   const std::uint64_t clusters = clusters_;
+  const Damage before = damage() != nullptr ? *damage() : Damage();
   const auto walk = [&]() -> Status {
     tables_.Begin();
     Refer(0, cluster_bytes_);
@@ -41,6 +41,7 @@ Status Checker::WalkDisks() {
     result_ = result;
     found_ = found;
     clusters_ = clusters;
+    if (damage() != nullptr) *damage() = before;
     if (first_pass_) allocated_ = fragmented_ = compressed_ = 0;
     counts_.Clear();
     INSTAR_TRY(walk());
@@ -60,15 +61,23 @@ void Checker::Refer(std::uint64_t offset, std::uint64_t bytes) {
   const auto end = CheckedAdd(offset, bytes);
   if (!end || (*end > file_bytes && *end - file_bytes >= cluster_bytes_)) {
     if (first_pass_ && survey_ != nullptr && end) ReferBehindEnd(offset, bytes);
-    if (!first_pass_) return;
     // Such clusters read as zeros, and ReferBehindEnd looks at their counts.
-    Report({.message = "{1} bytes at {0x} are referred to, but the file ends at {2x}",
-            .numbers = {offset, bytes, file_bytes},
-            .harmless = end.has_value()});
+    if (first_pass_) {
+      Report({.message = "{1} bytes at {0x} are referred to, but the file ends at {2x}",
+              .numbers = {offset, bytes, file_bytes},
+              .harmless = end.has_value(),
+              .fix = Beyond("what stood there is not in the file")});
+    }
+    // A repair has to know what part of it is in the file.
+    if (damage() != nullptr && offset < file_bytes) Count(offset, file_bytes);
     return;
   }
+  Count(offset, *end);
+}
+
+void Checker::Count(std::uint64_t offset, std::uint64_t end) {
   const std::uint64_t first = offset >> header_.cluster_bits;
-  const std::uint64_t last = (*end - 1) >> header_.cluster_bits;
+  const std::uint64_t last = (end - 1) >> header_.cluster_bits;
   clusters_ = std::max(clusters_, last + 1);
   Want(first, last);
   for (std::uint64_t cluster = std::max(first, counts_.first());
@@ -78,9 +87,10 @@ void Checker::Refer(std::uint64_t offset, std::uint64_t bytes) {
         out_of_order_ = true;
         return;
       }
-      Found(FindingKind::kCorruption,
-            "the cluster at {0x} has more references than a refcount can hold ({1})",
-            cluster << header_.cluster_bits, most_references_);
+      NoteShared(cluster);
+      Report({.message = "the cluster at {0x} has more references than a refcount can hold ({1})",
+              .numbers = {cluster << header_.cluster_bits, most_references_},
+              .fix = {.kind = FixKind::kCopy, .where = cluster << header_.cluster_bits}});
     }
   }
 }
@@ -104,22 +114,48 @@ Result<std::uint64_t> Checker::ZeroEntries(std::uint64_t offset, std::uint64_t e
   return std::max(AlignDown(run.length_bytes / kTableEntryBytes, most), most);
 }
 
-Status Checker::CheckCopied(std::uint64_t offset, bool copied, const char* message,
-                            std::uint64_t entry) {
+Fix Checker::FixEntry(std::uint64_t where, std::uint64_t from, std::uint64_t to) {
+  if (repairs()) damage()->entries = true;
+  return {.kind = FixKind::kEntry, .where = where, .from = from, .to = to};
+}
+
+void Checker::NoteShared(std::uint64_t cluster) {
+  if (damage() == nullptr) return;
+  if (damage()->shared.size() < Damage::kMaxShared) {
+    damage()->shared.push_back(cluster);
+  } else {
+    damage()->more_shared = true;
+  }
+}
+
+void Checker::ContradictsCopied(std::uint64_t offset, std::uint64_t entry, bool of_table) {
+  if (damage() == nullptr) {
+    FoundHarmless(of_table ? "the COPIED flag of L1 entry {0x} contradicts the refcount of the L2 "
+                             "table at {1x}"
+                           : "the COPIED flag of L2 entry {0x} contradicts the refcount of the "
+                             "cluster at {1x}",
+                  entry, offset);
+  } else if (damage()->flags.size() < Damage::kMaxFlags) {
+    damage()->flags.push_back({offset >> header_.cluster_bits, entry, of_table});
+  } else {
+    damage()->more_flags = true;
+  }
+}
+
+Status Checker::CheckCopied(std::uint64_t offset, std::uint64_t entry, bool of_table) {
   const std::uint64_t cluster = offset >> header_.cluster_bits;
+  const bool copied = (entry & kCopied) != 0;
   if (counts_.Holds(cluster)) {
     const auto on_disk = counts_.on_disk(cluster);
     if (on_disk != CountedReferences::OnDisk::kUnknown &&
         (on_disk == CountedReferences::OnDisk::kOne) != copied) {
-      FoundHarmless(message, entry, offset);
+      ContradictsCopied(offset, entry, of_table);
     }
   } else if (cluster < windows_end_) {
     Want(cluster, cluster);
   } else if (first_pass_) {  // no window has it
     INSTAR_ASSIGN_OR_RETURN(const auto count, elsewhere_.At(cluster));
-    if (count && (*count == 1) != copied) {
-      FoundHarmless(message, entry, offset);
-    }
+    if (count && (*count == 1) != copied) ContradictsCopied(offset, entry, of_table);
   }
   return {};
 }
@@ -151,18 +187,17 @@ Status Checker::WalkL1(std::uint64_t offset, std::uint64_t entries, bool active)
 
 Status Checker::VisitL1Entry(std::uint64_t entry, std::span<const std::byte> piece,
                              std::uint64_t index, bool active) {
-  if ((entry & kL1Reserved) != 0) Corrupted("L1 entry {0x} has reserved bits set", entry);
   const std::uint64_t table = L2TableOffset(entry);
+  if ((entry & kL1Reserved) != 0) {
+    Corrupted(FixEntry(table, entry, RepairedL1Entry(entry)), "L1 entry {0x} has reserved bits set",
+              entry);
+  }
   Refer(table, cluster_bytes_);
   if (table % cluster_bytes_ != 0) {
-    Corrupted("the L2 table at {0x} is not aligned to a cluster", table);
+    Corrupted(Beyond("nothing says where the table begins"),
+              "the L2 table at {0x} is not aligned to a cluster", table);
   }
-  if (active && table != 0) {
-    INSTAR_TRY(CheckCopied(table, (entry & kCopied) != 0,
-                           "the COPIED flag of L1 entry {0x} contradicts the refcount of the L2 "
-                           "table at {1x}",
-                           entry));
-  }
+  if (active && table != 0) INSTAR_TRY(CheckCopied(table, entry, /*of_table=*/true));
   if (table >= device_.size_bytes()) return {};  // reads as zeros
   if (ahead_ && tables_.Counted(index)) return {};
   INSTAR_ASSIGN_OR_RETURN(const bool hole, meter_.Visit(table, cluster_bytes_));
@@ -215,18 +250,22 @@ void Checker::CountAllocated(std::uint64_t offset) {
 }
 
 Status Checker::VisitCompressed(std::uint64_t entry, std::uint64_t bitmap, bool active) {
+  const auto cluster = CompressedCluster::DecodeFrom(entry & ~kCopied, header_.cluster_bits);
+  const L2Words repaired = Repaired({entry, bitmap}, header_);
   if ((entry & kCopied) != 0) {
-    Corrupted("L2 entry {0x} of a compressed cluster has the COPIED flag", entry);
+    Corrupted(FixEntry(cluster.offset, entry, repaired.entry),
+              "L2 entry {0x} of a compressed cluster has the COPIED flag", entry);
   }
   if (header_.has_data_file()) {
-    Corrupted("L2 entry {0x} is of a compressed cluster, in an image with a data file", entry);
+    Corrupted(Beyond("nothing says where its data is"),
+              "L2 entry {0x} is of a compressed cluster, in an image with a data file", entry);
     return {};
   }
   if (bitmap != 0) {
-    Corrupted("L2 entry {0x} of a compressed cluster has a subcluster bitmap, {1x}", entry, bitmap);
-    return {};
+    Corrupted(FixEntry(cluster.offset, entry, repaired.entry),
+              "L2 entry {0x} of a compressed cluster has a subcluster bitmap, {1x}", entry, bitmap);
+    if (damage() == nullptr) return {};
   }
-  const auto cluster = CompressedCluster::DecodeFrom(entry & ~kCopied, header_.cluster_bits);
   Refer(cluster.offset, cluster.bytes());
   if (active && first_pass_) {
     ++allocated_;
@@ -237,33 +276,41 @@ Status Checker::VisitCompressed(std::uint64_t entry, std::uint64_t bitmap, bool 
 }
 
 Status Checker::VisitStandard(std::uint64_t entry, std::uint64_t bitmap, bool active) {
-  if ((entry & kL2Reserved) != 0) Corrupted("L2 entry {0x} has reserved bits set", entry);
   const std::uint64_t offset = HostOffset(entry);
+  const L2Words repaired = Repaired({entry, bitmap}, header_);
+  if ((entry & kL2Reserved) != 0) {
+    Corrupted(FixEntry(offset, entry, repaired.entry), "L2 entry {0x} has reserved bits set",
+              entry);
+  }
   const bool zero = !header_.extended_l2() && (entry & kReadsZero) != 0;
   const bool copied = (entry & kCopied) != 0;
   const auto subclusters = SubclusterBitmap::DecodeFrom(bitmap);
   // Offset 0 of a data file is a place like any other.
   if (offset == 0 && (zero || !(header_.has_data_file() && copied))) {
     if (subclusters.allocated != 0) {
-      Corrupted("L2 entry {0x} has no cluster, but allocated subclusters ({1x})", entry, bitmap);
+      Corrupted(Beyond("nothing says where its data is"),
+                "L2 entry {0x} has no cluster, but allocated subclusters ({1x})", entry, bitmap);
     }
     return {};
   }
   if ((subclusters.allocated & subclusters.reads_zero) != 0) {
-    Corrupted("the subcluster bitmap {1x} of L2 entry {0x} contradicts itself", entry, bitmap);
+    Corrupted(Beyond("nothing says which of the two holds"),
+              "the subcluster bitmap {1x} of L2 entry {0x} contradicts itself", entry, bitmap);
   }
   if (offset % cluster_bytes_ != 0) {
-    Corrupted("the cluster at {0x} of L2 entry {1x} is not aligned", offset, entry);
+    const bool holds_none = HostOffset(repaired.entry) == 0;
+    const Fix fix = holds_none ? FixEntry(offset, entry, repaired.entry)
+                               : Beyond("nothing says where its data begins");
+    Corrupted(fix, "the cluster at {0x} of L2 entry {1x} is not aligned", offset, entry);
+    if (repairs() && holds_none) return {};
   }
   if (active && first_pass_) CountAllocated(offset);
-  constexpr const char* kContradiction =
-      "the COPIED flag of L2 entry {0x} contradicts the refcount of the cluster at {1x}";
   if (header_.has_data_file()) {  // where every cluster belongs to one disk
-    if (active && !copied && first_pass_) FoundHarmless(kContradiction, entry, offset);
+    if (active && !copied && first_pass_) ContradictsCopied(offset, entry, /*of_table=*/false);
     return {};
   }
   Refer(offset, cluster_bytes_);
-  return active ? CheckCopied(offset, copied, kContradiction, entry) : Status();
+  return active ? CheckCopied(offset, entry, /*of_table=*/false) : Status();
 }
 
 }  // namespace instar::qcow2

@@ -7,8 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "formats/base/error.h"
 #include "formats/check.h"
 #include "formats/edit/cluster_space.h"
+#include "formats/qcow2/check/damage.h"
 
 namespace instar::qcow2 {
 
@@ -20,6 +22,12 @@ struct Survey {
     std::uint64_t references = 0;
     friend bool operator==(const WrongCount&, const WrongCount&) = default;
   };
+  // Is told of wrong counts as they are met, in ascending order, instead of having them listed.
+  class CountSink {
+   public:
+    virtual ~CountSink() = default;
+    virtual Status Add(const WrongCount& wrong) = 0;
+  };
   // So many runs of free clusters, and wrong counts, are kept.
   static constexpr std::size_t kMaxFreeRuns = 65536;
   static constexpr std::size_t kMaxWrongCounts = std::size_t{1} << 20;
@@ -27,6 +35,8 @@ struct Survey {
   // Asked for: that wrong counts are listed instead of found, because the image says that its
   // counts may be stale (the dirty bit).
   bool recount = false;
+  CountSink* counts = nullptr;  // with `recount`: where to
+  Damage* damage = nullptr;     // of a repair: filled; wrong counts are found, and listed, too
 
   // Clusters without refcount and reference, in ascending order, the first ones that there are.
   std::vector<ClusterRun> free;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <vector>
@@ -79,20 +80,29 @@ class SingleReferences {
   std::vector<std::uint64_t> bits_;
 };
 
-// Sets COPIED in the entries that lead to clusters of the window; whether it has changed any.
+// Sets COPIED in the entries that lead to clusters of the window, or behind all that is counted;
+// whether it has changed any.
 class FlagSetter {
  public:
-  FlagSetter(const SingleReferences& single, const Header& header)
-      : single_(single), bits_(header.cluster_bits), step_(header.l2_entry_bytes()) {}
+  FlagSetter(const SingleReferences& single, std::uint64_t end, const Header& header,
+             std::atomic<std::uint64_t>& corrected)
+      : single_(single),
+        end_(end),
+        bits_(header.cluster_bits),
+        step_(header.l2_entry_bytes()),
+        data_file_(header.has_data_file()),
+        corrected_(corrected) {}
 
   bool operator()(std::span<std::byte> table) const {
-    bool changed = false;
+    std::uint64_t changed = 0;
     for (std::size_t at = 0; at < table.size();) {
-      const std::size_t run = step_ == kTableEntryBytes ? SetRun(table.subspan(at), changed) : 0;
-      if (run == 0 && SetOne(table, at)) changed = true;
+      const bool runs = step_ == kTableEntryBytes && !data_file_;
+      const std::size_t run = runs ? SetRun(table.subspan(at), changed) : 0;
+      if (run == 0 && SetOne(table, at)) ++changed;
       at += run != 0 ? run : step_;
     }
-    return changed;
+    corrected_.fetch_add(changed, std::memory_order_relaxed);
+    return changed != 0;
   }
 
  private:
@@ -101,16 +111,19 @@ class FlagSetter {
 
   bool SetOne(std::span<std::byte> table, std::size_t at) const {
     const std::uint64_t entry = LoadBe64(table, at);
-    const std::uint64_t cluster = HostOffset(entry) >> bits_;
-    if (IsCompressed(entry) || cluster == 0 || !single_.Holds(cluster)) return false;
-    if (single_.IsOne(cluster) == ((entry & kCopied) != 0)) return false;
+    const std::uint64_t offset = HostOffset(entry);
+    const std::uint64_t cluster = offset >> bits_;
+    if (IsCompressed(entry) || offset == 0) return false;
+    if (!data_file_ && cluster < end_ && !single_.Holds(cluster)) return false;
+    const bool copied = data_file_ || (cluster < end_ && single_.IsOne(cluster));
+    if (copied == ((entry & kCopied) != 0)) return false;
     StoreBe64(table, at, entry ^ kCopied);
     return true;
   }
 
   // The same for the first 64 entries, without branches for each, if they lead to clusters that
   // follow one another and have one reference each; how many bytes they are, else 0.
-  std::size_t SetRun(std::span<std::byte> table, bool& changed) const {
+  std::size_t SetRun(std::span<std::byte> table, std::uint64_t& changed) const {
     const std::uint64_t first = LoadBe64(table, 0);
     const std::uint64_t cluster = HostOffset(first) >> bits_;
     if (IsCompressed(first) || cluster == 0 || !single_.Holds(cluster) ||
@@ -131,8 +144,10 @@ class FlagSetter {
     }
     if (others != 0) return 0;
     if ((same & kCopied) == 0) {
+      for (std::size_t i = 0; i < kRunEntries; ++i) {
+        if ((LoadBe64(table, i * kTableEntryBytes) & kCopied) == 0) ++changed;
+      }
       std::memcpy(table.data(), &entries, kRunBytes);
-      changed = true;
     }
     return kRunBytes;
   }
@@ -141,8 +156,11 @@ class FlagSetter {
   }
 
   const SingleReferences& single_;
+  const std::uint64_t end_;
   const unsigned bits_;
   const std::size_t step_;
+  const bool data_file_;
+  std::atomic<std::uint64_t>& corrected_;
 };
 
 }  // namespace
@@ -156,34 +174,43 @@ Status ClearCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1) {
   });
 }
 
-Status SetCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1) {
+Status SetCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1, std::uint64_t* corrected) {
   const Header& header = change.old_header();
   const unsigned bits = header.cluster_bits;
   const std::vector<std::uint32_t> tables = AllTables(l1);
   if (tables.empty()) return {};
   INSTAR_TRY(change.ApplyCounts());
   const std::uint64_t end = change.counts().counted_end();
+  std::atomic<std::uint64_t> flags = 0;
   SingleReferences single(change);
   for (std::uint64_t first = 0; first < end; first += SingleReferences::kWindowClusters) {
     INSTAR_TRY(single.Select(first, end));
     for (const std::uint32_t i : tables) {
       const std::uint64_t table = L2TableOffset(l1[i]);
-      if (!single.Holds(table >> bits)) continue;
-      l1[i] = EncodeL1Entry(table, single.IsOne(table >> bits));
+      const bool counted = table >> bits < end;
+      if (counted && !single.Holds(table >> bits)) continue;
+      const bool copied = counted && single.IsOne(table >> bits);
+      if (copied != ((l1[i] & kCopied) != 0)) ++flags;
+      l1[i] = EncodeL1Entry(table, copied);
     }
   }
   // Only a table with one reference can refer to clusters that have one.
   std::vector<std::uint32_t> own;
   for (const std::uint32_t i : tables) {
-    if ((l1[i] & kCopied) != 0 || change.has_wrong_flags()) own.push_back(i);
+    const bool aligned = L2TableOffset(l1[i]) % header.cluster_bytes() == 0;
+    if (aligned && ((l1[i] & kCopied) != 0 || change.has_wrong_flags())) own.push_back(i);
   }
-  if (own.empty()) return {};
+  if (own.empty()) {
+    if (corrected != nullptr) *corrected += flags;
+    return {};
+  }
   TableRewriter rewriter(change);
   for (std::uint64_t first = 0; first < end; first += SingleReferences::kWindowClusters) {
     INSTAR_TRY(single.Select(first, end));
     if (!single.any() && !change.has_wrong_flags()) continue;
-    INSTAR_TRY(rewriter.Rewrite(l1, own, FlagSetter(single, header)));
+    INSTAR_TRY(rewriter.Rewrite(l1, own, FlagSetter(single, end, header, flags)));
   }
+  if (corrected != nullptr) *corrected += flags;
   return {};
 }
 

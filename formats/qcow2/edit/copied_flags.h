@@ -19,8 +19,10 @@ namespace instar::qcow2 {
 // Clears COPIED in the tables that `l1` leads to; entries of new tables have it set.
 Status ClearCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1);
 
-// Sets COPIED to what the counts are by now.
-Status SetCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1);
+// Sets COPIED to what the counts are by now; in entries for clusters of a data file, always.
+// `corrected`, unless it is null, is raised by the number of flags that were otherwise.
+Status SetCopiedFlags(ImageChange& change, std::span<std::uint64_t> l1,
+                      std::uint64_t* corrected = nullptr);
 
 }  // namespace instar::qcow2
 

@@ -8,6 +8,7 @@
 #include "formats/base/checked.h"
 #include "formats/base/endian.h"
 #include "formats/base/read_window.h"
+#include "formats/base/run_cache.h"
 #include "formats/check.h"
 #include "formats/qcow2/check/check.h"
 #include "formats/qcow2/structures/l2_entry.h"
@@ -81,6 +82,36 @@ Result<std::unique_ptr<ImageChange>> ImageChange::Open(TargetDevice& device, Wor
       new ImageChange(device, workers, header, std::move(extensions)));
 }
 
+Result<std::unique_ptr<ImageChange>> ImageChange::OpenDamaged(TargetDevice& device,
+                                                              Workers* workers, Damaged damaged) {
+  std::unique_ptr<ImageChange> change(
+      new ImageChange(device, workers, damaged.header, std::move(damaged.extensions)));
+  change->keep_tail_ = damaged.keep_tail;
+  change->cache_bytes_ = kInOrderCacheBytes;
+  INSTAR_TRY(change->MakeRoom(std::move(damaged.free), damaged.end, damaged.fresh_counts));
+  return change;
+}
+
+Status ImageChange::MakeRoom(std::vector<ClusterRun> free, std::uint64_t end, bool fresh_counts) {
+  const std::uint64_t most =
+      (device_.has_fixed_length() ? device_.size_bytes() : kOffsetMask) >> old_.cluster_bits;
+  room_ = std::make_unique<Room>(device_, old_, std::move(free), end, most,
+                                 header_.header.refcount_order, fresh_counts, cache_bytes_);
+  return room_->refcounts.Load();
+}
+
+Status ImageChange::ResumeCounting() {
+  INSTAR_TRY(L1());
+  const std::uint64_t clusters = L1Clusters(l1_.size());
+  if (clusters != 0) {
+    INSTAR_ASSIGN_OR_RETURN(header_.header.l1_table_offset, Take(clusters));
+    INSTAR_TRY(WriteNewL1());
+  }
+  l1_placed_ = true;
+  counts_ = true;
+  return {};
+}
+
 Result<ImageChange::Room*> ImageChange::LookOver() {
   if (room_ != nullptr) return room_.get();
   Survey survey{.recount = (old_.incompatible_features & kIncompatDirty) != 0};
@@ -89,12 +120,8 @@ Result<ImageChange::Room*> ImageChange::LookOver() {
   if (survey.obstacle) {
     return Corrupt("the image has errors that have to be repaired first (check -r all)");
   }
-  const std::uint64_t most =
-      (device_.has_fixed_length() ? device_.size_bytes() : kOffsetMask) >> old_.cluster_bits;
-  room_ = std::make_unique<Room>(device_, old_, std::move(survey.free), survey.end, most,
-                                 header_.header.refcount_order);
+  INSTAR_TRY(MakeRoom(std::move(survey.free), survey.end, /*fresh_counts=*/false));
   has_wrong_flags_ = survey.harmless;
-  INSTAR_TRY(room_->refcounts.Load());
   for (const Survey::WrongCount& wrong : survey.wrong_counts) {
     room_->refcounts.Change({wrong.cluster, 1}, static_cast<std::int64_t>(wrong.references) -
                                                     static_cast<std::int64_t>(wrong.on_disk));
@@ -132,14 +159,14 @@ Result<std::vector<std::uint64_t>*> ImageChange::L1() {
 Result<std::uint64_t> ImageChange::Take(std::uint64_t count) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   INSTAR_ASSIGN_OR_RETURN(const std::uint64_t first, room->space.Take(count));
-  room->refcounts.Change({first, count}, 1);
+  if (counts_) room->refcounts.Change({first, count}, 1);
   return first << old_.cluster_bits;
 }
 
 Result<ClusterRun> ImageChange::TakeSome(std::uint64_t count) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
   INSTAR_ASSIGN_OR_RETURN(const ClusterRun run, room->space.TakeSome(count));
-  room->refcounts.Change(run, 1);
+  if (counts_) room->refcounts.Change(run, 1);
   return run;
 }
 
@@ -164,6 +191,7 @@ Status ImageChange::RequireRoom(std::uint64_t count) {
 
 Status ImageChange::Count(const ClusterRun& run, std::int64_t delta) {
   INSTAR_ASSIGN_OR_RETURN(Room* const room, LookOver());
+  if (!counts_) return {};
   room->refcounts.Change(run, delta);
   return room->refcounts.ApplyIfMany();
 }
@@ -226,6 +254,7 @@ Status ImageChange::WriteL1() {
   const ClusterRun old{old_.l1_table_offset >> old_.cluster_bits, L1Clusters(old_.l1_entries)};
   const std::uint64_t clusters = L1Clusters(l1_.size());
   header_.header.l1_entries = static_cast<std::uint32_t>(l1_.size());
+  if (l1_placed_) return WriteNewL1();
   INSTAR_ASSIGN_OR_RETURN(const bool stays, L1CanStay());
   if (stays) {
     return clusters < old.count ? Drop({old.first + clusters, old.count - clusters}) : Status();
@@ -272,7 +301,8 @@ Status ImageChange::Commit(std::uint64_t end) {
   if (writes.root.empty()) return {};
   if (!counts)
     room_ =
-        std::make_unique<Room>(device_, old_, std::vector<ClusterRun>(), 0, 0, old_.refcount_order);
+        std::make_unique<Room>(device_, old_, std::vector<ClusterRun>(), 0, 0, old_.refcount_order,
+                               /*fresh_counts=*/false, cache_bytes_);
   for (const HeaderWrites::Piece& piece : writes.before) {
     INSTAR_TRY(room_->transaction.WriteBesideRoot(piece.offset, piece.bytes));
   }
@@ -316,19 +346,27 @@ Status ImageChange::Reclaim(Room& room) {
   std::uint64_t freed = 0;
   constexpr std::size_t kAtOnce = 1024;
   std::vector<ByteRange> ranges;
+  RunCache runs;
   const auto discard = [&] {
     IgnoreFailure(device_.DiscardAll(ranges));
     ranges.clear();
   };
-  INSTAR_TRY(room.refcounts.VisitFreed([&](const ClusterRun& run) {
+  const auto give_back = [&](const ClusterRun& run) {
     if (run.first >= end) return;
     const std::uint64_t count = std::min(run.count, end - run.first);
     freed += count;
-    ranges.push_back(
-        {.offset = run.first << old_.cluster_bits, .length_bytes = count << old_.cluster_bits});
+    const std::uint64_t offset = run.first << old_.cluster_bits;
+    const std::uint64_t length = count << old_.cluster_bits;
+    // Many may never have been stored.
+    const auto stored = offset < device_.size_bytes() ? runs.At(device_, offset, length)
+                                                      : Result<FileRun>(FileRun{length, true});
+    if (stored && stored->hole && stored->length_bytes >= length) return;
+    ranges.push_back({.offset = offset, .length_bytes = length});
     if (ranges.size() == kAtOnce) discard();
-  }));
+  };
+  INSTAR_TRY(room.refcounts.VisitFreed(give_back));
   discard();
+  if (keep_tail_) return {};
   INSTAR_TRY(FindMovableTail(room.refcounts, end, freed));
   return room.transaction.CutTo(end << old_.cluster_bits);
 }

@@ -46,6 +46,19 @@ class ImageChange {
   // marked as corrupt, kUnsupported, kLimit, kIo.
   static Result<std::unique_ptr<ImageChange>> Open(TargetDevice& device, Workers* workers);
 
+  // The same for an image that a repair has looked over: `free` and `end` are as Survey has them.
+  // Whatever is taken stands elsewhere. `fresh_counts`: all refcounts are made anew, from none.
+  struct Damaged {
+    Header header;
+    HeaderExtensions extensions;
+    std::vector<ClusterRun> free;
+    std::uint64_t end = 0;
+    bool fresh_counts = false;
+    bool keep_tail = false;  // the file is not to become shorter than it was
+  };
+  static Result<std::unique_ptr<ImageChange>> OpenDamaged(TargetDevice& device, Workers* workers,
+                                                          Damaged damaged);
+
   [[nodiscard]] const Header& old_header() const { return old_; }
   [[nodiscard]] const HeaderExtensions& extensions() const { return extensions_; }
   [[nodiscard]] TargetDevice& device() const { return device_; }
@@ -85,11 +98,21 @@ class ImageChange {
       return walk([&](const ClusterRun& run) { return visit(run, -1); });
     });
   }
+  // From now on what is taken and dropped is not counted, because all will be counted at the end.
+  void StopCounting() { counts_ = false; }
+  // Counts again, and writes the L1 table to a place of its own. What the header is to say of it,
+  // and of what was changed so far, can then be relied on; entries may change until Commit.
+  Status ResumeCounting();
   // Puts what was said so far into the refcounts; what they are then.
   Status ApplyCounts();
   [[nodiscard]] const ShadowRefcounts& counts() const { return room_->refcounts; }
   // Whether flags COPIED in the image may be wrong; after the first look at the counts.
   [[nodiscard]] bool has_wrong_flags() const { return has_wrong_flags_; }
+  void set_has_wrong_flags() { has_wrong_flags_ = true; }
+  // The end of what was taken, in clusters; 0 for nothing.
+  [[nodiscard]] std::uint64_t taken_end() const {
+    return room_ == nullptr || room_->space.taken().empty() ? 0 : room_->space.taken().back().end();
+  }
   // Whether the clusters at `offset` were taken by this change.
   [[nodiscard]] bool IsNew(std::uint64_t offset) const {
     return room_ != nullptr && room_->space.IsTaken(offset >> old_.cluster_bits, 1);
@@ -128,10 +151,11 @@ class ImageChange {
   // Where there is room for what is new, and what becomes of the counts.
   struct Room {
     Room(TargetDevice& device, const Header& header, std::vector<ClusterRun> free,
-         std::uint64_t end, std::uint64_t limit, unsigned refcount_order)
+         std::uint64_t end, std::uint64_t limit, unsigned refcount_order, bool fresh_counts,
+         std::size_t cache_bytes)
         : space(std::move(free), end, limit),
           transaction(device, space, header.cluster_bits),
-          refcounts(transaction, space, header, refcount_order) {}
+          refcounts(transaction, space, header, refcount_order, fresh_counts, cache_bytes) {}
     ClusterSpace space;
     Transaction transaction;
     ShadowRefcounts refcounts;
@@ -143,6 +167,7 @@ class ImageChange {
   [[nodiscard]] std::uint64_t cluster_bytes() const { return old_.cluster_bytes(); }
   // Checks the image and finds out where there is room, once.
   Result<Room*> LookOver();
+  Status MakeRoom(std::vector<ClusterRun> free, std::uint64_t end, bool fresh_counts);
   Status WriteL1();
   Status WriteNewL1();
   [[nodiscard]] Result<bool> L1CanStay() const;
@@ -157,6 +182,8 @@ class ImageChange {
   // `freed` clusters below `end`, the end of what is in use, are no longer in use.
   Status FindMovableTail(const ShadowRefcounts& refcounts, std::uint64_t end, std::uint64_t freed);
 
+  // Of refcounts that a repair changes in ascending order.
+  static constexpr std::size_t kInOrderCacheBytes = std::size_t{8} << 20;
   static constexpr std::size_t kMostTables = std::size_t{1} << 20;
   // Of an L1 table, at a time: whole clusters, of whatever size.
   static constexpr std::uint64_t kPieceEntries = (std::uint64_t{2} << 20) / kTableEntryBytes;
@@ -171,6 +198,10 @@ class ImageChange {
   std::unique_ptr<Room> room_;  // null: nothing needed any yet
   bool has_wrong_flags_ = false;
   bool move_l1_ = false;
+  bool counts_ = true;      // what is taken and dropped
+  bool l1_placed_ = false;  // it has its place already
+  bool keep_tail_ = false;
+  std::size_t cache_bytes_ = ShadowRefcounts::kCacheBytes;
   std::optional<FileTail> movable_tail_;
 };
 

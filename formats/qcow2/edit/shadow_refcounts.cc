@@ -67,18 +67,24 @@ bool AnyFreed(std::span<const std::byte> before, std::span<const std::byte> afte
 }  // namespace
 
 ShadowRefcounts::ShadowRefcounts(Transaction& transaction, ClusterSpace& space,
-                                 const Header& header, unsigned order)
+                                 const Header& header, unsigned order, bool fresh,
+                                 std::size_t cache_bytes)
     : transaction_(transaction),
       space_(space),
       cluster_bits_(header.cluster_bits),
       old_order_(header.refcount_order),
       order_(order),
+      fresh_(fresh),
       per_block_(RefcountsPerBlock(header.cluster_bits, order)),
-      capacity_(std::max<std::uint64_t>(kCacheBytes >> header.cluster_bits, 8)),
+      capacity_(std::max<std::uint64_t>(cache_bytes >> header.cluster_bits, 8)),
       old_(transaction.device(), header),
       table_(old_.table()) {}
 
 Status ShadowRefcounts::Load() {
+  if (fresh_) {
+    changed_ = true;
+    return {};
+  }
   INSTAR_TRY(old_.Load());
   if (!rebuilds()) {
     new_ = old_.blocks();

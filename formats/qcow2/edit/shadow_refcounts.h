@@ -11,6 +11,9 @@
 // counts the first time it is needed, and Finish makes the rest. The old blocks and the old table
 // are no longer counted in what is made so.
 //
+// Where the old counts cannot be relied on (fresh), all begin at 0, and the old blocks are not
+// looked at. They need not even be blocks.
+//
 // Blocks pass through a cache of bounded size. Where very many clusters change, they are gone
 // through in windows as large as the cache, so that each block is read and written once.
 //
@@ -34,10 +37,13 @@ namespace instar::qcow2 {
 
 class ShadowRefcounts {
  public:
+  static constexpr std::size_t kCacheBytes = std::size_t{33} << 20;  // 1 TiB, of 64 KiB
+
   // All must outlive this. `order`: log2 of the bits that a refcount is to have. Nothing is read
   // yet.
+  // `fresh`: nothing is counted before, whatever the file holds.
   ShadowRefcounts(Transaction& transaction, ClusterSpace& space, const Header& header,
-                  unsigned order);
+                  unsigned order, bool fresh = false, std::size_t cache_bytes = kCacheBytes);
   ShadowRefcounts(Transaction& transaction, ClusterSpace& space, const Header& header)
       : ShadowRefcounts(transaction, space, header, header.refcount_order) {}
 
@@ -125,7 +131,6 @@ class ShadowRefcounts {
 
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  static constexpr std::size_t kCacheBytes = std::size_t{33} << 20;  // 1 TiB, of 64 KiB
   static constexpr std::size_t kMostQueued = 65536;
   static constexpr std::size_t kMostNoted = 65536;
   static constexpr std::size_t kCountsAtOnce = 4096;
@@ -146,7 +151,7 @@ class ShadowRefcounts {
     std::vector<std::byte> bytes;
   };
 
-  [[nodiscard]] bool rebuilds() const { return order_ != old_order_; }
+  [[nodiscard]] bool rebuilds() const { return fresh_ || order_ != old_order_; }
   // Where the block of the old table with this index stands; 0 for none, and where no index of the
   // old table is one of the new.
   [[nodiscard]] std::uint64_t OldPlace(std::uint64_t index) const {
@@ -203,6 +208,7 @@ class ShadowRefcounts {
   const unsigned cluster_bits_;
   const unsigned old_order_;
   const unsigned order_;
+  const bool fresh_;
   const std::uint64_t per_block_;
   const std::uint64_t capacity_;  // blocks in the cache
 

@@ -9,12 +9,7 @@ std::uint64_t BitmapEntry::encoded_bytes() const {
   return (kFixedBytes + std::uint64_t{extra_bytes} + name_bytes + 7) / 8 * 8;
 }
 
-namespace {
-
-Status CheckEntry(const BitmapEntry& entry, std::uint32_t index, std::uint64_t bytes_left) {
-  if (entry.encoded_bytes() > bytes_left) {
-    return Corrupt("bitmap {0} reaches beyond the bitmap directory", index);
-  }
+Status CheckBitmapEntry(const BitmapEntry& entry, std::uint32_t index) {
   if (entry.type != kBitmapTypeDirtyTracking) {
     return Corrupt("bitmap {0} is of the unknown type {1}", index, entry.type);
   }
@@ -40,8 +35,6 @@ Status CheckEntry(const BitmapEntry& entry, std::uint32_t index, std::uint64_t b
   return {};
 }
 
-}  // namespace
-
 Status VisitBitmaps(const BlockDevice& device, const BitmapsExtension& extension,
                     BitmapVisitor& visitor) {
   ReadWindow window(device, ReadWindow::PieceOf(extension.directory_bytes));
@@ -55,7 +48,10 @@ Status VisitBitmaps(const BlockDevice& device, const BitmapsExtension& extension
     INSTAR_ASSIGN_OR_RETURN(const auto head,
                             window.View(extension.directory_offset + at, BitmapEntry::kFixedBytes));
     const BitmapEntry entry = kBitmapFields.Decode<BitmapEntry>(head);
-    INSTAR_TRY(CheckEntry(entry, i, left));
+    if (entry.encoded_bytes() > left) {
+      return Corrupt("bitmap {0} reaches beyond the bitmap directory", i);
+    }
+    INSTAR_TRY(CheckBitmapEntry(entry, i));
     INSTAR_ASSIGN_OR_RETURN(
         const auto name,
         window.View(extension.directory_offset + at + BitmapEntry::kFixedBytes, entry.name_bytes));

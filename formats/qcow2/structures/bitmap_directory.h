@@ -50,6 +50,9 @@ inline constexpr DiskStruct kBitmapFields{
     Field<Be32, 20, &BitmapEntry::extra_bytes>{"extra_data_size"},
 };
 
+// Whether it is an entry that may be used. kCorrupt, kUnsupported; `index` is for the message.
+[[nodiscard]] Status CheckBitmapEntry(const BitmapEntry& entry, std::uint32_t index);
+
 // Visits the bitmaps in directory order, reading the directory in pieces. kCorrupt where an entry
 // is not one that may be read.
 class BitmapVisitor {

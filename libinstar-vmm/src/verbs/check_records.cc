@@ -30,8 +30,18 @@ bool CheckRecords::TakeFinding(const ReportTree& object) {
     return false;
   }
   std::string text = RenderGuestMessage(finding.text.message, finding.text.numbers);
-  if (text.size() > kMaxFindingBytes) return false;
-  result_.findings.push_back({.kind = finding.kind, .text = std::move(text)});
+  if (text.size() > kMaxFindingBytes || finding.reason.size() > kMaxFindingBytes ||
+      finding.name.size() > kMaxFindingBytes) {
+    return false;
+  }
+  result_.findings.push_back({.kind = finding.kind,
+                              .text = std::move(text),
+                              .fix = finding.fix,
+                              .where = finding.where,
+                              .from = finding.from,
+                              .to = finding.to,
+                              .reason = std::string(finding.reason),
+                              .name = std::string(finding.name)});
   return true;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "formats/base/bitmap_operation.h"
+#include "formats/base/check_counts.h"
 #include "formats/base/growth.h"
 #include "formats/base/ids.h"
 #include "formats/base/option_settings.h"
@@ -258,16 +259,21 @@ struct CompareRequest {
   }
 };
 
-// instar check. Checks one image's own metadata; no file that it names is opened. Tells any number
-// of FindingRecords and ReadingRecords, and at the end a CheckRecord.
+// instar check. Checks one image's own metadata; no file that it names is opened. With `repair` the
+// image, which is open for writing unless it is a dry run, is repaired as one change. Tells any
+// number of FindingRecords and ReadingRecords, and at the end a CheckRecord.
 struct CheckRequest {
   ImageSource image{};
   std::uint64_t max_findings = 10'000;  // that are told; all are counted
+  RepairMode repair = RepairMode::kNone;
+  bool dry_run = false;  // tells what a repair would do
 
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(1, image);
     visit(3, max_findings);
+    visit(4, repair);
+    visit(5, dry_run);
   }
 };
 

@@ -49,12 +49,24 @@ struct MessageRecord {
 struct FindingRecord {
   FindingKind kind = FindingKind::kCorruption;
   MessageRecord text;
+  FixKind fix = FixKind::kNone;  // of a repair: what becomes of it
+  std::uint64_t where = 0;       // these as Fix (formats/check.h)
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  std::string_view reason;  // why nothing does; empty: not asked for
+  std::string_view name;    // of the bitmap that it is about, untrusted
 
   static constexpr std::string_view kFirstKey = "finding";
   template <typename Visitor>
   void Visit(Visitor&& visit) {
     visit(kFirstKey, kind);
     text.Visit(visit);
+    visit("fix", fix);
+    visit("where", where);
+    visit("from", from);
+    visit("to", to);
+    visit("reason", reason);
+    visit("name", name);
   }
 };
 
@@ -72,6 +84,9 @@ struct ReadingRecord {
 struct CheckRecord : CheckCounts {
   FormatId format = FormatId::kUnknown;
   bool supported = true;  // false: images of this format have nothing that could be checked
+  // Of a repair; the counts are of what is left.
+  std::uint64_t corruptions_fixed = 0;
+  std::uint64_t leaks_fixed = 0;
   // It was taken for raw although it ends with the footer of a VHD, which does not fit the file.
   bool unfit_footer = false;
 
@@ -80,6 +95,8 @@ struct CheckRecord : CheckCounts {
     visit("format", format);
     visit("supported", supported);
     visit("unfit-footer", unfit_footer);
+    visit("corruptions-fixed", corruptions_fixed);
+    visit("leaks-fixed", leaks_fixed);
     CheckCounts::Visit(visit);
   }
 };

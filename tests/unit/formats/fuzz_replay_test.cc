@@ -14,6 +14,7 @@
 #include "../../../fuzz/qcow2_header_fuzz.h"
 #include "../../../fuzz/qcow2_map_fuzz.h"
 #include "../../../fuzz/qcow2_overwrite_fuzz.h"
+#include "../../../fuzz/qcow2_repair_fuzz.h"
 #include "../../../fuzz/qcow2_resize_fuzz.h"
 #include "../../../fuzz/qcow2_snapshot_fuzz.h"
 #include "../../../fuzz/vhdx_map_fuzz.h"
@@ -52,6 +53,7 @@ INSTANTIATE_TEST_SUITE_P(All, FuzzReplay,
                                          Replay{"qcow2_check", fuzz::FuzzQcow2Check},
                                          Replay{"qcow2_bitmap", fuzz::FuzzQcow2Bitmap},
                                          Replay{"qcow2_overwrite", fuzz::FuzzQcow2Overwrite},
+                                         Replay{"qcow2_repair", fuzz::FuzzQcow2Repair},
                                          Replay{"qcow2_resize", fuzz::FuzzQcow2Resize},
                                          Replay{"qcow2_snapshot", fuzz::FuzzQcow2Snapshot},
                                          Replay{"vhdx_map", fuzz::FuzzVhdxMap},

@@ -4,6 +4,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,21 @@ struct CheckOptions {
   ImageSpec image;
   bool force_share = false;                 // -U
   CacheMode cache = CacheMode::kWriteback;  // -T
+  RepairMode repair = RepairMode::kNone;    // -r
+  bool dry_run = false;                     // with `repair`: tells what it would do
   SandboxOptions sandbox;
 };
 
 struct CheckFinding {
   using Kind = FindingKind;
   Kind kind = Kind::kCorruption;
-  std::string text;  // one line, printable
+  std::string text;              // one line, printable
+  FixKind fix = FixKind::kNone;  // of a repair: what becomes of it
+  std::uint64_t where = 0;       // these as Fix (formats/check.h)
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  std::string reason;  // of a repair: why nothing does; empty: it was not asked for
+  std::string name;    // of the bitmap that it is about, bytes of the image; may be empty
 };
 
 // The format and the counts are a CheckRecord's (instar/result_records.h). What the format does not
@@ -35,8 +44,11 @@ struct CheckResult : CheckRecord {
   std::vector<std::string> warnings;  // of the image as a whole, one line each
 };
 
-// Checks the metadata of one image. No file that the image names is opened. Errors, with the codes
-// of Info, where the image cannot be opened or the check could not be completed.
+// Checks the metadata of one image, or repairs it, in place and as safely as Resize (resize.h)
+// changes an image. No file that the image names is opened. Errors, with the codes of Info, where
+// the image cannot be opened or the check could not be completed; of a repair also
+// kResourceExhausted where there is no room and kFailedPrecondition if somebody else uses the
+// image.
 absl::StatusOr<CheckResult> Check(const CheckOptions& options);
 
 }  // namespace instar::vmm
