@@ -6,8 +6,8 @@ from pathlib import Path
 from crash import against_qemu, kill
 from harness import Group, Skip, run
 
-RUNS = {"resize": 60, "snapshot": 60, "amend": 60, "bitmap": 60, "overwrite": 60, "sequences": 60, "guard": 100,
-        "faults": 20, "cycles": 6}
+RUNS = {"resize": 60, "snapshot": 60, "amend": 60, "bitmap": 60, "overwrite": 60, "repair": 250,
+        "sequences": 60, "guard": 100, "faults": 20, "cycles": 6}
 SEQUENCES = 60
 
 

@@ -54,6 +54,9 @@ class ProofLog {
 
 // Every crash of a change leaves the old image or the new one.
 void ProveCrashes(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
+// A repair of an image that is damaged at random leaves the damaged image or the repaired one, and
+// everything that could be read.
+void ProveRepair(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
 // A change without one of its flushes, or with a write to something that is in use, is found out.
 void ProveGuard(const ChangeSet& changes, const ProofOptions& options, ProofLog& log);
 // A change of which a call fails leaves the old image or the new one, and says which.

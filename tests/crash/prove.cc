@@ -110,6 +110,8 @@ constexpr Proof kProofs[] = {
     {"bitmap", "every crash of a change of bitmaps does", ProveCrashes, BitmapChanges},
     {"overwrite", "every crash of a convert -n leaves a sound image, and never a wrong bitmap",
      ProveCrashes, OverwriteChanges},
+    {"repair", "a repair of an image that is damaged at random loses nothing, in any crash",
+     ProveRepair, MainChanges},
     {"sequences", "every crash in up to three changes of any verbs does", ProveCrashes,
      MainChanges},
     {"guard", "a change without a flush, or with a write that is forbidden, is found out",

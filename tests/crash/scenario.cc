@@ -8,17 +8,13 @@
 #include "absl/strings/str_cat.h"
 
 namespace instar::crash {
-namespace {
 
-// The image as it is made, made once.
-const std::expected<ImageFiles, std::string>& Made(const ImageRecipe& recipe) {
+const std::expected<ImageFiles, std::string>& MadeOnce(const ImageRecipe& recipe) {
   static std::map<const ImageRecipe*, std::expected<ImageFiles, std::string>> made;
   const auto at = made.find(&recipe);
   if (at != made.end()) return at->second;
   return made.emplace(&recipe, Make(recipe)).first->second;
 }
-
-}  // namespace
 
 std::string Scenario::Name() const {
   std::string name = recipe->name;
@@ -76,7 +72,7 @@ Status Run(const PlannedChange& change, ImageFiles& files, Recording& recording)
 }
 
 std::expected<std::optional<Prepared>, std::string> Prepare(const Scenario& scenario) {
-  const auto& made = Made(*scenario.recipe);
+  const auto& made = MadeOnce(*scenario.recipe);
   if (!made) return std::unexpected(made.error());
   Prepared prepared{.files = *made};
   for (std::size_t i = 0; i < scenario.changes.size(); ++i) {

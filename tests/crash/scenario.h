@@ -26,6 +26,9 @@ struct Scenario {
 // short ones more come first. `changes` must outlive them.
 std::vector<Scenario> AllScenarios(const ChangeSet& changes, std::uint64_t seed);
 
+// The image as it is made, made once.
+const std::expected<ImageFiles, std::string>& MadeOnce(const ImageRecipe& recipe);
+
 // A seed for what `scenario` draws, whatever is run before it.
 std::uint64_t SeedOf(std::uint64_t seed, const std::string& name);
 

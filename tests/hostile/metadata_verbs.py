@@ -35,6 +35,7 @@ def examine_metadata_verbs(t, image):
         agrees_with_qemu_img(t, image, got)
     if (t.dir / image).stat().st_size <= MAX_COPIED_BYTES:
         amended(t, image, sound=got.code == 0)
+        repaired(t, image, before=got)
 
 
 def amended(t, image, sound):
@@ -50,6 +51,27 @@ def amended(t, image, sound):
             # Counts behind the end of a file that was cut are leaks that show when it is longer.
             check = t.instar("check", "-q", "-f", "qcow2", copy)
             t.check(check.code in (0, 3), "the check finds corruptions", outcome, check)
+    (t.dir / copy).unlink()
+
+
+def repaired(t, image, before):
+    """A repair is refused, and nothing is written; or there are no more corruptions than before, and what
+    it says is left is what a check finds."""
+    content = (t.dir / image).read_bytes()
+    copy = "repaired.qcow2"
+    for mode in ("leaks", "all"):
+        (t.dir / copy).write_bytes(content)
+        dry = bounded(t, "check", "-r", mode, "--dry-run", "-f", "qcow2", copy, codes=(0, 1, 2, 3))
+        t.check((t.dir / copy).read_bytes() == content, "a dry run has changed it", dry)
+        outcome = bounded(t, "check", "-r", mode, "--output=json", "-f", "qcow2", copy,
+                          codes=(0, 1, 2, 3))
+        if outcome.code == 1:
+            continue
+        after = bounded(t, "check", "--output=json", "-f", "qcow2", copy, codes=COMPLETED)
+        t.equal(after.code, outcome.code, "a check finds something else", outcome, after)
+        if before.code in COMPLETED:
+            left = [json.loads(told.text).get("corruptions", 0) for told in (before, after)]
+            t.check(left[1] <= left[0], "more corruptions than before", outcome, after)
     (t.dir / copy).unlink()
 
 
