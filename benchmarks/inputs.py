@@ -113,6 +113,31 @@ def make_bitmaps(quiet, directory, name):
     quiet("bitmap", "--add", name, "into")
 
 
+WRONG = 10_000
+
+
+def make_wrong(quiet, directory, name, leaks):
+    """An image with all tables for 1 TiB, of which 10,000 clusters are leaked, or in use and not counted."""
+    quiet("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T")
+    with open(directory / name, "r+b") as file:
+        def word(at):
+            file.seek(at)
+            return struct.unpack(">Q", file.read(8))[0] & ~(1 << 63)
+
+        header = file.read(56)
+        l1, refcounts = struct.unpack_from(">QQ", header, 40)
+        clusters = (1 << 40) >> 16
+        for number in range(0, clusters, clusters // WRONG + 1):
+            entry = word(l1 + 8 * (number >> 13)) + 8 * (number & 8191)
+            if leaks:
+                file.seek(entry)
+                file.write(bytes(8))
+            else:
+                host = word(entry) >> 16
+                file.seek(word(refcounts + 8 * (host >> 15)) + 2 * (host & 32767))
+                file.write(bytes(2))
+
+
 class Inputs:
     """Makes images when they are first wanted, and removes them when they are wanted no more."""
 
@@ -173,10 +198,13 @@ MAKERS = {
     "tables.qcow2": lambda inputs, name: inputs.quiet(
         "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", name, "1T"),
     "bitmaps.qcow2": lambda inputs, name: make_bitmaps(inputs.quiet, inputs.directory, name),
+    "leaks.qcow2": lambda inputs, name: make_wrong(inputs.quiet, inputs.directory, name, True),
+    "counts.qcow2": lambda inputs, name: make_wrong(inputs.quiet, inputs.directory, name, False),
     "snapshot.qcow2": _with_snapshot,  # the same, with a snapshot that shares all of it
     "fragmented.qcow2": lambda inputs, name: make_fragmented(inputs.directory / name, 1 << 40),
 }
 # Made of nothing else.
-ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "bitmaps.qcow2", "snapshot.qcow2",
+ALONE = ("mixed.raw", "same.raw", "small.qcow2", "gib.qcow2", "tables.qcow2", "bitmaps.qcow2", "leaks.qcow2",
+         "counts.qcow2", "snapshot.qcow2",
          "fragmented.qcow2")
 PARTS = {"top.qcow2": ["top.qcow2", "middle.qcow2", "base.qcow2"]}

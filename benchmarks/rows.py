@@ -113,6 +113,12 @@ def rows():
              "-o", "refcount_bits=64", "changed.qcow2"),
         changes("snapshot -c, 1 GiB", "gib.qcow2", 1 << 30, "snapshot", "-c", "s", "changed.qcow2",
                 starts=True),
+        changes("check -r leaks, 1 TiB with 10,000 leaks", "leaks.qcow2", 1 << 40, "check", "-r",
+                "leaks", "changed.qcow2"),
+        changes("check -r all, 1 TiB with 10,000 wrong refcounts", "counts.qcow2", 1 << 40, "check",
+                "-r", "all", "changed.qcow2"),
+        changes("check -r all, 1 TiB that is sound", "tables.qcow2", 1 << 40, "check", "-r", "all",
+                "changed.qcow2"),
         # What takes long comes last.
         convert("raw to zlib qcow2", "mixed.raw", "out.qcow2",
                 ["-c", "-f", "raw", "-O", "qcow2"], many),
