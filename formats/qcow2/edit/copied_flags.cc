@@ -96,8 +96,9 @@ class FlagSetter {
   bool operator()(std::span<std::byte> table) const {
     std::uint64_t changed = 0;
     for (std::size_t at = 0; at < table.size();) {
-      const bool runs = step_ == kTableEntryBytes && !data_file_;
-      const std::size_t run = runs ? SetRun(table.subspan(at), changed) : 0;
+      // A table is a multiple of so many.
+      const bool may_run = step_ == kTableEntryBytes && !data_file_ && at % kRunBytes == 0;
+      const std::size_t run = may_run ? SetRun(table.subspan(at), changed) : 0;
       if (run == 0 && SetOne(table, at)) ++changed;
       at += run != 0 ? run : step_;
     }

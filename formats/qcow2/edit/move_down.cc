@@ -6,6 +6,11 @@
 
 namespace instar::qcow2 {
 
+bool IsWorthMoving(const FileTail& tail) {
+  constexpr std::uint64_t kLittleBytes = 1 << 20;
+  return tail.tables_bytes <= kLittleBytes || tail.end - tail.begin > 2 * tail.tables_bytes;
+}
+
 Status MoveDown(TargetDevice& device, Workers* workers, const FileTail& tail) {
   INSTAR_ASSIGN_OR_RETURN(const auto change, ImageChange::Open(device, workers));
   MappingChange mapping(*change);

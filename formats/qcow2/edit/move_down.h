@@ -10,6 +10,9 @@
 
 namespace instar::qcow2 {
 
+// Whether to move what is in `tail`: little, or much less than what is free there.
+bool IsWorthMoving(const FileTail& tail);
+
 // Moves the tables in `tail`, which are all there is at the end of the file (movable_tail of the
 // first change). kNoSpace, with nothing changed, where the file would not become shorter.
 Status MoveDown(TargetDevice& device, Workers* workers, const FileTail& tail);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "formats/qcow2/edit/copied_flags.h"
 #include "formats/qcow2/edit/damaged_tables.h"
 #include "formats/qcow2/edit/image_change.h"
+#include "formats/qcow2/edit/move_down.h"
 #include "formats/qcow2/edit/repair_findings.h"
 #include "formats/qcow2/read/refcount_reader.h"
 #include "formats/qcow2/structures/l2_entry.h"
@@ -84,6 +86,10 @@ class Repairer {
   Status FindConflicts();
   Result<bool> RefcountsInConflict() const;
   [[nodiscard]] bool ChangesHeader() const;
+  // Whether the repaired image has nothing that is wrong or cannot be read.
+  [[nodiscard]] bool IsSoundAfter() const {
+    return corruptions_left_ == 0 && found_.check_errors == 0;
+  }
   Status Change();
   Status Make(ImageChange& change);
   Status RewriteTables(ImageChange& change);
@@ -213,8 +219,7 @@ void Repairer::JudgeFlags() {
 
 bool Repairer::ChangesHeader() const {
   const std::uint64_t bits = header_.incompatible_features;
-  return (bits & kIncompatDirty) != 0 ||
-         ((bits & kIncompatCorrupt) != 0 && corruptions_left_ == 0 && found_.check_errors == 0);
+  return (bits & kIncompatDirty) != 0 || ((bits & kIncompatCorrupt) != 0 && IsSoundAfter());
 }
 
 RepairCounts Repairer::Planned() const {
@@ -274,17 +279,30 @@ Result<RepairCounts> Repairer::Run() {
 }
 
 Status Repairer::Change() {
-  INSTAR_ASSIGN_OR_RETURN(const auto change,
-                          ImageChange::OpenDamaged(*options_.device, options_.workers, Room()));
-  const Status made = Make(*change);
-  if (!made) change->Undo();
-  return made;
+  std::optional<FileTail> tail;
+  {
+    INSTAR_ASSIGN_OR_RETURN(const auto change,
+                            ImageChange::OpenDamaged(*options_.device, options_.workers, Room()));
+    if (const Status made = Make(*change); !made) {
+      change->Undo();
+      return made;
+    }
+    // Another change would touch what this one was to leave.
+    if (IsSoundAfter()) tail = change->movable_tail();
+  }
+  if (tail && IsWorthMoving(*tail)) {
+    // The image is repaired: if this fails, the file is longer than it could be.
+    IgnoreFailure(MoveDown(*options_.device, options_.workers, *tail));
+  }
+  return {};
 }
 
 Status Repairer::Make(ImageChange& change) {
   INSTAR_TRY(rewrites_ ? RewriteTables(change) : CorrectCounts(change));
   if (corrects_flags_) INSTAR_TRY(CorrectFlags(change, &flags_corrected_));
   if (all()) INSTAR_TRY(CountWhatFileReaches(change));
+  // What stands at the end of the file afterwards may be moved only where L2 tables are known.
+  INSTAR_TRY(change.L1());
   SetHeader(change);
   return change.Commit();
 }
@@ -390,7 +408,7 @@ Status Repairer::CorrectFlags(ImageChange& change, std::uint64_t* corrected) {
 
 void Repairer::SetHeader(ImageChange& change) const {
   std::uint64_t& bits = change.header().header.incompatible_features;
-  const bool sound = corruptions_left_ == 0 && found_.check_errors == 0;
+  const bool sound = IsSoundAfter();
   // The change clears the dirty bit, for its counts are right.
   if (!all() && !sound) bits |= header_.incompatible_features & kIncompatDirty;
   if ((header_.incompatible_features & kIncompatCorrupt) == 0) return;

@@ -157,12 +157,6 @@ Status SnapshotChange::Apply() {
   return change_.Commit();
 }
 
-// Whether to move what is at the end of the file: little, or much less than what is free there.
-bool IsWorthMoving(const FileTail& tail) {
-  constexpr std::uint64_t kLittleBytes = 1 << 20;
-  return tail.tables_bytes <= kLittleBytes || tail.end - tail.begin > 2 * tail.tables_bytes;
-}
-
 using Action = Status (SnapshotChange::*)();
 
 Status Run(const SnapshotOptions& options, Action action) {
