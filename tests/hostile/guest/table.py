@@ -78,6 +78,7 @@ VERBS = {verb.name: verb for verb in (
     Verb("snapshot", ("snapshot", "-f", "qcow2", "-c", "s", IMAGE), edits=IMAGE),
     Verb("amend", ("amend", "-f", "qcow2", "-o", "lazy_refcounts=on", IMAGE), edits=IMAGE),
     Verb("bitmap", ("bitmap", "--add", "-f", "qcow2", IMAGE, "b"), edits=IMAGE),
+    Verb("check -r", ("check", "-r", "all", "-f", "qcow2", IMAGE), edits=IMAGE),
 )}
 EVERY = tuple(name for name in VERBS if name != "convert to many files")
 ONE_EACH = ("info", "check", "map", "measure", "compare", "convert", "dd", "create", "resize")
