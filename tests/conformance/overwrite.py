@@ -5,6 +5,7 @@ import struct
 from harness import Group
 
 MIB = 1 << 20
+DISK = 20 * MIB
 
 # name: (format, options of create)
 TARGETS = {
@@ -27,9 +28,9 @@ SOURCES = ("whole.raw", "short.raw", "zeros.raw")
 def make(t):
     """A disk of 20 MiB with data, zeros and holes; a shorter one that ends within every unit."""
     with open(t.dir / "whole.raw", "wb") as file:
-        file.truncate(20 * MIB)
+        file.truncate(DISK)
         for at, byte, length in ((0, 1, 100 << 10), (3 * MIB, 2, 2 * MIB), (9 * MIB + 512, 3, 70000),
-                                 (20 * MIB - 512, 4, 512)):
+                                 (DISK - 512, 4, 512)):
             file.seek(at)
             file.write(bytes([byte]) * length)
     with open(t.dir / "whole.raw", "rb") as file:

@@ -5,11 +5,11 @@ import dataclasses
 import random
 import struct
 
+from conformance import overwrite
+from conformance.overwrite import DISK, MIB, SOURCES
 from crash.stored_bitmaps import stored_bitmaps
 from harness import Group
 
-MIB = 1 << 20
-DISK = 20 * MIB
 
 
 @dataclasses.dataclass
@@ -95,21 +95,10 @@ TARGETS = {
     "leaks": Target(spoil=leak),
     "an unknown autoclear bit": Target(spoil=unknown_autoclear_bit),
 }
-SOURCES = ("whole.raw", "short.raw", "zeros.raw")
 
 
 def make(t):
-    """A disk of 20 MiB with data, zeros and holes; a shorter one that ends within every unit."""
-    with open(t.dir / "whole.raw", "wb") as file:
-        file.truncate(DISK)
-        for at, byte, length in ((0, 1, 100 << 10), (3 * MIB, 2, 2 * MIB), (9 * MIB + 512, 3, 70000),
-                                 (DISK - 512, 4, 512)):
-            file.seek(at)
-            file.write(bytes([byte]) * length)
-    with open(t.dir / "whole.raw", "rb") as file:
-        (t.dir / "short.raw").write_bytes(file.read(9 * MIB + 5 * 512))
-    with open(t.dir / "zeros.raw", "wb") as file:
-        file.truncate(12 * MIB)
+    overwrite.make(t)
     with open(t.dir / "base.raw", "wb") as file:
         file.write(b"\x5a" * (DISK - 3 * MIB))
 

@@ -1,6 +1,7 @@
 #include "formats/qcow2/edit/bitmap_change.h"
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -63,6 +64,9 @@ class BitmapChanger {
                                                std::uint64_t disk_bytes) const;
   // The bits of table entry `entry`.
   Result<std::vector<std::byte>> ReadBits(std::uint64_t entry) const;
+  // Gives the bits that `entry` leads to a new place, if edit(bits) changes any.
+  template <typename Edit>
+  Status ChangeBits(std::uint64_t& entry, const Edit& edit);
   // Clears the bits of table entry `entry` from `kept` on.
   Status ClearFrom(std::uint64_t& entry, std::uint64_t kept);
   // Sets the bits of table entry `entry` before `end`.
@@ -95,16 +99,23 @@ Result<std::vector<std::byte>> BitmapChanger::ReadBits(std::uint64_t entry) cons
   return bits;
 }
 
-Status BitmapChanger::SetUntil(std::uint64_t& entry, std::uint64_t end) {
+template <typename Edit>
+Status BitmapChanger::ChangeBits(std::uint64_t& entry, const Edit& edit) {
   INSTAR_ASSIGN_OR_RETURN(std::vector<std::byte> bits, ReadBits(entry));
   const std::vector<std::byte> before = bits;
-  const std::uint64_t whole = end / 8;
-  std::fill_n(bits.begin(), whole, std::byte{0xFF});
-  if (end % 8 != 0) bits[whole] |= static_cast<std::byte>((1U << (end % 8)) - 1);
+  edit(std::span(bits));
   if (bits == before) return {};
   INSTAR_TRY(DropBits(entry));
   INSTAR_ASSIGN_OR_RETURN(entry, tables_.Store(bits));
   return {};
+}
+
+Status BitmapChanger::SetUntil(std::uint64_t& entry, std::uint64_t end) {
+  return ChangeBits(entry, [end](std::span<std::byte> bits) {
+    const std::uint64_t whole = end / 8;
+    std::fill_n(bits.begin(), whole, std::byte{0xFF});
+    if (end % 8 != 0) bits[whole] |= static_cast<std::byte>((1U << (end % 8)) - 1);
+  });
 }
 
 Status BitmapChanger::Mark(BitmapEntry& entry, std::uint64_t end_bytes, std::uint64_t disk_bytes) {
@@ -127,15 +138,10 @@ Status BitmapChanger::Mark(BitmapEntry& entry, std::uint64_t end_bytes, std::uin
 
 Status BitmapChanger::ClearFrom(std::uint64_t& entry, std::uint64_t kept) {
   if (entry == 0) return {};
-  INSTAR_ASSIGN_OR_RETURN(std::vector<std::byte> bits, ReadBits(entry));
-  const std::vector<std::byte> before = bits;
-  if (kept % 8 != 0) bits[kept / 8] &= static_cast<std::byte>((1U << (kept % 8)) - 1);
-  std::fill(bits.begin() + static_cast<std::ptrdiff_t>(DivideRoundUp(kept, 8)), bits.end(),
-            std::byte{0});
-  if (bits == before) return {};
-  INSTAR_TRY(DropBits(entry));
-  INSTAR_ASSIGN_OR_RETURN(entry, tables_.Store(bits));
-  return {};
+  return ChangeBits(entry, [kept](std::span<std::byte> bits) {
+    if (kept % 8 != 0) bits[kept / 8] &= static_cast<std::byte>((1U << (kept % 8)) - 1);
+    std::ranges::fill(bits.subspan(DivideRoundUp(kept, 8)), std::byte{0});
+  });
 }
 
 Status BitmapChanger::Resize(BitmapEntry& entry, std::uint64_t old_bytes, std::uint64_t new_bytes) {

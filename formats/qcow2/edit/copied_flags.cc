@@ -135,21 +135,17 @@ class FlagSetter {
     std::memcpy(&entries, table.data(), kRunBytes);
     std::uint64_t others = 0;
     std::uint64_t wanted = first | kCopied;
-    std::uint64_t same = ~std::uint64_t{0};
+    std::uint64_t missing = 0;
     for (std::uint64_t& entry : entries) {
       const std::uint64_t value = BigEndian(entry);
       others |= (value | kCopied) ^ wanted;
-      same &= value;
+      missing += (value & kCopied) == 0 ? 1 : 0;
       entry = BigEndian(value | kCopied);
       wanted += std::uint64_t{1} << bits_;
     }
     if (others != 0) return 0;
-    if ((same & kCopied) == 0) {
-      for (std::size_t i = 0; i < kRunEntries; ++i) {
-        if ((LoadBe64(table, i * kTableEntryBytes) & kCopied) == 0) ++changed;
-      }
-      std::memcpy(table.data(), &entries, kRunBytes);
-    }
+    if (missing != 0) std::memcpy(table.data(), &entries, kRunBytes);
+    changed += missing;
     return kRunBytes;
   }
   static std::uint64_t BigEndian(std::uint64_t value) {
